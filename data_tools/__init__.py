@@ -1,0 +1,1 @@
+"""Packers: archives and folders of images in, one HDF5 file out."""

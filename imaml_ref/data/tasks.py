@@ -1,0 +1,77 @@
+"""A batch of tasks: what every algorithm is fed."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Protocol
+
+from ..backend import Array
+
+
+@dataclass(frozen=True)
+class TaskBatch:
+    """T tasks of one size; the task axis comes first in every array.
+
+    Args:
+        support_x: Inputs of the inner loss, (T, N, ...), in the dtype of θ.
+        support_y: Labels (T, N), integers, or targets (T, N, D).
+        query_x: Inputs of the outer loss, (T, M, ...).
+        query_y: Labels (T, M), or targets (T, M, D).
+
+    Raises:
+        ValueError: If the arrays do not have the same number of tasks, or inputs and
+            labels not the same number of examples.
+    """
+
+    support_x: Array
+    support_y: Array
+    query_x: Array
+    query_y: Array
+
+    def __post_init__(self):
+        for x, y in (
+            (self.support_x, self.support_y),
+            (self.query_x, self.query_y),
+            (self.support_x[:, :0], self.query_x[:, :0]),
+        ):
+            if x.ndim < 2 or y.ndim < 2 or x.shape[:2] != y.shape[:2]:
+                raise ValueError(
+                    "a TaskBatch expects inputs (T, N, ...) and labels (T, N), "
+                    f"got {x.shape} and {y.shape}"
+                )
+
+    def __len__(self) -> int:
+        return len(self.support_x)
+
+    def __getitem__(self, tasks: slice) -> "TaskBatch":
+        """Return the tasks of a slice, as views."""
+        return TaskBatch(*(getattr(self, f.name)[tasks] for f in fields(self)))
+
+    def chunks(self, size: int) -> Iterator["TaskBatch"]:
+        """Yield the tasks in order, at most ``size`` at a time."""
+        return (self[start : start + size] for start in range(0, len(self), size))
+
+
+class TaskSource(Protocol):
+    """Where tasks come from: a pure function of (split, seed, step, t).
+
+    Attributes:
+        input_shape: Shape of one input, such as (28, 28, 1).
+        num_outputs: Number of ways, or dimension of a target.
+        digest: SHA-256 of what the tasks are drawn from, hexadecimal.
+        task: "classification" or "regression".
+    """
+
+    input_shape: tuple[int, ...]
+    num_outputs: int
+    digest: str
+    task: str
+
+    def sample(
+        self, split: str, *, seed: int, step: int, num_tasks: int, first: int = 0
+    ) -> TaskBatch:
+        """Draw tasks ``first`` … ``first + num_tasks − 1`` of step ``step``, float32.
+
+        Task t depends on (split, seed, step, t) alone: not on num_tasks, nor on what
+        was drawn before.
+        """
+        ...
