@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from typing import Protocol
+from typing import Any, Protocol
+
+import numpy
 
 from ..backend import Array
 
@@ -67,11 +69,19 @@ class TaskSource(Protocol):
     task: str
 
     def sample(
-        self, split: str, *, seed: int, step: int, num_tasks: int, first: int = 0
+        self,
+        split: str,
+        *,
+        seed: int,
+        step: int,
+        num_tasks: int,
+        first: int = 0,
+        dtype: Any = numpy.float32,
     ) -> TaskBatch:
-        """Draw tasks ``first`` … ``first + num_tasks − 1`` of step ``step``, float32.
+        """Draw tasks ``first`` … ``first + num_tasks − 1`` of step ``step``.
 
-        Task t depends on (split, seed, step, t) alone: not on num_tasks, nor on what
+        Inputs (and targets of a regression) are of ``dtype``, labels int64.  Task t
+        depends on (split, seed, step, t) alone: not on num_tasks, nor on what
         was drawn before.
         """
         ...
