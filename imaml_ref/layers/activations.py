@@ -1,0 +1,131 @@
+"""Activations: y = f(x), entry by entry.
+
+With the slope s = f'(x) and the bend c = f''(x),
+
+    forward    y = f(x)                          jvp      ẏ = s ẋ,   ṡ = c ẋ          (1)
+    vjp        x̄ = s ȳ                           vjp_dot  R{x̄} = ṡ ȳ + s R{ȳ}        (2)
+
+Each activation gives s, and c in terms of y and s, so that x need not be kept:
+
+    ReLU       y = max(x, 0)           s = [x > 0]                  c = 0               (3)
+    softplus   y = log(1 + eˣ)         s = 1 / (1 + e⁻ˣ)            c = s (1 − s)       (4)
+    tanh       y = tanh x              s = 1 − y²                   c = −2 y s          (5)
+    ELU        y = x or α (eˣ − 1)     s = 1 or α eˣ                c = 0 or s          (6)
+
+ReLU's c is zero where it exists; at x = 0 we take s = c = 0, and so does ELU with the
+branch for x ≤ 0.  Comparisons look at the real part: the complex step passes through.
+"""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ..backend import Array, array_module
+from .base import Layer
+
+
+class Saved(NamedTuple):
+    """The output y and the slope s, both shaped like x."""
+
+    y: Array
+    s: Array
+
+
+class Activation(Layer):
+    """y = f(x): a subclass gives f with its slope, and its bend."""
+
+    shapes = {}  # noqa: RUF012 - a constant, as in every layer without parameters
+
+    @abstractmethod
+    def value_and_slope(self, x: Array) -> tuple[Array, Array]:
+        """Return y = f(x) and s = f'(x), shaped like x."""
+
+    @abstractmethod
+    def bend(self, y: Array, s: Array) -> Array:
+        """Return c = f''(x) in terms of y and s, shaped like x."""
+
+    def forward(self, p, x):
+        y, s = self.value_and_slope(x)
+        return y, Saved(y, s)
+
+    def jvp(self, p, saved, p_dot, x_dot):
+        y, s = saved
+        y_dot = s * x_dot
+        return y_dot, Saved(y_dot, self.bend(y, s) * x_dot)
+
+    def vjp(self, p, saved, y_bar):
+        return {}, saved.s * y_bar
+
+    def vjp_dot(self, p, saved, p_dot, saved_dot, y_bar, y_bar_dot):
+        return {}, saved_dot.s * y_bar + saved.s * y_bar_dot
+
+
+class Softplus(Activation):
+    """The smooth ReLU of (4)."""
+
+    def value_and_slope(self, x):
+        xp = array_module(x)
+        # e^(−|x|) cannot overflow; |x| is x times its sign, so that it stays analytic.
+        negative = x.real < 0
+        decay = xp.exp(xp.where(negative, x, -x))
+        y = xp.where(negative, 0, x) + xp.log1p(decay)
+        return y, xp.where(negative, decay, 1) / (1 + decay)
+
+    def bend(self, y, s):
+        return s * (1 - s)
+
+
+class Tanh(Activation):
+    """The hyperbolic tangent of (5)."""
+
+    def value_and_slope(self, x):
+        y = array_module(x).tanh(x)
+        return y, 1 - y**2
+
+    def bend(self, y, s):
+        return -2 * y * s
+
+
+@dataclass(frozen=True)
+class ELU(Activation):
+    """The exponential linear unit of (6).
+
+    Args:
+        alpha: α > 0, minus the limit of f at −∞, in units of y.
+    """
+
+    alpha: float = 1.0
+
+    def value_and_slope(self, x):
+        xp = array_module(x)
+        positive = x.real > 0
+        s = xp.where(positive, 1, self.alpha * xp.exp(xp.where(positive, 0, x)))
+        return xp.where(positive, x, s - self.alpha), s
+
+    def bend(self, y, s):
+        return array_module(y).where(y.real > 0, 0, s)
+
+
+class Mask(NamedTuple):
+    """The slope of ReLU, one where x > 0; its tangent is zero, and so None."""
+
+    s: Array | None
+
+
+class ReLU(Layer):
+    """The kinked unit of (3); c = 0 leaves only the second term of (2)."""
+
+    shapes = {}  # noqa: RUF012 - a constant, as in every layer without parameters
+
+    def forward(self, p, x):
+        s = (x.real > 0).astype(x.real.dtype)
+        return s * x, Mask(s)
+
+    def jvp(self, p, saved, p_dot, x_dot):
+        return saved.s * x_dot, Mask(None)
+
+    def vjp(self, p, saved, y_bar):
+        return {}, saved.s * y_bar
+
+    def vjp_dot(self, p, saved, p_dot, saved_dot, y_bar, y_bar_dot):
+        return {}, saved.s * y_bar_dot

@@ -1,0 +1,155 @@
+"""Pooling over windows that do not overlap: the maximum, and the mean.
+
+Write the window's kh·kw entries as an axis k of its own, x (…, k); rows and columns that
+do not fill a window are cut off, as is usual.  Both are y = Σ_k w_k x_k:
+
+    max-pool       w_k = 1 for the largest x_k (the first of equals), else 0            (1)
+    average-pool   w_k = 1 / (kh·kw)                                                    (2)
+
+and the weights are constant wherever they are differentiable, so
+
+    jvp  ẏ = Σ_k w_k ẋ_k      vjp  x̄_k = w_k ȳ      vjp_dot  R{x̄}_k = w_k R{ȳ}           (3)
+
+The largest is found by the real part: the complex step passes through.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ..backend import Array, array_module
+from ..ops import Pair
+from .base import Layer
+
+
+class MaxSaved(NamedTuple):
+    """The weights of (1), (T, N, H', W', C, kh·kw), and the shape of x: no tangents."""
+
+    w: Array | None
+    x_shape: tuple[int, ...] | None
+
+
+@dataclass(frozen=True)
+class MaxPool2d(Layer):
+    """The largest entry of each window, per channel.
+
+    Args:
+        window: (kh, kw), in pixels; the windows lie side by side.
+    """
+
+    window: Pair = (2, 2)
+
+    shapes = {}  # noqa: RUF012 - a constant, as in every layer without parameters
+
+    def forward(self, p, x):
+        xp = array_module(x)
+        x_k = split(x, self.window)
+        largest = x_k.real.argmax(-1)[..., None]
+        w = (largest == xp.arange(x_k.shape[-1])).astype(x.real.dtype)
+        return (w * x_k).sum(-1), MaxSaved(w, x.shape)
+
+    def jvp(self, p, saved, p_dot, x_dot):
+        return (saved.w * split(x_dot, self.window)).sum(-1), MaxSaved(None, None)
+
+    def vjp(self, p, saved, y_bar):
+        return {}, join(saved.w * y_bar[..., None], self.window, saved.x_shape)
+
+    def vjp_dot(self, p, saved, p_dot, saved_dot, y_bar, y_bar_dot):
+        return {}, join(saved.w * y_bar_dot[..., None], self.window, saved.x_shape)
+
+
+class Saved(NamedTuple):
+    """The shape of x; it has no tangent."""
+
+    x_shape: tuple[int, ...] | None
+
+
+@dataclass(frozen=True)
+class AveragePool2d(Layer):
+    """The mean of each window, per channel.
+
+    Args:
+        window: (kh, kw), in pixels; the windows lie side by side.
+    """
+
+    window: Pair = (2, 2)
+
+    shapes = {}  # noqa: RUF012 - a constant, as in every layer without parameters
+
+    def forward(self, p, x):
+        return split(x, self.window).mean(-1), Saved(x.shape)
+
+    def jvp(self, p, saved, p_dot, x_dot):
+        return split(x_dot, self.window).mean(-1), Saved(None)
+
+    def vjp(self, p, saved, y_bar):
+        return {}, spread(y_bar, self.window, saved.x_shape)
+
+    def vjp_dot(self, p, saved, p_dot, saved_dot, y_bar, y_bar_dot):
+        return {}, spread(y_bar_dot, self.window, saved.x_shape)
+
+
+class GlobalAveragePool2d(Layer):
+    """The mean over all pixels, per channel: (T, N, H, W, C) to (T, N, C)."""
+
+    shapes = {}  # noqa: RUF012 - a constant, as in every layer without parameters
+
+    def forward(self, p, x):
+        return x.mean((2, 3)), Saved(x.shape)
+
+    def jvp(self, p, saved, p_dot, x_dot):
+        return x_dot.mean((2, 3)), Saved(None)
+
+    def vjp(self, p, saved, y_bar):
+        return {}, over_pixels(y_bar, saved.x_shape)
+
+    def vjp_dot(self, p, saved, p_dot, saved_dot, y_bar, y_bar_dot):
+        return {}, over_pixels(y_bar_dot, saved.x_shape)
+
+
+def split(x: Array, window: Pair) -> Array:
+    """Give each window's entries an axis: (T, N, H, W, C) -> (T, N, H', W', C, kh·kw).
+
+    Raises:
+        ValueError: If x is no batch of images, or smaller than a window.
+    """
+    kh, kw = window
+    if x.ndim != 5 or x.shape[2] < kh or x.shape[3] < kw:
+        raise ValueError(
+            f"pooling expects x of shape (T, N, H, W, C) with at least {kh} × {kw} "
+            f"pixels, got {x.shape}"
+        )
+    tasks, examples, height, width, channels = x.shape
+    rows, columns = height // kh, width // kw
+    x = x[:, :, : rows * kh, : columns * kw]
+    x = x.reshape(tasks, examples, rows, kh, columns, kw, channels)
+    x = x.transpose(0, 1, 2, 4, 6, 3, 5)
+    return x.reshape(tasks, examples, rows, columns, channels, kh * kw)
+
+
+def join(x_k: Array, window: Pair, shape: tuple[int, ...]) -> Array:
+    """The adjoint of ``split``: put the entries back; what was cut off is zero."""
+    kh, kw = window
+    tasks, examples, rows, columns, channels, _ = x_k.shape
+    x_k = x_k.reshape(tasks, examples, rows, columns, channels, kh, kw)
+    x_k = x_k.transpose(0, 1, 2, 5, 3, 6, 4)
+    x = array_module(x_k).zeros(shape, x_k.dtype)
+    x[:, :, : rows * kh, : columns * kw] = x_k.reshape(
+        tasks, examples, rows * kh, columns * kw, channels
+    )
+    return x
+
+
+def spread(y_bar: Array, window: Pair, shape: tuple[int, ...]) -> Array:
+    """Give every entry of a window its share ȳ / (kh·kw)."""
+    kh, kw = window
+    share = (y_bar / (kh * kw)).repeat(kh, axis=2).repeat(kw, axis=3)
+    x_bar = array_module(y_bar).zeros(shape, y_bar.dtype)
+    x_bar[:, :, : share.shape[2], : share.shape[3]] = share
+    return x_bar
+
+
+def over_pixels(y_bar: Array, shape: tuple[int, ...]) -> Array:
+    """Give every pixel its share ȳ / (H·W), as a contiguous array of ``shape``."""
+    x_bar = array_module(y_bar).zeros(shape, y_bar.dtype)
+    x_bar += y_bar[:, :, None, None] / (shape[2] * shape[3])
+    return x_bar
