@@ -1,0 +1,108 @@
+"""Losses: a mean over examples, as a function of the outputs z of a network.
+
+With N examples, outputs z_n, softmax p_n = exp(z_n) / Σ exp(z_n), unit vectors e_y:
+
+    cross-entropy   value = (1/N) Σ_n (log Σ exp(z_n) − z_n[y_n])                    (1)
+                    z̄_n = (p_n − e_{y_n}) / N                                        (2)
+                    R{z̄_n} = (p_n ż_n − p_n ⟨p_n, ż_n⟩) / N                          (3)
+    squared error   value = (1/N) Σ_n ½ ‖z_n − y_n‖²                                 (4)
+                    z̄_n = (z_n − y_n) / N,   R{z̄_n} = ż_n / N                        (5)
+
+(3) and (5) are products with the Hessian in z, which is positive semidefinite for both:
+the Gauss-Newton operator inherits that.
+"""
+
+from abc import ABC, abstractmethod
+from typing import Any, NamedTuple
+
+from .backend import Array, array_module
+
+
+class Loss(ABC):
+    """The mean over examples of a loss of outputs z (T, N, D) and labels y."""
+
+    @abstractmethod
+    def forward(self, z: Array, y: Array) -> tuple[Array, Any]:
+        """Return the value (T,) and what the derivatives need to know of z and y."""
+
+    @abstractmethod
+    def grad(self, saved) -> Array:
+        """Return z̄, the gradient in z, (T, N, D)."""
+
+    @abstractmethod
+    def hvp(self, saved, z_dot: Array) -> Array:
+        """Return R{z̄}, the Hessian in z times ż, (T, N, D)."""
+
+    @abstractmethod
+    def accuracy(self, z: Array, y: Array) -> Array | None:
+        """Return the share of right answers (T,), or None for a regression."""
+
+
+class Probabilities(NamedTuple):
+    """The softmax p and the labels as unit vectors, both (T, N, D)."""
+
+    p: Array
+    e_y: Array
+
+
+class SoftmaxCrossEntropy(Loss):
+    """Equation (1), for labels y (T, N), integers from 0 to D − 1."""
+
+    def forward(self, z, y):
+        xp = array_module(z, y)
+        e_y = unit_vectors(xp, z, y)
+        z = z - z.real.max(-1, keepdims=True)
+        exp_z = xp.exp(z)
+        total = exp_z.sum(-1, keepdims=True)
+        value = (xp.log(total[..., 0]) - (e_y * z).sum(-1)).mean(-1)
+        return value, Probabilities(exp_z / total, e_y)
+
+    def grad(self, saved):
+        p, e_y = saved
+        return (p - e_y) / p.shape[1]
+
+    def hvp(self, saved, z_dot):
+        p, _ = saved
+        return (p * z_dot - p * (p * z_dot).sum(-1, keepdims=True)) / p.shape[1]
+
+    def accuracy(self, z, y):
+        return (z.real.argmax(-1) == y).mean(-1)
+
+
+def unit_vectors(xp, z, y):
+    """Return e_y (T, N, D) in the real dtype of z.
+
+    Raises:
+        TypeError: If the labels are not integers.
+        ValueError: If they have the wrong shape, or are not among the outputs.
+    """
+    num_outputs = z.shape[-1]
+    if y.dtype.kind not in "iu":
+        raise TypeError(f"labels must be integers, got dtype {y.dtype}")
+    if y.shape != z.shape[:2]:
+        raise ValueError(f"labels expect shape {z.shape[:2]}, got {y.shape}")
+    if bool(((y < 0) | (y >= num_outputs)).any()):
+        raise ValueError(
+            f"labels must be from 0 to {num_outputs - 1}, one per output of the "
+            f"network, got {int(y.min())} to {int(y.max())}"
+        )
+    return (y[..., None] == xp.arange(num_outputs)).astype(z.real.dtype)
+
+
+class SquaredError(Loss):
+    """Equation (4), for targets y (T, N, D)."""
+
+    def forward(self, z, y):
+        if y.shape != z.shape:
+            raise ValueError(f"targets expect shape {z.shape}, got {y.shape}")
+        residual = z - y
+        return (residual**2).sum(-1).mean(-1) / 2, residual
+
+    def grad(self, saved):
+        return saved / saved.shape[1]
+
+    def hvp(self, saved, z_dot):
+        return z_dot / saved.shape[1]
+
+    def accuracy(self, z, y):
+        return None

@@ -1,0 +1,137 @@
+"""A chain of layers over one flat vector of parameters.
+
+A chain is z = f_m(… f_2(f_1(x))).  The sweeps forward and jvp run from the first layer
+to the last; vjp and vjp_dot from the last to the first.  What each sweep saved, the
+next ones use: after one forward and one vjp, any number of directions φ̇ costs one jvp
+and one vjp_dot each (``objective.Linearization``).
+"""
+
+from collections.abc import Mapping
+
+import numpy
+
+from .backend import Array, array_module
+from .layers.base import Layer, Params
+from .parameters import ParameterLayout
+
+
+class Network:
+    """A chain of named layers, a function of a flat φ (T, P) and inputs x (T, N, ...).
+
+    Args:
+        layers: The layers by name, in the order of the chain.
+        input_shape: Shape of one input, such as (28, 28, 1).
+
+    Raises:
+        ValueError: If the layers do not fit together; the layer's own message.
+    """
+
+    def __init__(self, layers: Mapping[str, Layer], input_shape: tuple[int, ...]):
+        self.layers = dict(layers)
+        self.input_shape = tuple(input_shape)
+        named = {
+            f"{name}.{parameter}": shape
+            for name, layer in self.layers.items()
+            for parameter, shape in layer.shapes.items()
+        }
+        self.layout = ParameterLayout(tuple(named), tuple(named.values()))
+        probe = self.logits(
+            numpy.ones((1, self.layout.size)), numpy.ones((1, 2, *self.input_shape))
+        )
+        self.num_outputs = probe.shape[-1]
+
+    def init(
+        self, rng: numpy.random.Generator, *, dtype=numpy.float64
+    ) -> numpy.ndarray:
+        """Draw initial parameters (P,); each layer says how its own start."""
+        named = {
+            f"{name}.{parameter}": value
+            for name, layer in self.layers.items()
+            for parameter, value in layer.init(rng).items()
+        }
+        return self.layout.pack(named).astype(dtype)
+
+    def logits(self, phi: Array, x: Array) -> Array:
+        """Return the outputs z (T, N, D) for φ (T, P), or one φ (P,) for all tasks."""
+        if phi.ndim == 1:
+            phi = array_module(phi).broadcast_to(phi, (len(x), len(phi)))
+        return self.forward(phi, x)[0]
+
+    def forward(self, phi: Array, x: Array) -> tuple[Array, list]:
+        """Return z and, per layer, what the other sweeps need.
+
+        Raises:
+            TypeError: If x has not the real dtype of φ.
+            ValueError: If x is no batch of inputs of ``input_shape``.
+        """
+        if x.dtype != phi.real.dtype and x.dtype != phi.dtype:
+            raise TypeError(
+                f"x must have the real dtype of φ, {phi.real.dtype}, got {x.dtype}; "
+                "convert it with x.astype(...)"
+            )
+        if x.shape[2:] != self.input_shape or len(x) != len(phi):
+            expected = ", ".join(map(str, (len(phi), "N", *self.input_shape)))
+            raise ValueError(f"x expects shape ({expected}), got {x.shape}")
+        p, saved = self.unpack(phi), []
+        for name, layer in self.layers.items():
+            x, kept = layer.forward(p[name], x)
+            saved.append(kept)
+        return x, saved
+
+    def jvp(
+        self, phi: Array, saved: list, phi_dot: Array, x_dot: Array
+    ) -> tuple[Array, list]:
+        """Return ż, and per layer the tangent of what it saved."""
+        p, p_dot, saved_dot = self.unpack(phi), self.unpack(phi_dot), []
+        for (name, layer), kept in zip(self.layers.items(), saved, strict=True):
+            x_dot, kept_dot = layer.jvp(p[name], kept, p_dot[name], x_dot)
+            saved_dot.append(kept_dot)
+        return x_dot, saved_dot
+
+    def vjp(self, phi: Array, saved: list, z_bar: Array) -> tuple[Array, list]:
+        """Return φ̄ (T, P), and per layer the cotangent ȳ of its output."""
+        p, y_bars = self.unpack(phi), [z_bar]
+        phi_bar = array_module(phi).empty(phi.shape, z_bar.dtype)
+        p_bar = self.unpack(phi_bar)
+        for (name, layer), kept in reversed(
+            list(zip(self.layers.items(), saved, strict=True))
+        ):
+            found, x_bar = layer.vjp(p[name], kept, y_bars[0])
+            assign(p_bar[name], found)
+            y_bars.insert(0, x_bar)
+        return phi_bar, y_bars[1:]
+
+    def vjp_dot(
+        self,
+        phi: Array,
+        saved: list,
+        phi_dot: Array,
+        saved_dot: list,
+        y_bars: list,
+        z_bar_dot: Array,
+    ) -> Array:
+        """Return R{φ̄} (T, P), the tangent of what vjp returns."""
+        p, p_dot = self.unpack(phi), self.unpack(phi_dot)
+        phi_bar_dot = array_module(phi).empty(phi.shape, z_bar_dot.dtype)
+        p_bar_dot, y_bar_dot = self.unpack(phi_bar_dot), z_bar_dot
+        chain = zip(self.layers.items(), saved, saved_dot, y_bars, strict=True)
+        for (name, layer), kept, kept_dot, y_bar in reversed(list(chain)):
+            found, y_bar_dot = layer.vjp_dot(
+                p[name], kept, p_dot[name], kept_dot, y_bar, y_bar_dot
+            )
+            assign(p_bar_dot[name], found)
+        return phi_bar_dot
+
+    def unpack(self, phi: Array) -> dict[str, Params]:
+        """Return each layer's parameters as views of φ, by layer and name."""
+        flat = self.layout.unpack(phi)
+        return {
+            name: {parameter: flat[f"{name}.{parameter}"] for parameter in layer.shapes}
+            for name, layer in self.layers.items()
+        }
+
+
+def assign(views: Params, values: Params) -> None:
+    """Write each value into the view of the same name."""
+    for name, view in views.items():
+        view[...] = values[name]
