@@ -3,12 +3,14 @@
 A convolution with a kh × kw window is a matrix product once every window is a row.
 ``patches`` is that linear map, x ↦ X with
 
-    X[(n, i, j), (a, b, c)] = x[n, s_h i + a − p_h, s_w j + b − p_w, c]                  (1)
+    X[(n, i, j), (a, b, c)] = x[n, s_h i + a − p_h, s_w j + b − p_w, c]              (1)
 
 and zero where the index leaves the image.  Its adjoint adds each entry of a row back to
 the pixel it came from,
 
-    x̄[n, h, w, c] = Σ X̄[(n, i, j), (a, b, c)]  over  s_h i + a − p_h = h, s_w j + b − p_w = w. (2)
+    x̄[n, h, w, c] = Σ X̄[(n, i, j), (a, b, c)]                                       (2)
+
+over all i, a with s_h i + a − p_h = h and all j, b with s_w j + b − p_w = w.
 
 The two functions are mirror images of one another.
 """
@@ -42,8 +44,8 @@ class Window:
         )
         if rows < 1 or columns < 1:
             raise ValueError(
-                f"a window of {self.size} with padding {self.padding} does not fit into "
-                f"an image of {height} × {width} pixels"
+                f"a window of {self.size} with padding {self.padding} does not fit "
+                f"into an image of {height} × {width} pixels"
             )
         return rows, columns
 

@@ -2,15 +2,15 @@
 
 With the slope s = f'(x) and the bend c = f''(x),
 
-    forward    y = f(x)                          jvp      ẏ = s ẋ,   ṡ = c ẋ          (1)
-    vjp        x̄ = s ȳ                           vjp_dot  R{x̄} = ṡ ȳ + s R{ȳ}        (2)
+    forward    y = f(x)                          jvp      ẏ = s ẋ,   ṡ = c ẋ         (1)
+    vjp        x̄ = s ȳ                           vjp_dot  R{x̄} = ṡ ȳ + s R{ȳ}      (2)
 
 Each activation gives s, and c in terms of y and s, so that x need not be kept:
 
-    ReLU       y = max(x, 0)           s = [x > 0]                  c = 0               (3)
-    softplus   y = log(1 + eˣ)         s = 1 / (1 + e⁻ˣ)            c = s (1 − s)       (4)
-    tanh       y = tanh x              s = 1 − y²                   c = −2 y s          (5)
-    ELU        y = x or α (eˣ − 1)     s = 1 or α eˣ                c = 0 or s          (6)
+    ReLU       y = max(x, 0)           s = [x > 0]              c = 0            (3)
+    softplus   y = log(1 + eˣ)         s = 1 / (1 + e⁻ˣ)            c = s (1 − s)    (4)
+    tanh       y = tanh x              s = 1 − y²                   c = −2 y s       (5)
+    ELU        y = x or α (eˣ − 1)     s = 1 or α eˣ                c = 0 or s       (6)
 
 ReLU's c is zero where it exists; at x = 0 we take s = c = 0, and so does ELU with the
 branch for x ≤ 0.  Comparisons look at the real part: the complex step passes through.

@@ -1,14 +1,14 @@
 """Pooling over windows that do not overlap: the maximum, and the mean.
 
-Write the window's kh·kw entries as an axis k of its own, x (…, k); rows and columns that
-do not fill a window are cut off, as is usual.  Both are y = Σ_k w_k x_k:
+Write the window's kh·kw entries as an axis k of its own, x (…, k); rows and columns
+that do not fill a window are cut off, as is usual.  Both are y = Σ_k w_k x_k:
 
-    max-pool       w_k = 1 for the largest x_k (the first of equals), else 0            (1)
-    average-pool   w_k = 1 / (kh·kw)                                                    (2)
+    max-pool       w_k = 1 for the largest x_k (the first of equals), else 0         (1)
+    average-pool   w_k = 1 / (kh·kw)                                                 (2)
 
 and the weights are constant wherever they are differentiable, so
 
-    jvp  ẏ = Σ_k w_k ẋ_k      vjp  x̄_k = w_k ȳ      vjp_dot  R{x̄}_k = w_k R{ȳ}           (3)
+    jvp  ẏ = Σ_k w_k ẋ_k      vjp  x̄_k = w_k ȳ      vjp_dot  R{x̄}_k = w_k R{ȳ}     (3)
 
 The largest is found by the real part: the complex step passes through.
 """

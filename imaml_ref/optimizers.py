@@ -1,0 +1,70 @@
+"""Optimisers of the flat meta-parameters: pure functions of (θ, gradient, state).
+
+    SGD    θ ← θ − α g
+    Adam   m ← β₁ m + (1 − β₁) g,   s ← β₂ s + (1 − β₂) g²,
+           θ ← θ − α (m / (1 − β₁ᵏ)) / (√(s / (1 − β₂ᵏ)) + ε)     at step k = 1, 2, …
+
+Source: Kingma & Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015, algorithm 1.
+"""
+
+from dataclasses import dataclass
+
+from .backend import Array, array_module
+
+State = dict[str, Array]
+
+
+@dataclass(frozen=True)
+class SGD:
+    """Gradient descent.
+
+    Args:
+        step_size: α > 0, in parameter²/loss.
+    """
+
+    step_size: float = 1e-2
+
+    def init(self, theta: Array) -> State:
+        """Return the state before the first step: there is none."""
+        return {}
+
+    def step(self, theta: Array, grad: Array, state: State) -> tuple[Array, State]:
+        """Return the next θ (P,) and state."""
+        return theta - self.step_size * grad, state
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Adam; the paper's released code sets ε = 1e-3, where it acts on the scale of g.
+
+    Args:
+        step_size: α > 0, in units of the parameters.
+        beta1: Decay of the mean gradient, per step.
+        beta2: Decay of the mean squared gradient, per step.
+        eps: ε > 0, in units of the gradient.
+    """
+
+    step_size: float = 1e-3
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-8
+
+    def init(self, theta: Array) -> State:
+        """Return m, s and the count of steps k before the first step."""
+        xp = array_module(theta)
+        return {
+            "m": xp.zeros_like(theta),
+            "s": xp.zeros_like(theta),
+            "k": xp.zeros((), dtype=int),
+        }
+
+    def step(self, theta: Array, grad: Array, state: State) -> tuple[Array, State]:
+        """Return the next θ (P,) and state."""
+        xp = array_module(theta, grad)
+        k = state["k"] + 1
+        m = self.beta1 * state["m"] + (1 - self.beta1) * grad
+        s = self.beta2 * state["s"] + (1 - self.beta2) * grad * grad
+        rate = self.step_size * (1 - self.beta2**k) ** 0.5 / (1 - self.beta1**k)
+        floor = self.eps * (1 - self.beta2**k) ** 0.5
+        step = rate.astype(theta.dtype) * m / (xp.sqrt(s) + floor.astype(theta.dtype))
+        return theta - step, {"m": m, "s": s, "k": k}
