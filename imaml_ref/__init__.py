@@ -1,5 +1,59 @@
 """Implicit MAML in NumPy and CuPy, with every derivative written by hand."""
 
+from . import architectures, checks, data, inner, layers
 from ._version import __version__
+from .adaptation import adapt
+from .data.tasks import TaskBatch
+from .estimators import NotPositiveDefinite
+from .implicit import implicit_gradient, implicit_gradient_at
+from .inner import LBFGS, GradientDescent, InnerDivergence, Momentum, NewtonCG
+from .inner import Adam as InnerAdam
+from .losses import SoftmaxCrossEntropy, SquaredError
+from .meta import IMAML, MAML, FirstOrderMAML, ReleasedIMAML, Reptile
+from .network import Network
+from .objective import ProximalObjective, TaskLoss
+from .optimizers import SGD, Adam
+from .parallel import set_num_threads
+from .released import PullBackDescent
+from .solvers import CG, Dense, cg_batched
+from .task_mean import MetaGradient
+from .unrolled import unrolled_gradient
 
-__all__ = ["__version__"]
+__all__ = [
+    "CG",
+    "IMAML",
+    "LBFGS",
+    "MAML",
+    "SGD",
+    "Adam",
+    "Dense",
+    "FirstOrderMAML",
+    "GradientDescent",
+    "InnerAdam",
+    "InnerDivergence",
+    "MetaGradient",
+    "Momentum",
+    "Network",
+    "NewtonCG",
+    "NotPositiveDefinite",
+    "ProximalObjective",
+    "PullBackDescent",
+    "ReleasedIMAML",
+    "Reptile",
+    "SoftmaxCrossEntropy",
+    "SquaredError",
+    "TaskBatch",
+    "TaskLoss",
+    "__version__",
+    "adapt",
+    "architectures",
+    "cg_batched",
+    "checks",
+    "data",
+    "implicit_gradient",
+    "implicit_gradient_at",
+    "inner",
+    "layers",
+    "set_num_threads",
+    "unrolled_gradient",
+]

@@ -1,9 +1,9 @@
 """Chunks of tasks on a pool of threads, with one BLAS thread each.
 
-Tasks do not depend on one another, and every chunk is computed alike whatever the number
-of threads, so the results have the same bits for any number.  NumPy releases the
-interpreter's lock in its products, so threads share the work; a BLAS that started threads
-of its own would only fight them.
+Tasks do not depend on one another, and every chunk is computed alike whatever the
+number of threads, so the results have the same bits for any number.  NumPy releases the
+interpreter's lock in its products, so threads share the work; a BLAS that started
+threads of its own would only fight them.
 """
 
 import os
@@ -44,7 +44,9 @@ def chunk_size(num_parameters: int) -> int:
     return max(1, 250_000 // max(num_parameters, 1))
 
 
-def map_in_order(f: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+def map_in_order(
+    f: Callable[[Item], Result], items: Iterable[Item]
+) -> Iterator[Result]:
     """Yield f(item) for each item, in order, computed by several threads.
 
     At most two items per thread are under way, so that finished results do not pile up.

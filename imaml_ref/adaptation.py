@@ -1,0 +1,42 @@
+"""The inner loop alone: from θ and support sets to φ."""
+
+from typing import Any
+
+from .backend import Array, array_module
+from .data.tasks import TaskBatch
+from .inner import GradientDescent, solve
+from .objective import ProximalObjective, proximal_strength
+from .parallel import map_in_order
+from .task_mean import chunks
+
+
+def adapt(
+    loss, theta: Array, x: Array, y: Array, *, lam=2.0, inner: Any = None
+) -> Array:
+    """Return φ (T, P), adapted from θ to support sets x (T, N, ...), y (T, N).
+
+    Args:
+        loss: As in ``implicit_gradient``.
+        theta: Meta-parameters θ, (P,).
+        x: Support inputs.
+        y: Support labels.
+        lam: λ > 0 as in ``implicit_gradient``; None adapts without a proximal term.
+        inner: Solves (1); default the paper's 16 gradient steps of 0.1.
+
+    Raises:
+        ValueError: If λ is not positive.
+        InnerDivergence: If the inner loop runs away.
+    """
+    strength = 0 if lam is None else proximal_strength(lam, theta)
+    find = inner or GradientDescent()
+
+    def on_chunk(item):
+        chunk, _ = item
+        objective = ProximalObjective(
+            loss, theta, chunk.support_x, chunk.support_y, strength
+        )
+        return solve(find, objective, theta)
+
+    support = TaskBatch(x, y, x, y)
+    found = list(map_in_order(on_chunk, chunks(support, theta)))
+    return array_module(theta).concatenate(found)

@@ -1,0 +1,93 @@
+"""What is measured with every meta-gradient, per task.
+
+r₁ = ‖∇G(φ)‖ says how stationary φ is, r₂ = ‖v − (H + Λ) x‖ how well (5) is solved.  The
+smallest Ritz value is an *upper* bound on λ_min(H + Λ): a product with pᵀAp ≤ 0 proves
+that the operator is indefinite, the absence of one proves nothing.
+"""
+
+from dataclasses import dataclass, fields
+
+import numpy
+
+from .backend import Array, array_module, to_host
+
+
+@dataclass(frozen=True)
+class Diagnostics:
+    """Measured residuals and what they mean; arrays are (T,), on the host.
+
+    Args:
+        inner_residual: r₁, in loss/parameter; of L alone where there is no Λ.
+        solver_residual: r₂ as the solver reports it, in loss/parameter; NaN without.
+        smallest_ritz: Smallest Ritz value, an upper bound of λ_min of the operator, in
+            loss/parameter² (for a λ per parameter: of Λ^−½ (H + Λ) Λ^−½); NaN without.
+        cosine: cos(g, v), the angle to the first-order direction.
+        negative_curvature: Products with pᵀAp ≤ 0.
+        num_products: Products with the operator, all in all.
+        status: The solver's status, ``solvers.Status``; 0 without a solver.
+        query_loss: Q(φ).
+        support_loss: L(φ).
+        query_accuracy: Share of right answers on the query set; NaN for a regression.
+        bound: Proven bound of ‖g − g*‖, or None where there is none.
+        bound_reason: Why there is a bound, or none.
+        estimator: What was solved, in words.
+        curvature: "hessian", "gauss-newton" or "none".
+        damping: Added to Λ in the operator, in loss/parameter²; 0 is (5) itself.
+    """
+
+    inner_residual: Array
+    solver_residual: Array
+    smallest_ritz: Array
+    cosine: Array
+    negative_curvature: Array
+    num_products: Array
+    status: Array
+    query_loss: Array
+    support_loss: Array
+    query_accuracy: Array
+    bound: Array | None
+    bound_reason: str
+    estimator: str
+    curvature: str
+    damping: float
+
+    @staticmethod
+    def joined(parts: list["Diagnostics"]) -> "Diagnostics":
+        """Return the diagnostics of all tasks from those of chunks, in order."""
+        first = parts[0]
+        together = {}
+        for name in (f.name for f in fields(Diagnostics)):
+            values = [getattr(part, name) for part in parts]
+            arrays = all(isinstance(v, numpy.ndarray) for v in values)
+            together[name] = (
+                numpy.concatenate(values) if arrays else getattr(first, name)
+            )
+        return Diagnostics(**together)
+
+
+def solver_fields(info, num_tasks: int) -> dict[str, numpy.ndarray]:
+    """Return what a solver reports as fields of ``Diagnostics``; info may be None."""
+    if info is None:
+        unknown, none = numpy.full(num_tasks, numpy.nan), numpy.zeros(num_tasks, int)
+        return {
+            "solver_residual": unknown,
+            "smallest_ritz": unknown,
+            "negative_curvature": none,
+            "num_products": none,
+            "status": none,
+        }
+    return {
+        "solver_residual": to_host(info.residual),
+        "smallest_ritz": to_host(info.smallest_ritz),
+        "negative_curvature": to_host(info.negative_curvature),
+        "num_products": to_host(info.num_products),
+        "status": to_host(info.status),
+    }
+
+
+def cosine(a: Array, b: Array) -> Array:
+    """Return ⟨a, b⟩ / (‖a‖ ‖b‖) over the last axis; 1 where either is zero."""
+    xp = array_module(a, b)
+    lengths = ((a * a).sum(-1) * (b * b).sum(-1)) ** 0.5
+    zero = lengths == 0
+    return xp.where(zero, 1, (a * b).sum(-1) / xp.where(zero, 1, lengths))

@@ -1,0 +1,120 @@
+"""One chunk of tasks: from solutions φ to estimates g_t, with what was measured.
+
+For every task take v = ∇Q(φ), let an estimator make g of it, and measure r₁ and r₂ on
+the way.  The sweep at φ that gives ‖∇G‖ is the linearisation that the solver uses.
+"""
+
+from collections.abc import Iterable
+
+import numpy
+
+from .backend import Array, to_host
+from .bound import constants, error_bound
+from .data.tasks import TaskBatch
+from .diagnostics import Diagnostics, cosine, solver_fields
+from .estimators import Estimate, Implicit
+from .inner import InnerDivergence
+from .inner.base import norm
+from .objective import ProximalObjective
+from .parallel import map_in_order
+from .task_mean import Chunk, MetaGradient, Tasks, chunks, gather, kept_names
+
+
+def estimate_gradient(
+    loss, theta: Array, tasks: Tasks, lam, phi, estimator, keep: Iterable[str] = ()
+) -> MetaGradient:
+    """Return the mean over tasks of an estimator's g_t.
+
+    Args:
+        loss: As in ``implicit_gradient``.
+        theta: Meta-parameters θ, (P,).
+        tasks: A batch of tasks, or a list of batches.
+        lam: λ as ``proximal_strength`` returns it, or 0 for no proximal term.
+        phi: Solutions (T, P), or a function (objective, θ) that finds them.
+        estimator: One of ``estimators``.
+        keep: "phi" and "task_grads", to have them in the result.
+    """
+    keep = kept_names(keep)
+
+    def on_chunk(item) -> Chunk:
+        chunk, found = item
+        objective = ProximalObjective(
+            loss, theta, chunk.support_x, chunk.support_y, lam
+        )
+        at = phi(objective, theta) if callable(phi) else found
+        return chunk_at(objective, at, chunk, estimator)
+
+    return gather(map_in_order(on_chunk, chunks(tasks, theta, phi)), theta, lam, keep)
+
+
+def chunk_at(objective, phi: Array, chunk: TaskBatch, estimator) -> Chunk:
+    """Return g_t, dQ/dλ and diagnostics of a chunk at its solutions φ."""
+    query = objective.loss.linearize(phi, chunk.query_x, chunk.query_y)
+    v, query_loss, accuracy = query.grad, query.value, accuracy_of(query)
+    del query  # its sweeps need not live beside those of the support set
+    at = objective.linearize(phi)
+    away = phi - objective.theta
+    found = estimator.estimate(at.support, v, objective.lam, away)
+    measured = measure(objective, phi, chunk, at, v, found, estimator)
+    estimator.check(found.info)
+    return Chunk(
+        found.g,
+        lam_gradients(found.x, away, objective.lam),
+        phi,
+        Diagnostics(
+            query_loss=to_host(query_loss), query_accuracy=accuracy, **measured
+        ),
+    )
+
+
+def lam_gradients(x: Array, away: Array, lam) -> Array | None:
+    """Return −x_j (φ_j − θ_j) of (7), (T, P), or its sum over j, (T,), for scalar λ."""
+    if hasattr(lam, "shape"):
+        return -x * away
+    return None if lam == 0 else -(x * away).sum(-1)
+
+
+def measure(objective, phi, chunk, at, v, found: Estimate, estimator) -> dict:
+    """Return the fields of ``Diagnostics`` that belong to the support set and solve.
+
+    Raises:
+        InnerDivergence: If ∇G(φ) is not finite.
+    """
+    r1 = to_host(norm(at.grad))
+    if not numpy.isfinite(r1).all():
+        raise InnerDivergence(
+            f"inner solution is not finite: ‖∇G(φ)‖ = {r1[~numpy.isfinite(r1)][0]}; "
+            "lower the inner step size or raise lam"
+        )
+    fields = solver_fields(found.info, len(phi))
+    bound, reason = proven_bound(objective, chunk, estimator, r1, fields)
+    return fields | {
+        "inner_residual": r1,
+        "cosine": to_host(cosine(found.g, v)),
+        "support_loss": to_host(at.support.value),
+        "bound": bound,
+        "bound_reason": reason,
+        "estimator": estimator.name,
+        "curvature": estimator.curvature,
+        "damping": estimator.damping,
+    }
+
+
+def proven_bound(objective, chunk, estimator, r1, fields):
+    """Return the bound (8) per task, or None, and the reason."""
+    if not isinstance(estimator, Implicit) or estimator.damping:
+        return None, "none: the estimator is not (5)"
+    # Where this is not None the network is affine, and Gauss-Newton is the Hessian.
+    known = constants(objective.loss, chunk.support_x, chunk.query_x)
+    if known is None:
+        return None, "none: no lower bound of the curvature of L is proved here"
+    bound = error_bound(r1, fields["solver_residual"], objective.lam, known)
+    return bound, "proved: L is convex, so μ = min λ"
+
+
+def accuracy_of(lin) -> numpy.ndarray:
+    """Return the share of right answers (T,), NaN where the loss knows none."""
+    accuracy = lin.accuracy() if hasattr(lin, "accuracy") else None
+    if accuracy is None:
+        return numpy.full(len(lin.value), numpy.nan)
+    return to_host(accuracy)

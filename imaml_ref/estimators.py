@@ -1,0 +1,165 @@
+"""From v = ∇Q(φ) to a meta-gradient g, at a given φ: the estimators, by name.
+
+    implicit       (H + Λ) x = v,  g = Λ x               (5), the paper's operator
+    first order    g = v
+    released       ((1 + c) I + H / (λ + d)) g = v       what the released code solves
+    displacement   g = θ − φ                             Reptile
+
+``estimate`` takes the linearisation of the support loss at φ, v, λ and φ − θ.
+
+H is the Hessian of the support loss at φ, or, where the name says so, the Gauss-Newton
+operator G.  CG on the first runs preconditioned with Λ⁻¹: for scalar λ its iterates are
+the paper's on (I + H/λ) g = v, equation (6).
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from .backend import Array
+from .solvers import CG, Status
+
+CURVATURES = {"hessian": "hvp", "gauss-newton": "gnvp"}
+
+
+class Estimate(NamedTuple):
+    """g and x = Λ⁻¹ g, (T, P), and what the solver says, or None without one."""
+
+    g: Array
+    x: Array
+    info: Any
+
+
+class NotPositiveDefinite(ArithmeticError):
+    """H + Λ has a direction of negative curvature, and the solver was to refuse it."""
+
+
+@dataclass(frozen=True)
+class Implicit:
+    """The implicit meta-gradient (5).
+
+    Args:
+        solver: Solves (H + Λ) x = v for every task, such as ``CG(maxiter=5)``.
+        curvature: "hessian" for H, "gauss-newton" for G in its place.
+        damping: Added to Λ in the operator, in loss/parameter²; another estimator
+            than (5) where it is not 0.
+
+    Raises:
+        ValueError: If the curvature has another name, or the damping is negative.
+    """
+
+    solver: Any = field(default_factory=CG)
+    curvature: str = "hessian"
+    damping: float = 0.0
+
+    def __post_init__(self):
+        if self.curvature not in CURVATURES:
+            raise ValueError(
+                f"curvature must be one of {', '.join(CURVATURES)}, "
+                f"got {self.curvature!r}"
+            )
+        if not self.damping >= 0:
+            raise ValueError(f"damping must not be negative, got {self.damping}")
+
+    @property
+    def name(self) -> str:
+        """What is solved, in words."""
+        operator = "H" if self.curvature == "hessian" else "Gauss-Newton"
+        damped = f" + {self.damping:g}" if self.damping else ""
+        return f"implicit, ({operator} + λ{damped}) x = v by {self.solver.name}"
+
+    def estimate(self, support, v: Array, lam, away: Array) -> Estimate:
+        """Return g = Λ x for v (T, P), at the linearisation of the support loss."""
+        product = getattr(support, CURVATURES[self.curvature])
+        shift = lam + self.damping
+        x, info = self.solver.solve(lambda p: product(p) + shift * p, v, M=1 / shift)
+        return Estimate(lam * x, x, info)
+
+    def check(self, info) -> None:
+        """Raise if the solver was to refuse negative curvature and met it.
+
+        Raises:
+            NotPositiveDefinite: Naming the first such task.
+        """
+        if getattr(self.solver, "on_negative_curvature", None) != "refuse":
+            return
+        indefinite = [
+            t for t, s in enumerate(info.status) if s == Status.NEGATIVE_CURVATURE
+        ]
+        if indefinite:
+            raise NotPositiveDefinite(info.message(indefinite[0]))
+
+
+@dataclass(frozen=True)
+class FirstOrder:
+    """g = v: the direction without the solve."""
+
+    curvature = "none"
+    damping = 0.0
+    name = "first order, g = v"
+
+    def estimate(self, support, v: Array, lam, away: Array) -> Estimate:
+        """Return g = v (T, P)."""
+        return Estimate(v, v / lam if _nonzero(lam) else v, None)
+
+    def check(self, info) -> None:
+        """Nothing is solved, so nothing can fail."""
+
+
+@dataclass(frozen=True)
+class Released:
+    """((1 + c) I + H/(λ + d)) g = v by plain CG: the released code's operator.
+
+    It is here to reproduce and to explain other people's numbers.  With its c = 1 and
+    d = 10 it is close to a multiple of the identity, and g nearly parallel to v.
+
+    Args:
+        cg_steps: CG steps.
+        c: ``cg_damping`` of the released code.
+        d: ``lam_damping`` of the released code, in loss/parameter².
+    """
+
+    cg_steps: int = 5
+    c: float = 1.0
+    d: float = 10.0
+
+    curvature = "hessian"
+    damping = 0.0
+
+    @property
+    def name(self) -> str:
+        """What is solved, in words."""
+        return (
+            f"released, ((1 + {self.c:g}) I + H/(λ + {self.d:g})) g = v "
+            f"by {self.cg_steps} CG steps"
+        )
+
+    def estimate(self, support, v: Array, lam, away: Array) -> Estimate:
+        """Return g (T, P)."""
+        g, info = CG(maxiter=self.cg_steps).solve(
+            lambda p: (1 + self.c) * p + support.hvp(p) / (lam + self.d), v
+        )
+        return Estimate(g, g / lam, info)
+
+    def check(self, info) -> None:
+        """The released code looks at nothing."""
+
+
+@dataclass(frozen=True)
+class Displacement:
+    """g = θ − φ: Reptile's direction, which asks for no gradient of the query set."""
+
+    curvature = "none"
+    damping = 0.0
+    name = "displacement, g = θ − φ"
+
+    def estimate(self, support, v: Array, lam, away: Array) -> Estimate:
+        """Return g = θ − φ (T, P)."""
+        return Estimate(-away, -away, None)
+
+    def check(self, info) -> None:
+        """Nothing is solved, so nothing can fail."""
+
+
+def _nonzero(lam) -> bool:
+    """Whether there is a proximal term; λ is then positive throughout."""
+    return not (isinstance(lam, int | float) and lam == 0)

@@ -1,0 +1,149 @@
+"""Gradient descent on the proximal objective, and with momentum, and Adam.
+
+    descent    φ_{k+1} = φ_k − α ∇G(φ_k; θ)                                          (1)
+    momentum   u_{k+1} = β u_k + ∇G(φ_k; θ),   φ_{k+1} = φ_k − α u_{k+1}             (2)
+
+The proximal term is in every step (it is part of G), not added at the end.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ..backend import Array, array_module
+from ..optimizers import Adam as AdamRule
+from .base import check_progress, norm, starting_point
+
+
+def check_steps(step_size: float, num_steps: int) -> None:
+    """Refuse a rate or a number of steps that cannot be meant.
+
+    Raises:
+        ValueError: If the rate is not positive or the number is negative.
+    """
+    if not step_size > 0:
+        raise ValueError(f"step_size must be positive, got {step_size}")
+    if num_steps < 0:
+        raise ValueError(f"num_steps must not be negative, got {num_steps}")
+
+
+@dataclass(frozen=True)
+class GradientDescent:
+    """K steps of (1), complex-safe, so that the complex step of θ ↦ φ_K is exact.
+
+    Args:
+        step_size: α > 0, in parameter²/loss; below 2/(h_max + λ) it contracts.
+        num_steps: K.
+    """
+
+    step_size: float = 0.1
+    num_steps: int = 16
+
+    def __post_init__(self):
+        check_steps(self.step_size, self.num_steps)
+
+    def solve(self, objective, theta: Array, start: Array | None = None) -> Array:
+        """Return φ_K (T, P).
+
+        Raises:
+            InnerDivergence: If ‖∇G‖ overflows, or grows a thousandfold.
+        """
+        *_, phi = self.iterates(objective, theta, start)
+        return phi
+
+    def iterates(
+        self, objective, theta: Array, start: Array | None = None
+    ) -> Iterator[Array]:
+        """Yield φ_0, …, φ_K, each (T, P).
+
+        Raises:
+            InnerDivergence: After φ_K, as in ``solve``.
+        """
+        phi, norms = starting_point(objective, theta, start), []
+        yield phi
+        for _ in range(self.num_steps):
+            grad = objective.grad(phi)
+            norms.append(norm(grad))
+            phi = phi - self.step_size * grad
+            yield phi
+        check_progress(norms, step_size=self.step_size)
+
+
+@dataclass(frozen=True)
+class Momentum:
+    """K steps of (2), Polyak's heavy ball.
+
+    Args:
+        step_size: α > 0, in parameter²/loss.
+        num_steps: K.
+        momentum: β in [0, 1), per step.
+
+    Source: Polyak, "Some methods of speeding up the convergence of iteration methods",
+    USSR Computational Mathematics and Mathematical Physics 4(5):1-17, 1964.
+    """
+
+    step_size: float = 0.1
+    num_steps: int = 16
+    momentum: float = 0.9
+
+    def __post_init__(self):
+        check_steps(self.step_size, self.num_steps)
+        if not 0 <= self.momentum < 1:
+            raise ValueError(f"momentum must be in [0, 1), got {self.momentum}")
+
+    def solve(self, objective, theta: Array, start: Array | None = None) -> Array:
+        """Return φ_K (T, P).
+
+        Raises:
+            InnerDivergence: If ‖∇G‖ overflows, or grows a thousandfold.
+        """
+        phi, norms = starting_point(objective, theta, start), []
+        u = array_module(phi).zeros_like(phi)
+        for _ in range(self.num_steps):
+            grad = objective.grad(phi)
+            norms.append(norm(grad))
+            u = self.momentum * u + grad
+            phi = phi - self.step_size * u
+        check_progress(norms, step_size=self.step_size)
+        return phi
+
+
+@dataclass(frozen=True)
+class Adam:
+    """K steps of Adam (``optimizers.Adam``), each task with moments of its own.
+
+    With a constant step size Adam ends in a small cycle about φ*; ``decay`` shrinks the
+    step geometrically, from ``step_size`` to ``decay · step_size``, so that it
+    converges.
+
+    Args:
+        step_size: α > 0, in units of the parameters.
+        num_steps: K.
+        decay: Last step size over the first, in (0, 1].
+        eps: ε > 0, in units of the gradient.
+    """
+
+    step_size: float = 1e-2
+    num_steps: int = 16
+    decay: float = 1.0
+    eps: float = 1e-8
+
+    def __post_init__(self):
+        check_steps(self.step_size, self.num_steps)
+        if not 0 < self.decay <= 1:
+            raise ValueError(f"decay must be in (0, 1], got {self.decay}")
+
+    def solve(self, objective, theta: Array, start: Array | None = None) -> Array:
+        """Return φ_K (T, P).
+
+        Raises:
+            InnerDivergence: If ‖∇G‖ overflows, or grows a thousandfold.
+        """
+        phi, norms = starting_point(objective, theta, start), []
+        state = AdamRule().init(phi)
+        for k in range(self.num_steps):
+            grad = objective.grad(phi)
+            norms.append(norm(grad))
+            rate = self.step_size * self.decay ** (k / max(self.num_steps - 1, 1))
+            phi, state = AdamRule(rate, eps=self.eps).step(phi, grad, state)
+        check_progress(norms, step_size=self.step_size)
+        return phi

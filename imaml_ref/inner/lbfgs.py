@@ -1,0 +1,78 @@
+"""L-BFGS: SciPy's, one task at a time, on the host in float64.
+
+Source: Byrd, Lu, Nocedal & Zhu, "A limited memory algorithm for bound constrained
+optimization", SIAM Journal on Scientific Computing 16(5):1190-1208, 1995.
+"""
+
+from dataclasses import dataclass
+
+import numpy
+from scipy.optimize import minimize
+
+from ..backend import Array, array_module, to_device, to_host
+from .base import InnerDivergence, starting_point
+
+
+@dataclass(frozen=True)
+class LBFGS:
+    """Minimise G with ``scipy.optimize.minimize(method="L-BFGS-B")``.
+
+    Args:
+        maxiter: Iterations at most, per task.
+        tol: Stop when the largest entry of |∇G| is below, in loss/parameter.
+        memory: Pairs of vectors kept.
+    """
+
+    maxiter: int = 100
+    tol: float = 1e-10
+    memory: int = 20
+
+    def solve(self, objective, theta: Array, start: Array | None = None) -> Array:
+        """Return φ (T, P) in the dtype of θ.
+
+        Raises:
+            InnerDivergence: If G or ∇G is not finite at the end.
+        """
+        phi_0 = to_host(starting_point(objective, theta, start))
+        found = [
+            self._solve_one(objective.task(t), theta, phi_0[t], t)
+            for t in range(len(objective))
+        ]
+        phi = numpy.stack(found).astype(theta.dtype)
+        return phi if array_module(theta) is numpy else to_device(phi)
+
+    def _solve_one(self, objective, theta, phi_0, task):
+        """Return φ (P,) of one task.
+
+        Raises:
+            InnerDivergence: If G or φ is not finite at the end.
+        """
+        on_host = array_module(theta) is numpy
+
+        def value_and_gradient(flat):
+            phi = flat.astype(theta.dtype)[None]
+            at = objective.linearize(phi if on_host else to_device(phi))
+            value, grad = to_host(at.value)[0], to_host(at.grad)[0]
+            return float(value), grad.astype(numpy.float64)
+
+        # ftol = 0: the gradient decides, for the meta-gradient depends on it.
+        result = minimize(
+            value_and_gradient,
+            phi_0.astype(numpy.float64),
+            jac=True,
+            method="L-BFGS-B",
+            options={
+                "maxiter": self.maxiter,
+                "maxfun": 20 * self.maxiter,
+                "maxcor": self.memory,
+                "gtol": self.tol,
+                "ftol": 0.0,
+            },
+        )
+        if not numpy.isfinite(result.fun) or not numpy.isfinite(result.x).all():
+            raise InnerDivergence(
+                f"L-BFGS diverged for task {task} in iteration {result.nit}: "
+                f"G = {result.fun}; raise lam or start closer to θ",
+                int(result.nit),
+            )
+        return result.x

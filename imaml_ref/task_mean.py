@@ -1,0 +1,118 @@
+"""The mean over tasks: chunks in, one meta-gradient out.
+
+Chunks of tasks are summed and dropped: memory does not grow with the number of tasks.
+The sum runs in float64 in the order of the tasks, so that it has the same bits for any
+number of chunks and threads.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy
+
+from .backend import Array, array_module, to_host
+from .data.tasks import TaskBatch
+from .diagnostics import Diagnostics
+from .parallel import chunk_size
+
+Tasks = TaskBatch | Sequence[TaskBatch]
+
+
+@dataclass(frozen=True)
+class MetaGradient:
+    """A mean over tasks, and what was measured on the way.
+
+    Args:
+        grad: dF/dθ, (P,), in the dtype of θ.
+        lam_grad: dF/dλ as in (7), a float for scalar λ, else (P,); None without a λ.
+        diagnostics: Per task, see ``Diagnostics``.
+        phi: Solutions (T, P), if they were to be kept.
+        task_grads: Meta-gradients g_t (T, P), if they were to be kept.
+    """
+
+    grad: Array
+    lam_grad: Any
+    diagnostics: Diagnostics
+    phi: Array | None = None
+    task_grads: Array | None = None
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """What one chunk of tasks contributes; ``lam_grads`` is None without a λ."""
+
+    grads: Array
+    lam_grads: Array | None
+    phi: Array
+    diagnostics: Diagnostics
+
+
+def kept_names(keep: Iterable[str]) -> set[str]:
+    """Return the names of what is to be kept.
+
+    Raises:
+        ValueError: If one is unknown.
+    """
+    keep = set(keep)
+    if not keep <= {"phi", "task_grads"}:
+        raise ValueError(f"keep takes 'phi' and 'task_grads', got {sorted(keep)}")
+    return keep
+
+
+def batches(tasks: Tasks) -> list[TaskBatch]:
+    """Return tasks as a list of batches, each of one size."""
+    return [tasks] if isinstance(tasks, TaskBatch) else list(tasks)
+
+
+def chunks(tasks: Tasks, theta: Array, phi=None):
+    """Yield pairs of a chunk of tasks and its part of φ, in order.
+
+    On a device all tasks of a batch are one chunk: it has parallelism of its own.
+    """
+    on_host = array_module(theta) is numpy
+    start = 0
+    for batch in batches(tasks):
+        size = chunk_size(len(theta)) if on_host else len(batch)
+        for chunk in batch.chunks(size):
+            stop = start + len(chunk)
+            yield chunk, None if callable(phi) or phi is None else phi[start:stop]
+            start = stop
+
+
+def gather(results: Iterable[Chunk], theta: Array, lam, keep: set[str]) -> MetaGradient:
+    """Return the mean over tasks, summed in float64 in the order of the tasks.
+
+    Raises:
+        ValueError: If there is no task.
+    """
+    xp = array_module(theta)
+    wide = numpy.result_type(theta.dtype, numpy.float64)
+    total, lam_total, parts = xp.zeros(theta.shape, wide), 0.0, []
+    phi, task_grads = [], []
+    for chunk in results:
+        for t in range(len(chunk.grads)):
+            total += chunk.grads[t]
+            if chunk.lam_grads is not None:
+                lam_total = lam_total + chunk.lam_grads[t].astype(wide)
+        parts.append(chunk.diagnostics)
+        phi += [chunk.phi] if "phi" in keep else []
+        task_grads += [chunk.grads] if "task_grads" in keep else []
+    if not parts:
+        raise ValueError("expected at least one task, got none")
+    diagnostics = Diagnostics.joined(parts)
+    count = len(diagnostics.query_loss)
+    return MetaGradient(
+        (total / count).astype(theta.dtype),
+        lam_mean(lam_total / count, theta, lam),
+        diagnostics,
+        xp.concatenate(phi) if phi else None,
+        xp.concatenate(task_grads) if task_grads else None,
+    )
+
+
+def lam_mean(mean, theta: Array, lam):
+    """Return dF/dλ in the form of λ: a number, (P,) in the dtype of θ, or None."""
+    if hasattr(lam, "shape"):
+        return mean.astype(theta.dtype)
+    return None if lam == 0 else to_host(mean).item()
