@@ -94,6 +94,10 @@ class GlobalAveragePool2d(Layer):
     shapes = {}  # noqa: RUF012 - a constant, as in every layer without parameters
 
     def forward(self, p, x):
+        if x.ndim != 5:
+            raise ValueError(
+                f"GlobalAveragePool2d expects x of shape (T, N, H, W, C), got {x.shape}"
+            )
         return x.mean((2, 3)), Saved(x.shape)
 
     def jvp(self, p, saved, p_dot, x_dot):
