@@ -4,15 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
-
-from ..backend import Array, array_module, to_host
+from ..backend import Array
+from .diagnostics import summarise
 from .info import SolverInfo
-from .lanczos import smallest_ritz_value
-from .options import CONDUCTS, check_choice, check_count, check_tolerance
-from .recurrence import RUNNING, Record, State, System, advance, begin, norm, product
-
-Matvec = Callable[[Array], Array]
+from .options import check_choice, check_count, check_tolerance
+from .recurrence import RUNNING, Record, advance, begin
+from .system import CONDUCTS, Matvec, make_system, start
 
 
 def cg_batched(
@@ -61,8 +58,8 @@ def cg_batched(
 
     Source: see ``recurrence``; (5) of docs/mathematics.md is the system it is for.
     """
-    check_choice("on_negative_curvature", on_negative_curvature, CONDUCTS)
-    system = make_system(matvec, b, rtol, atol, M, on_negative_curvature)
+    conduct = on_negative_curvature
+    system = make_system(matvec, b, rtol=rtol, atol=atol, M=M, conduct=conduct)
     check_count("maxiter", maxiter)
     state = begin(system, *start(system, x0))
     records: list[Record] = []
@@ -75,7 +72,7 @@ def cg_batched(
         records.append(record)
         if callback is not None:
             callback(state.x)
-    return state.x, summarise(system, state, records, constant_of(M))
+    return state.x, summarise(system, state, records)
 
 
 @dataclass(frozen=True)
@@ -115,126 +112,3 @@ class CG:
             M=M,
             on_negative_curvature=self.on_negative_curvature,
         )
-
-
-def make_system(
-    matvec: Matvec,
-    b: Array,
-    rtol: float,
-    atol: float,
-    M: Any,
-    conduct: str,
-) -> System:
-    """Check b, M and the tolerances, and put them together.
-
-    Raises:
-        ValueError: If a shape or a tolerance is wrong.
-        TypeError: If b is not of floating type, or M has another dtype.
-    """
-    if b.ndim != 2:
-        raise ValueError(f"b must have shape (T, P), got {b.shape}")
-    if b.dtype.kind not in "fc":
-        raise TypeError(f"b must be of floating type, got {b.dtype}")
-    check_tolerance("rtol", rtol)
-    check_tolerance("atol", atol)
-    size = norm(b)
-    tolerance = array_module(b).maximum(rtol * size, size.dtype.type(atol))
-    return System(matvec, preconditioner(M, b), b, tolerance, conduct)
-
-
-def preconditioner(M: Any, b: Array) -> Matvec:
-    """Return r ↦ M r for whatever a user may call a preconditioner.
-
-    Raises:
-        ValueError: If the diagonal does not broadcast to the shape of b.
-        TypeError: If the diagonal has another dtype than b.
-    """
-    if M is None:
-        return lambda r: r
-    if callable(M):
-        return lambda r: product(M, r)
-    if np.ndim(M) == 0:
-        M = b.dtype.type(M)
-    if M.dtype != b.dtype:
-        raise TypeError(f"M must be {b.dtype}, like b, got {M.dtype}")
-    if np.broadcast_shapes(M.shape, b.shape) != b.shape:
-        raise ValueError(f"M of shape {M.shape} must broadcast to b's {b.shape}")
-    return lambda r: M * r
-
-
-def start(system: System, x0: Array | None) -> tuple[Array, Array]:
-    """Return x₀ and its residual; no product for x₀ = 0.
-
-    Raises:
-        ValueError: If x0 has not the shape of b.
-        TypeError: If x0 has another dtype than b.
-    """
-    b = system.b
-    xp = array_module(b)
-    if x0 is None:
-        return xp.zeros_like(b, order="C"), xp.ascontiguousarray(b)
-    if x0.shape != b.shape:
-        raise ValueError(f"x0 must have the shape of b, {b.shape}, got {x0.shape}")
-    if x0.dtype != b.dtype:
-        raise TypeError(f"x0 must be {b.dtype}, like b, got {x0.dtype}")
-    x0 = xp.ascontiguousarray(x0)
-    return x0, b - product(system.matvec, x0)
-
-
-def constant_of(M: Any) -> np.ndarray | float | None:
-    """Return M's value for each task, (T,) or (), if it is one; else None."""
-    if M is None:
-        return 1.0
-    if callable(M):
-        return None
-    if np.ndim(M) == 0:
-        return float(M)
-    return to_host(M)[:, 0] if M.shape[-1] == 1 and M.ndim == 2 else None
-
-
-def summarise(
-    system: System,
-    state: State,
-    records: list[Record],
-    scale: np.ndarray | float | None,
-) -> SolverInfo:
-    """Turn the records of all steps into what each task should know.
-
-    Args:
-        system: The system.
-        state: Where the iteration ended.
-        records: One per step.
-        scale: M where it is a constant: Ritz values are divided by it.
-    """
-    shape = (len(records), len(system.b))
-    active, c, squared_p, rho, beta = (
-        np.array([to_host(r[i]).real for r in records]).reshape(shape)
-        for i in range(len(Record._fields))
-    )
-    seen = active.astype(bool) & np.isfinite(c)
-    negative = seen & (c <= 0)
-    first = negative.argmax(0) if len(records) else np.zeros(shape[1], int)
-    met = negative.any(0)
-    tasks = np.arange(shape[1])
-    rayleigh = np.full(shape, np.inf)
-    np.divide(c, squared_p, out=rayleigh, where=seen)
-    ritz = np.array([_ritz(c, rho, beta, seen, t) for t in tasks])
-    return SolverInfo(
-        status=to_host(state.status),
-        iterations=to_host(state.iterations),
-        residual=to_host(state.residual),
-        tolerance=to_host(system.tolerance),
-        smallest_ritz=ritz if scale is None else ritz / scale,
-        smallest_rayleigh=rayleigh.min(0, initial=np.inf),
-        negative_curvature=negative.sum(0),
-        first_negative=np.where(met, c[first, tasks] if len(records) else 0, np.nan),
-        first_negative_step=np.where(met, first + 1, 0),
-        num_products=active.astype(int).sum(0),
-    )
-
-
-def _ritz(c, rho, beta, seen, task):
-    """Return the smallest Ritz value of a task, in float64."""
-    s = seen[:, task]
-    column = [a[s, task].astype(np.float64) for a in (c, rho, beta)]
-    return smallest_ritz_value(column[0] / column[1], column[2])

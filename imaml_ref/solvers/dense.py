@@ -6,10 +6,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..backend import Array, array_module, to_host
-from .batched import Matvec
 from .info import SolverInfo, Status
 from .options import check_count
-from .recurrence import norm, product
+from .system import Matvec, norm, product
 
 
 @dataclass(frozen=True)

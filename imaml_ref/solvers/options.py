@@ -2,8 +2,6 @@
 
 from collections.abc import Collection
 
-CONDUCTS = ("continue", "truncate", "refuse")
-
 
 def check_choice(name: str, value: str, choices: Collection[str]) -> None:
     """Require one of the choices.

@@ -13,9 +13,9 @@ one step of the method is
     z = M r,   β = rᵀz / ρ,   ρ ← rᵀz                                             (6)
     p ← z + β p                                                                   (7)
 
-In exact arithmetic (5) keeps r = b − A x.  Every task takes its own α and β.  A task
-that has ended has α = 0, p = 0 and an x that is not written any more, so each task's
-bits are those of a run on its own.
+In exact arithmetic (5) keeps r = b − A x.  Every task takes its own α and β; one that
+has ended has α = 0 and p = 0, so its x keeps its bits, and no task can tell that it is
+not alone.
 
 If A is not positive definite, c can be ≤ 0.  Equations (2)–(7) hold on as long as
 c ≠ 0 (x is then a saddle point on the Krylov space, not a minimum), so there are three
@@ -27,31 +27,13 @@ Sparse Linear Systems, 2nd ed., algorithms 6.18 and 9.1; truncation as in Noceda
 Wright, Numerical Optimization, 2nd ed., algorithm 7.1.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 from ..backend import Array, array_module
 from .info import Status
+from .system import System, column, dot, product
 
 RUNNING = Status.MAXITER  # a task that nothing else has ended has used up its steps
-
-
-class System(NamedTuple):
-    """A x = b for every task, and how to solve it.
-
-    Args:
-        matvec: v ↦ A v, (T, P) -> (T, P).
-        precondition: r ↦ M r, likewise.
-        b: (T, P).
-        tolerance: On ‖r‖₂, in units of b, (T,).
-        conduct: What to do at pᵀAp ≤ 0: one of ``options.CONDUCTS``.
-    """
-
-    matvec: Callable[[Array], Array]
-    precondition: Callable[[Array], Array]
-    b: Array
-    tolerance: Array
-    conduct: str
 
 
 class State(NamedTuple):
@@ -74,7 +56,7 @@ class Record(NamedTuple):
         c: pᵀAp of (3).
         squared_p: pᵀp.
         rho: ρ of (3).
-        beta: β of (6).
+        beta: β of (6); 0 if the task goes no further along this sequence.
     """
 
     active: Array
@@ -88,9 +70,9 @@ def begin(system: System, x: Array, r: Array) -> State:
     """Start from x (T, P) with its residual r (T, P): (1)."""
     xp = array_module(x)
     z = system.precondition(r)
-    rho, residual = dot(r, z), norm(r)
-    status = _judge_residual(system, rho, residual)
-    p = xp.where(column(status == RUNNING), z, xp.zeros_like(z))
+    rho, residual = measure(r, z)
+    status = judge_residual(system, rho, residual)
+    p = xp.where(column(status == RUNNING), z, z.dtype.type(0))
     return State(x, r, p, rho, residual, xp.zeros_like(status), status)
 
 
@@ -101,91 +83,63 @@ def advance(system: System, state: State) -> tuple[State, Record]:
     active = status == RUNNING
     q = product(system.matvec, p)  # (2)
     c = dot(p, q)  # (3)
-    status = xp.where(active, _judge_curvature(system, c, rho), status)
-    alpha, moves = _step_length(status, active, iterations, c, rho)
-    x = xp.where(column(moves), x + column(alpha) * p, x)  # (4)
-    r = r - column(alpha) * q  # (5)
+    status = xp.where(active, judge_curvature(system, c, rho), status)
+    alpha, moves = step_length(status, active, iterations, c, rho)
+    x = x + column(alpha) * p  # (4)
+    r = r + column(-alpha) * q  # (5)
     z = system.precondition(r)  # (6)
-    rho_next = xp.where(moves, dot(r, z), rho)
-    beta = rho_next / xp.where(moves, rho, xp.ones_like(rho))
-    residual = xp.where(moves, norm(r), residual)
-    judged = _judge_residual(system, rho_next, residual)
+    next_rho, next_residual = measure(r, z)
+    residual = xp.where(moves, next_residual, residual)
+    judged = judge_residual(system, next_rho, next_residual)
     status = xp.where(status == RUNNING, judged, status)
-    p = xp.where(
-        column(status == RUNNING), z + column(beta) * p, xp.zeros_like(p)
-    )  # (7)
-    record = Record(active, c, dot(state.p, state.p), rho, beta)
-    iterations = iterations + moves
-    return State(x, r, p, rho_next, residual, iterations, status), record
+    runs = status == RUNNING
+    beta = xp.where(runs, next_rho, 0) / xp.where(runs, rho, 1)
+    record = Record(active, c, dot(p, p), rho, beta)
+    p = xp.where(column(runs), z + column(beta) * p, p.dtype.type(0))  # (7)
+    return State(x, r, p, next_rho, residual, iterations + moves, status), record
 
 
-def _step_length(status, active, iterations, c, rho):
-    """Return α of (3), 0 for a task that stays where it is, and who moves.
+def measure(r: Array, z: Array) -> tuple[Array, Array]:
+    """Return ρ = rᵀz and ‖r‖₂, each (T,); one sum if z is r."""
+    rho = dot(r, z)
+    squared = rho if z is r else dot(r, r)
+    return rho, array_module(r).sqrt(squared.real)
+
+
+def step_length(status, active, iterations, c, rho) -> tuple[Array, Array]:
+    """Return α of (3), 0 for a task that stays where it is, and who moves, (T,).
 
     A task truncated at its first direction takes it at unit length: x₀ + M r₀.
     """
     xp = array_module(c)
     runs = status == RUNNING
     first = active & (status == Status.TRUNCATED) & (iterations == 0)
-    alpha = xp.where(runs, rho, xp.zeros_like(rho)) / xp.where(runs, c, xp.ones_like(c))
-    return xp.where(first, xp.ones_like(alpha), alpha), runs | first
+    alpha = xp.where(runs, rho, 0) / xp.where(runs, c, 1)
+    return xp.where(first, 1, alpha).astype(c.dtype), runs | first
 
 
-def _judge_curvature(system, c, rho):
+def judge_curvature(system: System, c: Array, rho: Array) -> Array:
     """Return the status that c = pᵀAp leads to, (T,)."""
     xp = array_module(c)
-    no_length = xp.abs(c.real) <= xp.finfo(c.dtype).tiny * xp.abs(rho.real)
-    at_most_zero = {
-        "continue": no_length,
-        "truncate": no_length | (c.real <= 0),
-        "refuse": no_length | (c.real <= 0),
-    }[system.conduct]
-    code = {
-        "continue": Status.BREAKDOWN,
-        "truncate": Status.TRUNCATED,
-        "refuse": Status.NEGATIVE_CURVATURE,
-    }[system.conduct]
-    status = xp.where(at_most_zero, int(code), int(RUNNING))
+    # α = ρ/c would overflow, or does not exist.
+    bad = xp.abs(c.real) <= xp.finfo(c.dtype).tiny * xp.abs(rho.real)
+    if system.conduct != "continue":
+        bad = bad | (c.real <= 0)
+    status = xp.where(bad, int(ENDINGS[system.conduct]), int(RUNNING))
     return xp.where(xp.isfinite(c), status, int(Status.NOT_FINITE))
 
 
-def _judge_residual(system, rho, residual):
+ENDINGS = {
+    "continue": Status.BREAKDOWN,
+    "truncate": Status.TRUNCATED,
+    "refuse": Status.NEGATIVE_CURVATURE,
+}
+
+
+def judge_residual(system: System, rho: Array, residual: Array) -> Array:
     """Return the status that ρ = rᵀMr and ‖r‖ lead to, (T,)."""
     xp = array_module(rho)
     status = xp.where(rho.real > 0, int(RUNNING), int(Status.INDEFINITE_PRECONDITIONER))
     finite = xp.isfinite(rho) & xp.isfinite(residual)
     status = xp.where(finite, status, int(Status.NOT_FINITE))
     return xp.where(residual <= system.tolerance, int(Status.CONVERGED), status)
-
-
-def product(matvec: Callable[[Array], Array], v: Array) -> Array:
-    """Return matvec(v), having checked that it is an array like v.
-
-    Raises:
-        ValueError: If its shape is not that of v.
-        TypeError: If its dtype is not that of v.
-    """
-    q = matvec(v)
-    if q.shape != v.shape:
-        raise ValueError(f"matvec must return shape {v.shape}, like v, got {q.shape}")
-    if q.dtype != v.dtype:
-        raise TypeError(
-            f"matvec must return {v.dtype}, like b, got {q.dtype}; "
-            "give b and the operator one dtype"
-        )
-    return array_module(q).ascontiguousarray(q)
-
-
-def dot(a: Array, b: Array) -> Array:
-    """Return aᵀb per task: (T, P), (T, P) -> (T,)."""
-    return (a * b).sum(-1)
-
-
-def norm(a: Array) -> Array:
-    """Return ‖a‖₂ per task, real: (T, P) -> (T,)."""
-    return array_module(a).sqrt(dot(a, a).real)
-
-
-def column(a: Array) -> Array:
-    """Line a (T,) array up with (T, P)."""
-    return a[:, None]

@@ -1,0 +1,59 @@
+"""From the scalars of all steps to what each task should know."""
+
+import numpy as np
+
+from ..backend import to_host
+from .info import SolverInfo
+from .lanczos import smallest_ritz_value
+from .recurrence import Record, State
+from .system import System
+
+
+def summarise(system: System, state: State, records: list[Record]) -> SolverInfo:
+    """Turn the records of all steps, and where they led, into a SolverInfo."""
+    active, c, squared_p, rho, beta = stacked(records, len(system.b))
+    seen = active.astype(bool) & np.isfinite(c)
+    negative = seen & (c <= 0)
+    step, value = first_negative(c, negative)
+    rayleigh = np.full(c.shape, np.inf)
+    np.divide(c, squared_p, out=rayleigh, where=seen)
+    ritz = [ritz_of_task(c, rho, beta, seen, t) for t in range(len(system.b))]
+    scale = 1.0 if system.scale is None else system.scale
+    return SolverInfo(
+        status=to_host(state.status),
+        iterations=to_host(state.iterations),
+        residual=to_host(state.residual),
+        tolerance=to_host(system.tolerance),
+        smallest_ritz=np.array(ritz) / scale,
+        smallest_rayleigh=rayleigh.min(0, initial=np.inf),
+        negative_curvature=negative.sum(0),
+        first_negative=value,
+        first_negative_step=step,
+        num_products=active.sum(0).astype(int),
+    )
+
+
+def stacked(records: list[Record], num_tasks: int) -> list[np.ndarray]:
+    """Return the fields of the records, each (steps, T), float64, on the host."""
+    return [
+        np.array([to_host(r[i]).real for r in records], dtype=np.float64).reshape(
+            len(records), num_tasks
+        )
+        for i in range(len(Record._fields))
+    ]
+
+
+def first_negative(c: np.ndarray, negative: np.ndarray):
+    """Return the step (from 1; 0 if none) and the value (NaN if none) of the first."""
+    steps = np.zeros(c.shape[1], dtype=int)
+    values = np.full(c.shape[1], np.nan)
+    for task in np.flatnonzero(negative.any(0)):
+        first = negative[:, task].argmax()
+        steps[task], values[task] = first + 1, c[first, task]
+    return steps, values
+
+
+def ritz_of_task(c, rho, beta, seen, task: int) -> float:
+    """Return the smallest Ritz value of one task, for M^(1/2) A M^(1/2)."""
+    s = seen[:, task]
+    return smallest_ritz_value(c[s, task] / rho[s, task], beta[s, task])
