@@ -1,0 +1,27 @@
+"""One random number generator per task."""
+
+import numpy
+
+from .images import SPLITS
+
+
+def task_generator(
+    split: str, *, seed: int, step: int, task: int
+) -> numpy.random.Generator:
+    """Return the generator of one task: a pure function of (split, seed, step, task).
+
+    The four numbers are hashed together (NumPy's ``SeedSequence``), so that streams are
+    independent, and train, val and test never meet.
+
+    Raises:
+        ValueError: If there is no such split, or a number is negative.
+    """
+    if split not in SPLITS:
+        raise ValueError(f"unknown split {split!r}; expected {', '.join(SPLITS)}")
+    if min(seed, step, task) < 0:
+        raise ValueError(
+            f"seed, step and task must be ≥ 0, got {seed}, {step} and {task}"
+        )
+    key = (SPLITS.index(split), step, task)
+    sequence = numpy.random.SeedSequence(seed, spawn_key=key)
+    return numpy.random.Generator(numpy.random.PCG64(sequence))

@@ -1,0 +1,189 @@
+"""Few-shot classification tasks drawn from a set of images.
+
+Task t of step k draws ``num_ways`` classes of a split without replacement, for each an
+angle among 0°, 90°, 180° and 270° where the split is rotated, and ``num_shots +
+num_queries`` different drawings.  A class turned is another class (Santoro et al., ICML
+2016), so rotation multiplies the classes; a class and its rotations are on one side of
+the splits, and an episode never holds two rotations of one class.  Classes come in
+random order, so a label says nothing about the class.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy
+
+from .draws import task_generator
+from .images import SPLITS, ImageSet
+from .tasks import TaskBatch
+
+ROTATED = {"none": (), "train": ("train",), "all": SPLITS}
+
+
+@dataclass(frozen=True, eq=False)
+class Episodes:
+    """A TaskSource of N-way K-shot episodes.
+
+    Args:
+        data: The images.
+        num_ways: Classes per task.
+        num_shots: Support images per class.
+        num_queries: Query images per class; no drawing is in both sets.
+        split_scheme: A scheme of the data; None takes its first.
+        invert: Map white to 0 and black to 1, instead of black to 0 and white to 1.
+        rotate: Which splits have their classes turned by multiples of 90°: ``"train"``,
+            ``"all"`` or ``"none"``.  With ``"train"``, the usual choice for Omniglot,
+            validation and test classes are upright.
+
+    Raises:
+        ValueError: If a split has fewer classes than ways, a class fewer drawings than
+            shots + queries, an argument is unknown or below 1, or images that are not
+            square are to be turned.
+    """
+
+    data: ImageSet
+    num_ways: int
+    num_shots: int
+    num_queries: int
+    split_scheme: str | None = None
+    invert: bool = False
+    rotate: str = "train"
+
+    def __post_init__(self):
+        for name in ("num_ways", "num_shots", "num_queries"):
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f"{name} must be at least 1, got {getattr(self, name)}"
+                )
+        if self.rotate not in ROTATED:
+            raise ValueError(
+                f"rotate must be {', '.join(ROTATED)}, got {self.rotate!r}"
+            )
+        height, width, _ = self.input_shape
+        if self.rotate != "none" and height != width:
+            raise ValueError(
+                f"images of {height}×{width} cannot be turned by 90°; use rotate='none'"
+            )
+        self._check_sizes()
+
+    def _check_sizes(self):
+        drawings = self.data.images.shape[1]
+        needed = self.num_shots + self.num_queries
+        if needed > drawings:
+            raise ValueError(
+                f"{self.num_shots} shots + {self.num_queries} queries need {needed} "
+                f"drawings of a class, each class has {drawings}"
+            )
+        for split in SPLITS:
+            classes = len(self.data.classes(self.scheme, split))
+            if self.num_ways > classes:
+                raise ValueError(
+                    f"{self.num_ways} ways need as many classes, "
+                    f"split {self.scheme}/{split} has {classes}"
+                )
+
+    @property
+    def scheme(self) -> str:
+        """The split scheme in use."""
+        named = self.split_scheme
+        return self.data.default_scheme if named is None else named
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        return self.data.input_shape
+
+    @property
+    def num_outputs(self) -> int:
+        return self.num_ways
+
+    @property
+    def digest(self) -> str:
+        return self.data.digest
+
+    @property
+    def task(self) -> str:
+        return "classification"
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the episodes are drawn from, in plain types, for a record."""
+        splits = {s: len(self.data.classes(self.scheme, s)) for s in SPLITS}
+        return {
+            "source": self.data.source,
+            "digest": self.digest,
+            "scheme": self.scheme,
+            "scheme_note": self.data.split_notes.get(self.scheme, ""),
+            **{f"{split}_classes": number for split, number in splits.items()},
+            "num_ways": self.num_ways,
+            "num_shots": self.num_shots,
+            "num_queries": self.num_queries,
+            "rotate": self.rotate,
+            "invert": self.invert,
+        }
+
+    def sample(
+        self,
+        split: str,
+        *,
+        seed: int,
+        step: int,
+        num_tasks: int,
+        first: int = 0,
+        dtype: Any = numpy.float32,
+    ) -> TaskBatch:
+        """Draw tasks ``first`` … ``first + num_tasks − 1`` of step ``step``.
+
+        Returns:
+            Images (T, num_ways × num_shots, H, W, C) and (T, num_ways × num_queries, H,
+            W, C) of ``dtype`` in [0, 1], labels int64, both ordered by label.
+
+        Raises:
+            ValueError: If there is no such split, or num_tasks is below 1.
+            TypeError: If ``dtype`` is not a floating type.
+        """
+        if not numpy.issubdtype(dtype, numpy.inexact):
+            raise TypeError(f"dtype must be a floating type, got {dtype}")
+        if num_tasks < 1:
+            raise ValueError(f"num_tasks must be at least 1, got {num_tasks}")
+        draws = [
+            self._draw(split, seed=seed, step=step, task=first + t)
+            for t in range(num_tasks)
+        ]
+        classes, turns, drawings = (
+            numpy.stack(parts) for parts in zip(*draws, strict=True)
+        )
+        pixels = self.data.images[classes[:, :, None], drawings]
+        images = self._scale(turn(pixels, turns), dtype)
+        support, query = numpy.split(images, [self.num_shots], axis=2)
+        return TaskBatch(*self._labelled(support), *self._labelled(query))
+
+    def _draw(self, split, **of_task):
+        """Return classes (ways,), quarter turns (ways,), drawings (ways, per class)."""
+        classes = self.data.classes(self.scheme, split)
+        rng = task_generator(split, **of_task)
+        chosen = rng.choice(classes, self.num_ways, replace=False)
+        turns = rng.integers(
+            4 if split in ROTATED[self.rotate] else 1, size=self.num_ways
+        )
+        ranks = rng.random((self.num_ways, self.data.images.shape[1])).argsort(axis=1)
+        return chosen, turns, ranks[:, : self.num_shots + self.num_queries]
+
+    def _scale(self, pixels, dtype):
+        """Map 0 … 255 to [0, 1]; inverted before, where integers are exact."""
+        pixels = 255 - pixels if self.invert else pixels
+        return pixels.astype(dtype) / numpy.dtype(dtype).type(255)
+
+    def _labelled(self, images):
+        """Flatten (T, ways, n, H, W, C) to (T, ways × n, H, W, C), with labels."""
+        num_tasks, ways, each = images.shape[:3]
+        labels = numpy.repeat(numpy.arange(ways), each)
+        shape = (num_tasks, ways * each, *self.input_shape)
+        return images.reshape(shape), numpy.tile(labels, (num_tasks, 1))
+
+
+def turn(pixels: numpy.ndarray, turns: numpy.ndarray) -> numpy.ndarray:
+    """Turn images (T, ways, n, H, W, C) anticlockwise by quarter turns (T, ways)."""
+    turned = pixels.copy()
+    for quarter in (1, 2, 3):
+        chosen = turns == quarter
+        turned[chosen] = numpy.rot90(pixels[chosen], quarter, axes=(2, 3))
+    return turned
