@@ -123,7 +123,7 @@ def loss_report(
         repeat_check(run),
         dtype_check(run),
     ]
-    if hasattr(loss, "net") and hasattr(loss, "loss"):
+    if isinstance(loss, TaskLoss):
         checks.insert(4, gauss_newton_check(run, need))
     return Report(f"loss of {phi.shape[1]} parameters on {x.shape}", tuple(checks))
 

@@ -146,15 +146,18 @@ def worst_entry(name: str, got: Array, want: Array) -> Worst:
 def pattern(got: Array, want: Array) -> str:
     """Name the mistakes that leave a constant ratio between got and expected."""
     power = float((want * want).sum())
-    factor = float((got * want).sum()) / power if power else math.nan
-    if not math.isfinite(factor) or norm(got - factor * want) > 1e-5 * norm(want):
+    ratio = float((got * want).sum()) / power if power else math.nan
+    if not math.isfinite(ratio) or norm(got - ratio * want) > 1e-5 * norm(want):
         return ""
-    if abs(factor - 1) < 1e-5:
+    if abs(ratio) < 1e-5:
+        return "every entry is zero: a term is lost, or the complex step does not pass"
+    if abs(ratio - 1) < 1e-5:
         return ""
-    text = f"every entry is {factor:.6g} times what is expected"
-    if abs(factor + 1) < 1e-5:
+    text = f"every entry is {ratio:.6g} times what is expected"
+    if abs(ratio + 1) < 1e-5:
         return f"{text}: a sign"
-    if any(abs(f - round(f)) < 1e-5 * f and f > 1.5 for f in (factor, 1 / factor)):
+    whole = max(ratio, 1 / ratio)
+    if whole > 1.5 and abs(whole - round(whole)) < 1e-5 * whole:
         return f"{text}: a sum where a mean was meant, the reverse, or a lost factor"
     return text
 

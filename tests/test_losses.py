@@ -1,0 +1,152 @@
+"""The losses and their derivatives in the outputs z.
+
+The functions that take a ``case`` are also what ``mutation.py`` runs on losses with a
+planted mistake.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import oracles
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from imaml_ref.checks import complex_step
+from imaml_ref.losses import SoftmaxCrossEntropy, SquaredError
+
+T, N, D = 2, 3, 5
+EXACTLY = {"rtol": 1e-13, "atol": 1e-15}
+
+
+def half_squares(z, y):
+    return np.array([0.5 * np.linalg.norm(z[t] - y[t]) ** 2 / N for t in range(T)])
+
+
+@dataclass(frozen=True)
+class LossCase:
+    """A loss, labels for it, and its value computed in another way."""
+
+    loss: object
+    y: np.ndarray
+    witness: object
+
+    def of(self, module):
+        """Return the same case with the loss as another module defines it."""
+        made = getattr(module, type(self.loss).__name__)()
+        return LossCase(made, self.y, self.witness)
+
+
+rng = np.random.default_rng(0)
+LOSSES = {
+    "softmax_cross_entropy": LossCase(
+        SoftmaxCrossEntropy(), np.array([[0, 3, 2], [4, 2, 2]]), oracles.cross_entropy
+    ),
+    "squared_error": LossCase(SquaredError(), rng.normal(size=(T, N, D)), half_squares),
+}
+
+
+@pytest.fixture(params=LOSSES.values(), ids=LOSSES.keys())
+def case(request):
+    return request.param
+
+
+def outputs(seed=1, number=2):
+    return np.random.default_rng(seed).normal(size=(number, T, N, D))
+
+
+def test_forward_is_what_its_name_says(case):
+    z, _ = outputs()
+    value, _ = case.loss.forward(z, case.y)
+    assert value.shape == (T,)
+    assert_allclose(value, case.witness(z, case.y), **EXACTLY)
+
+
+def test_grad_is_the_gradient_of_the_value(case):
+    z, _ = outputs()
+    value = oracles.jacobian(
+        lambda flat: case.loss.forward(flat.reshape(T, N, D), case.y)[0],
+        z.reshape(T, -1),
+    )
+    got = case.loss.grad(case.loss.forward(z, case.y)[1])
+    assert_allclose(got, value.reshape(T, N, D), **EXACTLY)
+
+
+def test_hvp_is_the_derivative_of_grad(case):
+    z, z_dot = outputs()
+
+    def grad(z):
+        return case.loss.grad(case.loss.forward(z, case.y)[1])
+
+    got = case.loss.hvp(case.loss.forward(z, case.y)[1], z_dot)
+    assert_allclose(got, complex_step(grad, z, z_dot), **EXACTLY)
+
+
+def test_the_hessian_is_positive_semidefinite(case):
+    z, _ = outputs()
+    _, saved = case.loss.forward(z, case.y)
+
+    def product(flat):
+        return case.loss.hvp(saved, flat.reshape(T, N, D)).reshape(T, -1)
+
+    matrices = oracles.dense(product, z.reshape(T, -1))
+    assert_allclose(matrices, matrices.swapaxes(1, 2), **EXACTLY)
+    assert np.linalg.eigvalsh(matrices).min() > -1e-15
+
+
+def test_float32_stays_float32(case):
+    z, z_dot = outputs().astype(np.float32)
+    y = case.y.astype(np.float32) if case.y.dtype == float else case.y
+    value, saved = case.loss.forward(z, y)
+    results = (value, case.loss.grad(saved), case.loss.hvp(saved, z_dot))
+    assert {a.dtype for a in results} == {np.dtype(np.float32)}
+    assert_allclose(value, case.witness(z.astype(float), case.y), rtol=1e-6)
+
+
+CASE_TESTS = (
+    test_forward_is_what_its_name_says,
+    test_grad_is_the_gradient_of_the_value,
+    test_hvp_is_the_derivative_of_grad,
+    test_the_hessian_is_positive_semidefinite,
+    test_float32_stays_float32,
+)
+
+
+def test_cross_entropy_does_not_overflow():
+    loss = SoftmaxCrossEntropy()
+    z = np.array([[[1e4, -1e4, 0.0], [-1e4, -1e4, -1e4]]])
+    value, saved = loss.forward(z, np.array([[1, 0]]))
+    assert_allclose(value, (2e4 + np.log(3)) / 2)
+    assert np.isfinite(loss.grad(saved)).all()
+
+
+def test_cross_entropy_does_not_know_a_constant():
+    loss, (z, _) = SoftmaxCrossEntropy(), outputs()
+    y = LOSSES["softmax_cross_entropy"].y
+    shifted = loss.forward(z + 37.5, y)[0]
+    assert_allclose(shifted, loss.forward(z, y)[0], rtol=1e-12)
+
+
+def test_accuracy_is_the_share_of_right_answers():
+    z = np.array([[[1.0, 0.0], [0.0, 1.0], [2.0, 1.0]], [[0.0, 1.0]] * 3])
+    y = np.array([[0, 1, 1], [1, 1, 1]])
+    assert_array_equal(SoftmaxCrossEntropy().accuracy(z, y), [2 / 3, 1])
+    assert SquaredError().accuracy(z, z) is None
+
+
+@pytest.mark.parametrize(
+    ("y", "error", "message"),
+    [
+        (np.zeros((T, N)), TypeError, "labels must be integers, got dtype float64"),
+        (np.zeros((T, 4), int), ValueError, r"expect shape \(2, 3\), got \(2, 4\)"),
+        (np.full((T, N), 5), ValueError, "from 0 to 4.* got 5 to 5"),
+        (np.full((T, N), -1), ValueError, "from 0 to 4.* got -1 to -1"),
+    ],
+)
+def test_wrong_labels_are_named(y, error, message):
+    with pytest.raises(error, match=message):
+        SoftmaxCrossEntropy().forward(np.zeros((T, N, D)), y)
+
+
+def test_targets_of_another_shape_are_named():
+    with pytest.raises(ValueError, match=r"shape \(2, 3, 5\), got \(2, 3, 1\)"):
+        SquaredError().forward(np.zeros((T, N, D)), np.zeros((T, N, 1)))
