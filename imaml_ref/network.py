@@ -35,10 +35,9 @@ class Network:
             for parameter, shape in layer.shapes.items()
         }
         self.layout = ParameterLayout(tuple(named), tuple(named.values()))
-        probe = self.logits(
-            numpy.ones((1, self.layout.size)), numpy.ones((1, 2, *self.input_shape))
-        )
-        self.num_outputs = probe.shape[-1]
+        # Not a constant: batch normalisation with ε = 0 would divide by zero.
+        x = numpy.random.default_rng(0).normal(size=(1, 2, *self.input_shape))
+        self.num_outputs = self.logits(numpy.ones(self.layout.size), x).shape[-1]
 
     def init(
         self, rng: numpy.random.Generator, *, dtype=numpy.float64
