@@ -1,5 +1,8 @@
 """From the scalars of all steps to what each task should know."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from ..backend import to_host
@@ -11,12 +14,10 @@ from .system import System
 
 def summarise(system: System, state: State, records: list[Record]) -> SolverInfo:
     """Turn the records of all steps, and where they led, into a SolverInfo."""
-    active, c, squared_p, rho, beta = stacked(records, len(system.b))
+    active, c, squared_p, rho, beta = stacked(Record, records, len(system.b))
     seen = active.astype(bool) & np.isfinite(c)
     negative = seen & (c <= 0)
     step, value = first_negative(c, negative)
-    rayleigh = np.full(c.shape, np.inf)
-    np.divide(c, squared_p, out=rayleigh, where=seen)
     ritz = [ritz_of_task(c, rho, beta, seen, t) for t in range(len(system.b))]
     scale = 1.0 if system.scale is None else system.scale
     return SolverInfo(
@@ -25,7 +26,7 @@ def summarise(system: System, state: State, records: list[Record]) -> SolverInfo
         residual=to_host(state.residual),
         tolerance=to_host(system.tolerance),
         smallest_ritz=np.array(ritz) / scale,
-        smallest_rayleigh=rayleigh.min(0, initial=np.inf),
+        smallest_rayleigh=quotients(c, squared_p, seen),
         negative_curvature=negative.sum(0),
         first_negative=value,
         first_negative_step=step,
@@ -33,14 +34,20 @@ def summarise(system: System, state: State, records: list[Record]) -> SolverInfo
     )
 
 
-def stacked(records: list[Record], num_tasks: int) -> list[np.ndarray]:
-    """Return the fields of the records, each (steps, T), float64, on the host."""
+def stacked(kind: Any, records: Sequence[Any], num_tasks: int) -> list[np.ndarray]:
+    """Return the fields of records of a kind, each (steps, T), float64, on the host."""
+    shape = (len(records), num_tasks)
     return [
-        np.array([to_host(r[i]).real for r in records], dtype=np.float64).reshape(
-            len(records), num_tasks
-        )
-        for i in range(len(Record._fields))
+        np.array([to_host(r[i]).real for r in records], dtype=np.float64).reshape(shape)
+        for i in range(len(kind._fields))
     ]
+
+
+def quotients(c: np.ndarray, squared_p: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Return the smallest c / pᵀp of those seen, (T,); inf if there is none."""
+    rayleigh = np.full(c.shape, np.inf)
+    np.divide(c, squared_p, out=rayleigh, where=seen)
+    return rayleigh.min(0, initial=np.inf)
 
 
 def first_negative(c: np.ndarray, negative: np.ndarray):

@@ -103,7 +103,7 @@ def _negative(info, task, lam):
 
 def _how_far(info, task, lam):
     """Name the least lam that the curvature seen leaves possible."""
-    short = -float(info.smallest_rayleigh[task])
+    short = max(0.0, -float(info.smallest_rayleigh[task]))
     if lam is None:
         return f"raise lam by more than {short:.3g}"
     return f"raise lam above {lam + short:.3g}"
@@ -133,8 +133,7 @@ def _stagnation(info, task, lam):
 
 def _singular(info, task, lam):
     return (
-        f"task {task}: the matrix is singular to rounding (smallest eigenvalue "
-        f"{info.smallest_ritz[task]:.3g}), {_progress(info, task)}; change lam"
+        f"task {task}: A is singular to rounding, {_progress(info, task)}; change lam"
     )
 
 

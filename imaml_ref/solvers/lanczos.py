@@ -13,27 +13,120 @@ the smallest eigenvalue of the operator.
 Source: Saad, Iterative Methods for Sparse Linear Systems, 2nd ed., section 6.7.3.
 """
 
+from collections.abc import Callable
+
 import numpy as np
-from scipy.linalg import eigvalsh_tridiagonal
+from scipy.linalg import eigh_tridiagonal, eigvalsh_tridiagonal
+
+from ..backend import Array, array_module, to_host
+from .options import check_count, check_tolerance
+from .system import column, dot, norm, product
 
 
 def smallest_ritz_value(delta: np.ndarray, beta: np.ndarray) -> float:
-    """Return the smallest eigenvalue of (1), in units of 1/α.
+    """Return the smallest eigenvalue of (1), in units of 1/α; inf for k = 0.
 
     Args:
         delta: c_j / ρ_j of k directions, (k,).
         beta: β_j of the same steps, (k,); the last one is not used.
+    """
+    diagonal = delta.copy()
+    diagonal[1:] += beta[:-1] * delta[:-1]
+    return smallest_of_tridiagonal(diagonal, np.sqrt(beta[:-1]) * delta[:-1])
+
+
+def smallest_of_tridiagonal(diagonal: np.ndarray, off_diagonal: np.ndarray) -> float:
+    """Return the smallest eigenvalue of a symmetric tridiagonal matrix.
+
+    Args:
+        diagonal: (k,).
+        off_diagonal: (k − 1,).
 
     Returns:
         The value, or inf for k = 0.
     """
-    if len(delta) == 0:
-        return float("inf")
-    diagonal = delta.copy()
-    diagonal[1:] += beta[:-1] * delta[:-1]
-    off_diagonal = np.sqrt(beta[:-1]) * delta[:-1]
-    if len(delta) == 1:
-        return float(diagonal[0])
-    return float(
-        eigvalsh_tridiagonal(diagonal, off_diagonal, select="i", select_range=(0, 0))[0]
+    if len(diagonal) < 2:
+        return float(diagonal.min(initial=np.inf))
+    values = eigvalsh_tridiagonal(
+        diagonal, off_diagonal, select="i", select_range=(0, 0)
     )
+    return float(values[0])
+
+
+def smallest_eigenvalue(
+    matvec: Callable[[Array], Array],
+    start: Array,
+    *,
+    maxiter: int = 100,
+    rtol: float = 1e-8,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return λ_min(A) for every task, by Lanczos with full reorthogonalisation.
+
+    With V = (v_1 … v_k) orthonormal, A V = V T + η v_(k+1) e_kᵀ, so for an eigenpair
+    (ϑ, y) of T
+
+        ‖A V y − ϑ V y‖ = η |y_k|                                                    (2)
+
+    and an eigenvalue of A lies that close to ϑ.  ϑ is never below λ_min, and reaches it
+    unless ``start`` is orthogonal to its eigenvector: a random start is safe.
+
+    Args:
+        matvec: v ↦ A v, (T, P) -> (T, P), symmetric for each task.
+        start: (T, P), not zero; the memory is that of ``maxiter`` such arrays.
+        maxiter: Most products, at most P are made.
+        rtol: Stop when (2) is below rtol |ϑ| for every task, without unit.
+
+    Returns:
+        ϑ (T,) and the bound (2) on its distance to an eigenvalue (T,), float64, in
+        units of A.
+
+    Raises:
+        ValueError: If an option or a shape is wrong, or a start is zero.
+
+    Source: Saad, Numerical Methods for Large Eigenvalue Problems, 2nd ed., sections
+    6.6 and 6.6.2; (2) is its proposition 6.8.
+    """
+    check_count("maxiter", maxiter)
+    check_tolerance("rtol", rtol)
+    size = norm(start)
+    if not (size > 0).all():
+        raise ValueError("start must be a finite vector other than 0 for every task")
+    basis, alphas, etas = [start / column(size)], [], []
+    for _ in range(min(maxiter, start.shape[1])):
+        w, alpha, eta = _extend(matvec, basis)
+        alphas.append(to_host(alpha))
+        etas.append(to_host(eta))
+        value, error = _smallest_pairs(np.array(alphas), np.array(etas))
+        if (error <= rtol * np.abs(value)).all():
+            break
+        xp = array_module(eta)
+        basis.append(w / column(xp.where(eta > 0, eta, 1)))
+    return value, error
+
+
+def _extend(matvec, basis):
+    """Return A v_k made orthogonal to the basis, α_k and η of the Lanczos process."""
+    w = product(matvec, basis[-1])
+    alpha = dot(basis[-1], w)
+    for v in 2 * basis:  # once more, since the first pass leaves rounding behind
+        w = w - column(dot(v, w)) * v
+    return w, alpha, norm(w)
+
+
+def _smallest_pairs(alphas, etas):
+    """Return ϑ and (2) for every task from α and η, (k, T)."""
+    pairs = [_smallest_pair(a, e) for a, e in zip(alphas.T, etas.T, strict=True)]
+    value, error = np.array(pairs, dtype=np.float64).T
+    return value, error
+
+
+def _smallest_pair(alpha, eta):
+    """Return ϑ and (2) for one task from α and η, (k,), up to the first η that is 0."""
+    negligible = np.finfo(eta.dtype).eps * (np.abs(alpha) + eta).max()
+    closed = np.flatnonzero(eta <= negligible)
+    k = closed[0] + 1 if len(closed) else len(eta)
+    if k == 1:
+        return alpha[0], eta[0]
+    alpha, eta = alpha[:k].astype(np.float64), eta[:k].astype(np.float64)
+    values, vectors = eigh_tridiagonal(alpha, eta[:-1], select="i", select_range=(0, 0))
+    return values[0], eta[-1] * abs(vectors[-1, 0])
