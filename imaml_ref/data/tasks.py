@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import numpy
 
-from ..backend import Array
+from ..backend import Array, array_module
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,23 @@ class TaskBatch:
     def __getitem__(self, tasks: slice) -> "TaskBatch":
         """Return the tasks of a slice, as views."""
         return TaskBatch(*(getattr(self, f.name)[tasks] for f in fields(self)))
+
+    def check_finite(self) -> None:
+        """Check that no input or target is NaN or infinite.
+
+        Raises:
+            ValueError: If one is; the array, the task and the first place are named.
+        """
+        for f in fields(self):
+            array = getattr(self, f.name)
+            xp = array_module(array)
+            finite = xp.isfinite(array)
+            if not finite.all():
+                index = tuple(int(i[0]) for i in xp.nonzero(~finite))
+                raise ValueError(
+                    f"{f.name} of task {index[0]} is {array[index]} at {index}; "
+                    "clean the data"
+                )
 
     def chunks(self, size: int) -> Iterator["TaskBatch"]:
         """Yield the tasks in order, at most ``size`` at a time."""

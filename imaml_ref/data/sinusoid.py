@@ -1,0 +1,96 @@
+"""Sinusoid regression: the toy problem of MAML.
+
+    y = A sin(x − φ),   A in [0.1, 5],   φ in [0, π],   x in [−5, 5], all uniform
+
+Source: Finn, Abbeel & Levine, "Model-Agnostic Meta-Learning", ICML 2017, section 5.1.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy
+
+from .draws import task_generator
+from .tasks import TaskBatch
+
+AMPLITUDE = (0.1, 5.0)
+PHASE = (0.0, numpy.pi)
+X = (-5.0, 5.0)
+
+
+@dataclass(frozen=True)
+class Sinusoids:
+    """A TaskSource of sine curves seen at a few points.
+
+    Train, val and test draw from one distribution, by generators that never meet.
+
+    Args:
+        num_shots: Points in the support set.
+        num_queries: Points in the query set.
+
+    Raises:
+        ValueError: If one is below 1.
+    """
+
+    num_shots: int = 10
+    num_queries: int = 10
+
+    def __post_init__(self):
+        if min(self.num_shots, self.num_queries) < 1:
+            raise ValueError(
+                "num_shots and num_queries must be at least 1, "
+                f"got {self.num_shots} and {self.num_queries}"
+            )
+
+    input_shape = (1,)
+    num_outputs = 1
+    task = "regression"
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the distribution: there is nothing else to draw from."""
+        return hashlib.sha256(f"sinusoid {AMPLITUDE} {PHASE} {X}".encode()).hexdigest()
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the tasks are drawn from, in plain types, for a record."""
+        return {
+            "source": "sinusoid",
+            "digest": self.digest,
+            "num_shots": self.num_shots,
+            "num_queries": self.num_queries,
+        }
+
+    def sample(
+        self,
+        split: str,
+        *,
+        seed: int,
+        step: int,
+        num_tasks: int,
+        first: int = 0,
+        dtype: Any = numpy.float32,
+    ) -> TaskBatch:
+        """Draw tasks ``first`` … ``first + num_tasks − 1`` of step ``step``.
+
+        Returns:
+            x and y, (T, num_shots, 1) and (T, num_queries, 1), of ``dtype``.
+
+        Raises:
+            ValueError: If there is no such split, or num_tasks is below 1.
+        """
+        if num_tasks < 1:
+            raise ValueError(f"num_tasks must be at least 1, got {num_tasks}")
+        draws = [
+            self._draw(task_generator(split, seed=seed, step=step, task=first + t))
+            for t in range(num_tasks)
+        ]
+        x, y = numpy.stack(draws, axis=1)[..., None].astype(dtype)
+        n = self.num_shots
+        return TaskBatch(x[:, :n], y[:, :n], x[:, n:], y[:, n:])
+
+    def _draw(self, rng):
+        """Return x and y, (2, num_shots + num_queries), of one curve."""
+        amplitude, phase = rng.uniform(*AMPLITUDE), rng.uniform(*PHASE)
+        x = rng.uniform(*X, size=self.num_shots + self.num_queries)
+        return x, amplitude * numpy.sin(x - phase)
