@@ -1,0 +1,5 @@
+"""The command line: ``imaml-ref``."""
+
+from .app import main
+
+__all__ = ["main"]

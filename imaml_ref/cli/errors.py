@@ -1,0 +1,55 @@
+"""How the program ends: 0 done, 1 a check failed, 2 wrong input, 3 diverged."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ..runs import Interrupted
+
+CHECK_FAILED, WRONG_INPUT, DIVERGED, CTRL_C = 1, 2, 3, 130
+
+
+class Stop(Exception):
+    """The program ends with a status and one line.
+
+    Args:
+        status: The exit status.
+        message: What is wrong and what to do; line breaks become spaces.
+    """
+
+    def __init__(self, status: int, message: object):
+        super().__init__(" ".join(str(message).split()))
+        self.status = status
+
+
+@contextmanager
+def refusing() -> Iterator[None]:
+    """Take errors of a block that reads files and flags for wrong input.
+
+    Raises:
+        Stop: With exit status 2.
+    """
+    try:
+        yield
+    except (ValueError, OSError, RuntimeError) as error:
+        raise Stop(WRONG_INPUT, error) from error
+
+
+@contextmanager
+def computing() -> Iterator[None]:
+    """Take arithmetic errors of a block for divergence, and signals for signals.
+
+    Raises:
+        Stop: With exit status 3, 130 or 143.
+    """
+    try:
+        yield
+    except ArithmeticError as error:
+        raise Stop(DIVERGED, error) from error
+    except Interrupted as error:
+        raise Stop(error.exit_status, error) from error
+
+
+def complain(message: object) -> None:
+    """Say on standard error, in one line, why the program stops."""
+    print(f"imaml-ref: {message}", file=sys.stderr, flush=True)

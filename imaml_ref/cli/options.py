@@ -1,0 +1,97 @@
+"""The keys of the configuration as flags: one declaration, in ``config/keys.py``."""
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from typing import Annotated, Any
+
+import typer
+
+from ..config import FIELDS, make_config, spelled
+
+PANELS = {
+    "Data": ("data", "split_scheme", "ways", "shots", "queries", "rotate", "invert"),
+    "Network": ("net", "num_filters"),
+    "Meta-gradient": (
+        "algorithm",
+        "curvature",
+        "negative_curvature",
+        "cg_steps",
+        "lam",
+        "lam_lr",
+        "proximal",
+    ),
+    "Inner loop": ("inner", "inner_steps", "inner_lr"),
+    "Meta-training": ("meta_batch", "meta_steps", "meta_lr", "adam_eps", "seed"),
+    "Validation and test": ("validation_interval", "validation_tasks", "test_tasks"),
+    "Machine": ("device", "dtype", "threads", "checkpoint_seconds"),
+}
+
+
+def configured(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command one flag per key; it gets those that were given as ``keys``."""
+
+    @wraps(command)
+    def with_keys(**arguments):
+        keys = {n: arguments.pop(n) for n in FIELDS if n in arguments}
+        keys = {name: value for name, value in keys.items() if value is not None}
+        return command(keys=keys, **arguments)
+
+    own = inspect.signature(command).parameters.values()
+    parameters = [p for p in own if p.name != "keys"] + all_flags()
+    with_keys.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    with_keys.__annotations__ = {p.name: p.annotation for p in parameters}
+    del with_keys.__wrapped__  # type: ignore[attr-defined]
+    return with_keys
+
+
+def all_flags() -> list[inspect.Parameter]:
+    """Return a parameter for every key, by panel."""
+    first = [flag("preset", None)]
+    return first + [flag(n, panel) for panel, names in PANELS.items() for n in names]
+
+
+def flag(name: str, panel: str | None) -> inspect.Parameter:
+    """Return the parameter of one key: an option without a default of its own."""
+    f = FIELDS[name]
+    text = "--" + spelled(name)
+    if isinstance(f.default, bool):
+        text += "/--no-" + spelled(name)
+    option = typer.Option(
+        text,
+        help=f.metadata["help"] + choices_of(name) + defaults_of(name),
+        rich_help_panel=panel,
+        show_default=False,
+    )
+    kind: Any = type(f.default)
+    return inspect.Parameter(
+        name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=None,
+        annotation=Annotated[kind | None, option],
+    )
+
+
+def choices_of(name: str) -> str:
+    """Say what a key may be, if the list is closed."""
+    choices = FIELDS[name].metadata.get("choices", ())
+    return f" One of {', '.join(choices)}." if choices else ""
+
+
+def defaults_of(name: str) -> str:
+    """Say what a key is in the reliable preset, and in the paper's if that differs."""
+    reliable, paper = (
+        getattr(make_config(preset=p), name) for p in ("reliable", "paper")
+    )
+    if name == "preset":
+        return f" (default {reliable})"
+    if reliable == paper:
+        return f" ({shown(paper)})"
+    return f" ({shown(reliable)}; paper {shown(paper)})"
+
+
+def shown(value: Any) -> str:
+    """Write a value as a user would."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)

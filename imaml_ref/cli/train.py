@@ -1,0 +1,103 @@
+"""``imaml-ref train``."""
+
+import warnings
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..config import dumps, make_config, read_config
+from ..runs import Prepared, Reporter, RunFolder, prepare, resumed_config, train_run
+from .console import duration, reporter
+from .errors import computing, refusing
+from .options import configured
+
+
+@configured
+def train(
+    keys: dict[str, Any],
+    config: Annotated[
+        Path | None, typer.Option(help="TOML file of keys; flags win over it.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the run.", show_default="runs/<date-time>"),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in --out.")
+    ] = False,
+):
+    """Train, test, and write one folder: numbers, figures, checkpoint.
+
+    Without arguments: drawn glyphs, 5-way 1-shot, a few minutes on two cores.
+    """
+    shown = reporter()
+    with refusing():
+        run = ready(keys, config, out, resume)
+    if run.finished:
+        shown.note(f"{run.folder.path} is finished: {run.folder.summary}")
+        return
+    announce(run, shown)
+    # Overflow is looked for and named by the training itself.
+    warnings.simplefilter("ignore", RuntimeWarning)
+    with computing():
+        summary = train_run(run, shown)
+    conclude(run, summary, shown)
+
+
+def ready(
+    keys: dict[str, Any], config: Path | None, out: Path | None, resume: bool
+) -> Prepared:
+    """Return the run that the flags ask for, checked; nothing is written.
+
+    Raises:
+        ValueError: If they do not make sense, or the folder is not free.
+    """
+    given = (read_config(config) if config is not None else {}) | keys
+    if resume and out is None:
+        raise ValueError("--resume needs --out: which run is to go on?")
+    if out is None:
+        out = Path("runs") / datetime.now().strftime("%Y-%m-%d-%H%M%S")
+    folder = RunFolder(out)
+    if resume and folder.is_run():
+        return prepare(resumed_config(folder, given), folder)
+    folder.check_free()
+    return prepare(make_config(given), folder)
+
+
+def announce(run: Prepared, shown: Reporter) -> None:
+    """Say in full what is going to happen."""
+    shown.note(dumps(run.config).rstrip())
+    shown.note(f"estimator: {run.model.algorithm.name}")
+    steps = f"to meta-step {run.config.meta_steps}"
+    start = f"from meta-step {run.state.step} " if run.state else ""
+    shown.note(f"run: {run.folder.path}, {start}{steps}")
+
+
+def conclude(run: Prepared, summary: dict[str, Any], shown: Reporter) -> None:
+    """Say how it went."""
+    names = {
+        "test_accuracy": "test accuracy, transductive",
+        "test_accuracy_per_example": "test accuracy, per example",
+        "untrained_accuracy": "the same from the untrained θ",
+        "nearest_neighbour_accuracy": "nearest neighbour in pixels",
+    }
+    tasks = summary["test_tasks"]
+    shown.note(f"{tasks} test tasks, {summary['estimator']}")
+    for name, words in names.items():
+        if name in summary:
+            value, half = 100 * summary[name], 100 * summary[f"{name}_ci95"]
+            shown.note(f"  {words:30} {value:6.2f} ± {half:.2f} %")
+    if "test_accuracy" not in summary:
+        for name, words in (
+            ("test_loss", "test loss"),
+            ("untrained_loss", "untrained"),
+        ):
+            shown.note(
+                f"  {words:30} {summary[name]:.4f} ± {summary[f'{name}_ci95']:.4f}"
+            )
+    shown.note(
+        f"{summary['meta_steps']} meta-steps in {duration(summary['seconds'])}; "
+        f"everything is in {run.folder.path}"
+    )

@@ -1,0 +1,22 @@
+"""The configuration of a run: its keys, its presets, and TOML.
+
+A key has one name everywhere, ``meta-lr`` in a TOML file, ``--meta-lr`` on the command
+line, ``config.meta_lr`` in Python, and one line that says what it means, in
+``keys.py``.
+"""
+
+from .keys import FIELDS, Config, known_name, spelled
+from .presets import PRESETS, make_config
+from .toml import dumps, loads, read_config
+
+__all__ = [
+    "FIELDS",
+    "PRESETS",
+    "Config",
+    "dumps",
+    "known_name",
+    "loads",
+    "make_config",
+    "read_config",
+    "spelled",
+]

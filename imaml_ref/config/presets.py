@@ -1,0 +1,73 @@
+"""Presets, and the order in which the sources of a configuration win.
+
+defaults (the paper's)  <  preset  <  what it changes for the data  <  file  <  flags
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from .keys import FIELDS, Config, known_name
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "paper": {},
+    "released": {"algorithm": "released-imaml", "inner": "pull-back"},
+    "reliable": {
+        "curvature": "gauss-newton",
+        "lam": 0.5,
+        "queries": 5,
+        "invert": True,
+        "meta_lr": 2e-3,
+        "adam_eps": 1e-8,
+        "meta_steps": 1200,
+        "validation_interval": 100,
+    },
+}
+
+FOR_DATA: dict[tuple[str, str], dict[str, Any]] = {
+    ("reliable", "glyphs"): {
+        "meta_steps": 100,
+        "validation_interval": 50,
+        "validation_tasks": 100,
+        "test_tasks": 1000,
+    },
+    ("reliable", "sinusoid"): {
+        "shots": 10,
+        "queries": 10,
+        "invert": False,
+        "num_filters": 40,
+        "meta_steps": 2000,
+    },
+}
+
+
+def make_config(*sources: Mapping[str, Any], preset: str = "reliable") -> Config:
+    """Merge a preset and later sources into a configuration.
+
+    Args:
+        sources: Mappings from keys (``meta-lr`` or ``meta_lr``) to values; later ones
+            win.  One of them may name another ``preset``.
+        preset: The preset if no source names one.
+
+    Raises:
+        ValueError: If a key or the preset is unknown, or a value is out of its range.
+    """
+    given: dict[str, Any] = {"preset": preset}
+    for source in sources:
+        given.update((known_name(name), value) for name, value in source.items())
+    if given["preset"] not in PRESETS:
+        raise ValueError(
+            f"preset must be one of {', '.join(PRESETS)}, got {given['preset']!r}"
+        )
+    data = given.get("data", FIELDS["data"].default)
+    changes = FOR_DATA.get((given["preset"], data), {})
+    merged = PRESETS[given["preset"]] | changes | given
+    return Config(**{name: as_declared(name, v) for name, v in merged.items()})
+
+
+def as_declared(name: str, value: Any) -> Any:
+    """Turn an integer into the float that a key wants; leave all else as it is."""
+    is_integer = isinstance(value, int) and not isinstance(value, bool)
+    return float(value) if is_integer and name in FLOATS else value
+
+
+FLOATS = {name for name, f in FIELDS.items() if isinstance(f.default, float)}

@@ -1,0 +1,196 @@
+"""How good a meta-parameter is: adapt to tasks never seen, and look at their queries.
+
+Two accuracies, because batch normalisation makes them differ.  *Transductive*: the
+query images of a task are normalised together, as in training, so each sees the others.
+*Per example*: every query image is normalised alone.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy
+
+from .backend import Array, array_module, to_host
+from .data.tasks import TaskBatch, TaskSource
+from .parallel import chunk_size, map_in_order
+
+CHUNK = 64  # tasks adapted at a time: bounds the memory, changes no result
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What ``evaluate`` measured, per task and in the mean.
+
+    Args:
+        split: The split that the tasks came from.
+        losses: Query loss of each task, (num_tasks,).
+        accuracies: Transductive accuracy of each task, a fraction, (num_tasks,); None
+            for a regression.
+        accuracies_per_example: The same with every query image normalised alone.
+    """
+
+    split: str
+    losses: numpy.ndarray
+    accuracies: numpy.ndarray | None = None
+    accuracies_per_example: numpy.ndarray | None = None
+
+    @property
+    def num_tasks(self) -> int:
+        """Number of tasks."""
+        return len(self.losses)
+
+    @property
+    def score(self) -> float:
+        """Mean accuracy, or minus the mean loss of a regression: larger is better."""
+        return -self.loss if self.accuracies is None else self.accuracy
+
+    @property
+    def score_ci95(self) -> float:
+        """Half-width of the 95 % interval of ``score``."""
+        return ci95(self.losses if self.accuracies is None else self.accuracies)
+
+    @property
+    def loss(self) -> float:
+        """Mean query loss."""
+        return float(self.losses.mean())
+
+    @property
+    def accuracy(self) -> float:
+        """Mean transductive accuracy, a fraction; NaN for a regression."""
+        return mean(self.accuracies)
+
+    @property
+    def accuracy_ci95(self) -> float:
+        """Half-width of its 95 % interval over tasks."""
+        return ci95(self.accuracies)
+
+    @property
+    def accuracy_per_example(self) -> float:
+        """Mean accuracy with every query image normalised alone."""
+        return mean(self.accuracies_per_example)
+
+    @property
+    def accuracy_per_example_ci95(self) -> float:
+        """Half-width of its 95 % interval over tasks."""
+        return ci95(self.accuracies_per_example)
+
+    def as_dict(self, prefix: str) -> dict[str, Any]:
+        """Return the means and their intervals by name, for a summary."""
+        measured = {
+            "loss": self.losses,
+            "accuracy": self.accuracies,
+            "accuracy_per_example": self.accuracies_per_example,
+        }
+        found: dict[str, Any] = {f"{prefix}_tasks": self.num_tasks}
+        for name, per_task in measured.items():
+            if per_task is not None:
+                found[f"{prefix}_{name}"] = mean(per_task)
+                found[f"{prefix}_{name}_ci95"] = ci95(per_task)
+        return found
+
+
+def mean(values: numpy.ndarray | None) -> float:
+    """Return the mean, or NaN of nothing."""
+    return math.nan if values is None else float(values.mean())
+
+
+def ci95(values: numpy.ndarray | None) -> float:
+    """Return 1.96 standard errors of the mean of (num_tasks,), or NaN of nothing."""
+    if values is None:
+        return math.nan
+    return 1.96 * float(values.std(ddof=1)) / math.sqrt(len(values))
+
+
+def evaluate(
+    algorithm,
+    theta: Array,
+    source: TaskSource,
+    *,
+    split: str = "test",
+    num_tasks: int = 2000,
+    seed: int = 0,
+    per_example: bool = True,
+    observe: Callable[[int], None] | None = None,
+) -> Evaluation:
+    """Adapt to tasks of a split and measure their queries.
+
+    Task t is the same for every algorithm and θ: a pure function of (split, seed, t).
+
+    Args:
+        algorithm: Anything with ``adapt(theta, x, y)`` → φ (T, P), and ``loss``.
+        theta: (P,).
+        source: Where the tasks come from.
+        split: ``"train"``, ``"val"`` or ``"test"``.
+        num_tasks: How many.
+        seed: Seed of the tasks.
+        per_example: Whether to measure the per-example accuracy too.
+        observe: Called after each chunk with the number of tasks done.
+    """
+    parts = []
+    for first in range(0, num_tasks, CHUNK):
+        tasks = source.sample(
+            split,
+            seed=seed,
+            step=0,
+            first=first,
+            num_tasks=min(CHUNK, num_tasks - first),
+            dtype=theta.dtype,
+        )
+        parts.append(measure(algorithm, theta, beside(theta, tasks), per_example))
+        if observe is not None:
+            observe(first + len(tasks))
+    losses, together, alone = (join(column) for column in zip(*parts, strict=True))
+    return Evaluation(split, losses, together, alone)
+
+
+def measure(
+    algorithm, theta: Array, tasks: TaskBatch, per_example: bool
+) -> tuple[Any, ...]:
+    """Return losses and both accuracies of a chunk of tasks, each (T,) or None."""
+    phi = algorithm.adapt(theta, tasks.support_x, tasks.support_y)
+    size = chunk_size(phi.shape[1])
+    starts = range(0, len(phi), size)
+
+    def of_chunk(start):
+        chunk = slice(start, start + size)
+        return query_scores(algorithm.loss, phi[chunk], tasks[chunk], per_example)
+
+    return tuple(
+        join(column) for column in zip(*map_in_order(of_chunk, starts), strict=True)
+    )
+
+
+def query_scores(
+    task_loss, phi: Array, tasks: TaskBatch, per_example: bool
+) -> tuple[Any, ...]:
+    """Return query losses and both accuracies at φ (T, P), each (T,) or None."""
+    net, loss = task_loss.net, task_loss.loss
+    x, y = tasks.query_x, tasks.query_y
+    outputs = net.logits(phi, x)
+    value, _ = loss.forward(outputs, y)
+    together = loss.accuracy(outputs, y)
+    if together is None:
+        return to_host(value), None, None
+    if not per_example:
+        return to_host(value), to_host(together), None
+    alone = loss.accuracy(logits_alone(net, phi, x), y)
+    return to_host(value), to_host(together), to_host(alone)
+
+
+def logits_alone(net, phi: Array, x: Array) -> Array:
+    """Return the logits (T, N, D) with every example a batch of its own."""
+    each = [net.logits(phi, x[:, n : n + 1]) for n in range(x.shape[1])]
+    return array_module(phi).concatenate(each, axis=1)
+
+
+def beside(theta: Array, tasks: TaskBatch) -> TaskBatch:
+    """Return the tasks where θ is: on the host, or on its device."""
+    xp = array_module(theta)
+    return TaskBatch(*(xp.asarray(getattr(tasks, f.name)) for f in fields(tasks)))
+
+
+def join(parts) -> Any:
+    """Concatenate, or return None where there is nothing."""
+    return None if parts[0] is None else numpy.concatenate(parts)

@@ -1,0 +1,222 @@
+"""The figures of a run, drawn by matplotlib's objects: no window, no global state."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy
+
+from .files import atomic_path
+
+Metrics = dict[str, numpy.ndarray]
+Figure = Any  # matplotlib.figure.Figure; matplotlib is imported when a figure is drawn
+
+BLUE, ORANGE, GREEN, RED = "#0072b2", "#d55e00", "#009e73", "#c0392b"
+STYLE: Any = {
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "0.9",
+    "axes.axisbelow": True,
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "legend.frameon": False,
+}
+
+
+def save(figure: Figure, path: str | Path) -> None:
+    """Write a figure as PNG, whole or not at all."""
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=150, format="png")
+
+
+def panels(rows: int, columns: int, title: str, size: tuple[float, float]):
+    """Return a figure with a title, and its axes in an array (rows, columns)."""
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    with rc_context(STYLE):
+        figure = Figure(figsize=size, layout="constrained")
+        axes = figure.subplots(rows, columns, squeeze=False)
+    figure.suptitle(title, fontsize=10)
+    return figure, axes
+
+
+def learning_curves(metrics: Metrics, title: str) -> Figure:
+    """Draw losses and accuracies over the meta-steps.
+
+    Args:
+        metrics: What ``metrics.read_metrics`` returns.
+        title: Names the estimator.
+    """
+    classifies = bool(numpy.isfinite(metrics["query_accuracy"]).any())
+    figure, (axes,) = panels(1, 1 + classifies, title, (4.5 * (1 + classifies), 3.2))
+    step = metrics["step"]
+    trend(axes[0], step, metrics["support_loss"], ORANGE, "support, L(φ)")
+    trend(axes[0], step, metrics["query_loss"], BLUE, "query, Q(φ)")
+    scores = metrics["validation_score"]
+    if classifies:
+        trend(axes[1], step, 100 * metrics["query_accuracy"], BLUE, "query, training")
+        dots(axes[1], step, 100 * scores, "validation")
+        finish(axes[1], "accuracy / %")
+    else:
+        dots(axes[0], step, -scores, "validation")
+    finish(axes[0], "loss")
+    if positive(metrics["query_loss"]) and positive(metrics["support_loss"]):
+        axes[0].set_yscale("log")
+    return figure
+
+
+def diagnostics(metrics: Metrics, title: str) -> Figure:
+    """Draw what was measured with every meta-gradient, over the meta-steps.
+
+    Args:
+        metrics: What ``metrics.read_metrics`` returns.
+        title: Names the estimator.
+    """
+    figure, axes = panels(2, 2, title, (9, 5.6))
+    step, ritz = metrics["step"], metrics["smallest_ritz"]
+    residuals, cosine, definite, share = axes.ravel()
+    trend(residuals, step, metrics["r1"], BLUE, "r₁ = ‖∇G(φ)‖")
+    trend(residuals, step, metrics["r2"], ORANGE, "r₂ = ‖v − (H + Λ) x‖")
+    finish(residuals, "residual, mean over tasks")
+    if positive(metrics["r1"]) and positive(metrics["r2"]):
+        residuals.set_yscale("log")
+    trend(cosine, step, metrics["cos_gv"], GREEN, "cos(g, v); 1 is first order")
+    finish(cosine, "cosine, mean over tasks")
+    trend(definite, step, ritz, BLUE, "bounds λ_min(H + Λ) from above")
+    definite.axhline(0, color=RED, linewidth=0.8)
+    finish(definite, "smallest Ritz value of all tasks")
+    trend(share, step, 100 * metrics["negative_curvature"], RED, "pᵀAp ≤ 0")
+    share.set_ylim(bottom=0)
+    finish(share, "share of the products / %")
+    return figure
+
+
+def trend(axes, step, values, color: str, label: str) -> None:
+    """Draw values faintly, and their running mean over a twentieth of the run."""
+    known = numpy.isfinite(values)
+    if not known.any():
+        return
+    step, values = step[known], values[known]
+    width = max(1, len(values) // 20)
+    axes.plot(step, values, color=color, alpha=0.25, linewidth=0.8)
+    axes.plot(step, running_mean(values, width), color=color, label=label)
+
+
+def running_mean(values: numpy.ndarray, width: int) -> numpy.ndarray:
+    """Return the mean of the last ``width`` values at each place, (n,) -> (n,)."""
+    total = numpy.cumsum(numpy.concatenate([[0.0], values]))
+    stop = numpy.arange(1, len(values) + 1)
+    start = numpy.maximum(0, stop - width)
+    return (total[stop] - total[start]) / (stop - start)
+
+
+def dots(axes, step, values, label: str) -> None:
+    """Draw the values that are there as dots on a line."""
+    known = numpy.isfinite(values)
+    if known.any():
+        style = {"color": RED, "marker": "o", "markersize": 4, "linewidth": 1}
+        axes.plot(step[known], values[known], label=label, **style)
+
+
+def finish(axes, label: str) -> None:
+    """Label the axes; say so where there is nothing to draw."""
+    axes.set_xlabel("meta-steps")
+    axes.set_ylabel(label)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(loc="best")
+    else:
+        axes.text(0.5, 0.5, "not measured", ha="center", transform=axes.transAxes)
+
+
+def positive(values: numpy.ndarray) -> bool:
+    """Whether there are values, and all of them are above zero."""
+    known = values[numpy.isfinite(values)]
+    return bool(known.size and (known > 0).all())
+
+
+def image_episode(
+    tasks, chances: numpy.ndarray, title: str, *, inverted: bool = False
+) -> Figure:
+    """Draw the first task of a batch: support images, and queries with predictions.
+
+    Args:
+        tasks: A TaskBatch of images; its first task is drawn.
+        chances: Probabilities of the classes for each query, (N, ways).
+        title: Names the estimator.
+        inverted: Whether ink is 1 in the images; they are shown on white all the same.
+    """
+    ways, shown = chances.shape[1], 3  # queries of a class that are shown
+    support = one_per_class(tasks.support_y[0], ways, 1)
+    query = one_per_class(tasks.query_y[0], ways, shown)
+    rows = 1 + len(query)
+    figure, axes = panels(rows, ways, title, (1.35 * ways + 0.4, 1.55 * rows + 0.5))
+    colours = "gray_r" if inverted else "gray"
+    for way in range(ways):
+        picture(axes[0, way], tasks.support_x[0, support[0][way]], colours)
+        axes[0, way].set_title(f"class {way}", fontsize=8)
+        for row, examples in enumerate(query, 1):
+            n = examples[way]
+            picture(axes[row, way], tasks.query_x[0, n], colours)
+            verdict(axes[row, way], way, chances[n])
+    axes[0, 0].set_ylabel("support", fontsize=9)
+    axes[1, 0].set_ylabel("query", fontsize=9)
+    return figure
+
+
+def one_per_class(labels: numpy.ndarray, ways: int, most: int) -> list[list[int]]:
+    """Return rows of example indices, one example of each class in a row."""
+    by_class = [numpy.flatnonzero(labels == way) for way in range(ways)]
+    rows = min(most, *(len(found) for found in by_class))
+    return [[int(found[row]) for found in by_class] for row in range(rows)]
+
+
+def picture(axes, image: numpy.ndarray, colours: str) -> None:
+    """Show one image (H, W, C) without ticks; several channels are red, green, blue."""
+    axes.grid(False)
+    axes.set(xticks=[], yticks=[])
+    shown = image[..., 0] if image.shape[-1] != 3 else image
+    axes.imshow(shown, cmap=colours, vmin=0, vmax=1)
+
+
+def verdict(axes, label: int, chances: numpy.ndarray) -> None:
+    """Say what was predicted, how surely, and whether it is right."""
+    guess = int(chances.argmax())
+    right = guess == label
+    text = f"{'✓' if right else '✗'} {guess}  {100 * chances[guess]:.0f} %"
+    axes.set_title(text, fontsize=8, color=GREEN if right else RED)
+    for side in axes.spines.values():
+        side.set(visible=True, color=GREEN if right else RED, linewidth=1.5)
+
+
+def regression_episode(
+    tasks, before: numpy.ndarray, after: numpy.ndarray, title: str
+) -> Figure:
+    """Draw the first task of a batch of one input and one target.
+
+    Args:
+        tasks: A TaskBatch, inputs and targets (T, N, 1); its first task is drawn.
+        before: Outputs of θ at the query inputs, (N, 1).
+        after: Outputs of φ at the query inputs, (N, 1).
+        title: Names the estimator.
+    """
+    figure, axes = panels(1, 1, title, (6, 3.6))
+    ax, x = axes[0, 0], tasks.query_x[0, :, 0]
+    order = numpy.argsort(x)
+    curves: Sequence[tuple] = (
+        (tasks.query_y[0, :, 0], "0.4", "o", "target"),
+        (before[:, 0], ORANGE, ".", "before adapting, θ"),
+        (after[:, 0], BLUE, ".", "after adapting, φ"),
+    )
+    for values, colour, marker, label in curves:
+        ax.plot(x[order], values[order], color=colour, marker=marker, label=label)
+    ax.plot(
+        tasks.support_x[0, :, 0],
+        tasks.support_y[0, :, 0],
+        "k^",
+        label="support, seen",
+    )
+    ax.set(xlabel="x", ylabel="y")
+    ax.legend(loc="best", fontsize=8)
+    return figure

@@ -1,0 +1,22 @@
+"""Runs: a folder each, from the configuration to the tested θ."""
+
+from .folder import RunFolder, resumed_config
+from .interruption import Interrupted
+from .load import Run, load_run
+from .prepare import Prepared, prepare
+from .reporter import Progress, Reporter, Silent
+from .train import train_run
+
+__all__ = [
+    "Interrupted",
+    "Prepared",
+    "Progress",
+    "Reporter",
+    "Run",
+    "RunFolder",
+    "Silent",
+    "load_run",
+    "prepare",
+    "resumed_config",
+    "train_run",
+]

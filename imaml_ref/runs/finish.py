@@ -1,0 +1,156 @@
+"""The end of a run: choose θ, test it once, say what the numbers are worth, draw.
+
+Validation chooses, the test never does: the last θ is taken, unless the best one on the
+validation tasks beats it there by more than the last one's 95 % interval.
+"""
+
+import platform
+from importlib.metadata import version
+from typing import Any
+
+from .. import report
+from .._version import __version__
+from ..backend import Array
+from ..checkpoint import TrainingState
+from ..data.baselines import nearest_neighbour
+from ..evaluation import Evaluation, ci95, evaluate
+from ..experiment import placed
+from ..metrics import read_metrics
+from ..parallel import num_threads
+from ..training import at_lam
+from .episode import draw_episode
+from .prepare import Prepared
+from .recorder import Recorder
+from .reporter import Reporter
+
+USED = ("numpy", "scipy", "h5py")
+
+
+def finish(
+    run: Prepared, state: TrainingState, recorder: Recorder, reporter: Reporter
+) -> dict[str, Any]:
+    """Choose, test, write the figures and summary.json; return the summary.
+
+    Raises:
+        Interrupted: If SIGINT or SIGTERM came; the checkpoint is written.
+    """
+    tester = Tester(run, recorder, reporter)
+    choice = choose(run, state, tester)
+    theta, lam = recorder.save(state, chosen=choice["theta"]).result
+    if choice["theta"] == "best":
+        theta = placed(theta, run.config.device)
+    algorithm = at_lam(run.model.algorithm, lam)
+    summary = (
+        tester.final(algorithm, theta)
+        | choice
+        | circumstances(run, state)
+        | {"lam": float(lam) if lam == lam else None}
+    )
+    draw(run, algorithm, theta)
+    run.folder.write_summary(summary)
+    return summary
+
+
+class Tester:
+    """Evaluates on splits of a run, with progress, and stops when asked to.
+
+    Args:
+        run: The run.
+        recorder: Knows whether somebody asked to stop.
+        reporter: Shows the progress.
+    """
+
+    def __init__(self, run: Prepared, recorder: Recorder, reporter: Reporter):
+        self.run, self.recorder, self.reporter = run, recorder, reporter
+
+    def evaluate(
+        self, what: str, algorithm, theta: Array, split: str, num_tasks: int
+    ) -> Evaluation:
+        """Evaluate on tasks of a split."""
+        with self.reporter.progress(what, num_tasks) as progress:
+
+            def observe(done):
+                progress.update(done)
+                self.recorder.interruption.raise_if_asked()
+
+            return evaluate(
+                algorithm,
+                theta,
+                self.run.source,
+                split=split,
+                num_tasks=num_tasks,
+                seed=self.run.config.seed,
+                per_example=split == "test",
+                observe=observe,
+            )
+
+    def final(self, algorithm, theta: Array) -> dict[str, Any]:
+        """Test θ, and what it is to be compared with on the same tasks."""
+        run, number = self.run, self.run.config.test_tasks
+        tested = self.evaluate("testing", algorithm, theta, "test", number)
+        untrained = self.evaluate(
+            "testing the untrained θ", run.model.algorithm, run.theta, "test", number
+        )
+        found = tested.as_dict("test") | untrained.as_dict("untrained")
+        if run.source.task == "classification":
+            near = nearest_neighbour(run.source, seed=run.config.seed, num_tasks=number)
+            found["nearest_neighbour_accuracy"] = float(near.mean())
+            found["nearest_neighbour_accuracy_ci95"] = ci95(near)
+        return found
+
+
+def choose(run: Prepared, state: TrainingState, tester: Tester) -> dict[str, Any]:
+    """Choose between the last θ and the best one on the validation tasks."""
+    best, last = state.best, {"theta": "last", "theta_step": state.step}
+    if best is None:
+        return last | {"theta_reason": "the last; there was no validation"}
+    found = tester.evaluate(
+        "validating",
+        at_lam(run.model.algorithm, state.lam),
+        state.theta,
+        "val",
+        run.config.validation_tasks,
+    )
+    scores = found.as_dict("validation") | {"validation_best": best.score}
+    if best.score <= found.score + found.score_ci95:
+        reason = "the last; none before was better on validation beyond its interval"
+        return last | scores | {"theta_reason": reason}
+    return scores | {
+        "theta": "best",
+        "theta_step": best.step,
+        "theta_reason": "best on validation, beyond the interval of the last",
+    }
+
+
+def circumstances(run: Prepared, state: TrainingState) -> dict[str, Any]:
+    """Return what the numbers were made with."""
+    config, source = run.config, run.source
+    return {
+        "meta_steps": state.step,
+        "seconds": round(state.seconds, 3),
+        "estimator": run.model.algorithm.name,
+        "curvature": run.model.algorithm.curvature,
+        "preset": config.preset,
+        "num_parameters": run.model.net.layout.size,
+        "seed": config.seed,
+        "dtype": config.dtype,
+        "device": config.device,
+        "threads": num_threads(),
+        "data": source.describe() if hasattr(source, "describe") else config.data,
+        "data_digest": source.digest,
+        "versions": {
+            "imaml_ref": __version__,
+            "python": platform.python_version(),
+            **{name: version(name) for name in USED},
+        },
+    }
+
+
+def draw(run: Prepared, algorithm, theta: Array) -> None:
+    """Write the figures of a run."""
+    metrics, title = read_metrics(run.folder.metrics), algorithm.name
+    report.save(
+        report.learning_curves(metrics, title), run.folder.path / "learning_curves.png"
+    )
+    report.save(report.diagnostics(metrics, title), run.folder.path / "diagnostics.png")
+    draw_episode(run, algorithm, theta, run.folder.path / "episode.png")

@@ -1,0 +1,56 @@
+"""Ctrl-C and SIGTERM: finish what must be finished, then stop."""
+
+import signal
+from typing import Any
+
+EXIT_STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143}
+
+
+class Interrupted(Exception):
+    """A run was asked to stop, and did so with its checkpoint written.
+
+    Args:
+        signum: The signal; ``EXIT_STATUS`` says how the program ends.
+    """
+
+    def __init__(self, signum: int):
+        name = signal.Signals(signum).name
+        super().__init__(f"{name}: stopped with the checkpoint written")
+        self.exit_status = EXIT_STATUS[signal.Signals(signum)]
+
+
+class Interruption:
+    """A context in which the first signal is noted, and the second one acts.
+
+    Attributes:
+        signum: The signal that came, or None.
+    """
+
+    def __init__(self):
+        self.signum: int | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> "Interruption":
+        for signum in EXIT_STATUS:
+            self._before[signum] = signal.signal(signum, self._note)
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._restore()
+
+    def raise_if_asked(self) -> None:
+        """Stop here if a signal came.
+
+        Raises:
+            Interrupted: If so.
+        """
+        if self.signum is not None:
+            raise Interrupted(self.signum)
+
+    def _note(self, signum, _frame) -> None:
+        self.signum = signum
+        self._restore()
+
+    def _restore(self) -> None:
+        while self._before:
+            signal.signal(*self._before.popitem())

@@ -1,0 +1,110 @@
+"""A finished or unfinished run, read back from its folder."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ..backend import Array
+from ..checkpoint import Checkpoint
+from ..config import Config
+from ..data.tasks import TaskSource
+from ..experiment import Model, make_model, make_source, placed, resolved_device
+from ..files import BadFile
+from ..training import at_lam
+from .folder import RunFolder
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run: its configuration, and θ that it arrived at.
+
+    Args:
+        path: Its folder.
+        config: Its configuration.
+        model: Its network, loss and algorithm, at the λ of θ.
+        theta: The θ that was tested, or the last one of an unfinished run, (P,).
+        checkpoint: What else is in its checkpoint.
+    """
+
+    path: Path
+    config: Config
+    model: Model
+    theta: Array
+    checkpoint: Checkpoint
+
+    @property
+    def net(self):
+        """The network."""
+        return self.model.net
+
+    @property
+    def loss(self):
+        """The loss of a task."""
+        return self.model.loss
+
+    @property
+    def algorithm(self) -> Any:
+        """The algorithm; its ``adapt(theta, x, y)`` is the inner loop."""
+        return self.model.algorithm
+
+    @cached_property
+    def source(self) -> TaskSource:
+        """Where its tasks come from; opened when first asked for.
+
+        Raises:
+            FileNotFoundError: If the data file is absent.
+            BadFile: If it does not hold what the run was trained on.
+        """
+        source, about = make_source(self.config), self.checkpoint.about
+        if source.digest != about["data_digest"]:
+            raise BadFile(
+                f"{self.path} was trained on data of digest "
+                f"{about['data_digest'][:12]}…, {self.config.data} has "
+                f"{source.digest[:12]}…; give the same data"
+            )
+        return source
+
+
+def load_run(path: str | Path, **changes: Any) -> Run:
+    """Read a run.
+
+    Args:
+        path: Its folder.
+        changes: Keys of the configuration to change, such as ``inner_steps=50``; the
+            network stays.
+
+    Raises:
+        FileNotFoundError: If there is no run, or no checkpoint in it yet.
+        BadFile: If the checkpoint is damaged.
+        ValueError: If the configuration is damaged, or a change does not fit.
+        RuntimeError: If the device is "cuda" and there is none.
+    """
+    folder = RunFolder(path)
+    config = replace(folder.read_config(), **changes)
+    checkpoint = folder.read_checkpoint()
+    if checkpoint is None:
+        raise FileNotFoundError(
+            f"no checkpoint in {folder.path} yet; train it with "
+            f"`imaml-ref train --resume --out {folder.path}`"
+        )
+    about = checkpoint.about
+    model = make_model(
+        config,
+        input_shape=about["input_shape"],
+        num_outputs=about["num_outputs"],
+        task=about["task"],
+    )
+    theta, lam = checkpoint.result
+    if theta.shape != (model.net.layout.size,):
+        raise BadFile(
+            f"{folder.checkpoint} belongs to another configuration: θ has "
+            f"{theta.size} entries, the network {model.net.layout.size}"
+        )
+    return Run(
+        folder.path,
+        config,
+        replace(model, algorithm=at_lam(model.algorithm, lam)),
+        placed(theta, resolved_device(config.device)),
+        checkpoint,
+    )

@@ -1,0 +1,66 @@
+"""After each meta-step: a row, now and then a checkpoint, a sign of life."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from ..checkpoint import Checkpoint, TrainingState, write_checkpoint
+from ..metrics import MetricsFile
+from .folder import RunFolder
+from .interruption import Interruption
+from .reporter import Progress
+
+
+class Recorder:
+    """An observer for ``meta_train`` that keeps the files of a run up to date.
+
+    When it writes a checkpoint depends on the clock, what it writes does not.
+
+    Args:
+        folder: The run.
+        metrics: Its metrics.csv, open.
+        about: Attributes of every checkpoint.
+        seconds: Between checkpoints.
+        interruption: Asks to stop.
+        progress: Is told of each step.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        metrics: MetricsFile,
+        about: Mapping[str, Any],
+        *,
+        seconds: float,
+        interruption: Interruption,
+        progress: Progress,
+    ):
+        self.folder, self.metrics, self.about = folder, metrics, about
+        self.seconds, self.interruption, self.progress = seconds, interruption, progress
+        self._saved_at = time.monotonic()
+
+    def __call__(self, state: TrainingState, row: Mapping[str, float]) -> bool:
+        """Record a step; True asks the training to stop."""
+        self.metrics.append(row)
+        if time.monotonic() - self._saved_at >= self.seconds:
+            self.save(state)
+        self.progress.update(state.step, in_words(row))
+        return self.interruption.signum is not None
+
+    def save(self, state: TrainingState, *, chosen: str = "last") -> Checkpoint:
+        """Write the rows that led to a state, and then the state."""
+        self.metrics.sync()
+        checkpoint = Checkpoint(state, self.about, chosen)
+        write_checkpoint(self.folder.checkpoint, checkpoint)
+        self._saved_at = time.monotonic()
+        return checkpoint
+
+
+def in_words(row: Mapping[str, float]) -> str:
+    """Say in a few words how a step went."""
+    words = f"query loss {row['query_loss']:.3f}"
+    if row["query_accuracy"] == row["query_accuracy"]:
+        words += f", accuracy {100 * row['query_accuracy']:.1f} %"
+    if "validation_score" in row:
+        words += f", validation {row['validation_score']:.3f}"
+    return words

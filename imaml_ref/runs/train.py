@@ -1,0 +1,70 @@
+"""Train from a configuration into a folder: from nothing, or from a checkpoint."""
+
+from contextlib import closing
+from typing import Any
+
+from ..checkpoint import TrainingState
+from ..experiment import make_optimizers
+from ..metrics import MetricsFile
+from ..training import Diverged, meta_train
+from .finish import finish
+from .interruption import Interruption
+from .prepare import Prepared
+from .recorder import Recorder
+from .reporter import Reporter, Silent
+
+
+def train_run(run: Prepared, reporter: Reporter | None = None) -> dict[str, Any]:
+    """Train, test, and write everything into the run's folder; return the summary.
+
+    Raises:
+        Diverged: If the training diverges; the last good state is in the checkpoint.
+        Interrupted: If SIGINT or SIGTERM came; the checkpoint is written.
+    """
+    reporter = reporter or Silent()
+    run.folder.create(run.config)
+    start = run.state.step if run.state else 0
+    metrics = MetricsFile(run.folder.metrics, after=start)
+    progress = reporter.progress("training", run.config.meta_steps, done=start)
+    with Interruption() as interruption, closing(metrics):
+        with progress as shown:
+            recorder = Recorder(
+                run.folder,
+                metrics,
+                run.about,
+                seconds=run.config.checkpoint_seconds,
+                interruption=interruption,
+                progress=shown,
+            )
+            state = trained(run, recorder)
+        recorder.save(state)
+        interruption.raise_if_asked()
+        return finish(run, state, recorder, reporter)
+
+
+def trained(run: Prepared, recorder: Recorder) -> TrainingState:
+    """Train to the last meta-step, or until somebody asks to stop.
+
+    Raises:
+        Diverged: If the training diverges; the last good state is in the checkpoint.
+    """
+    config = run.config
+    optimizer, lam_optimizer = make_optimizers(config)
+    try:
+        return meta_train(
+            run.model.algorithm,
+            run.theta,
+            run.source,
+            optimizer=optimizer,
+            meta_steps=config.meta_steps,
+            meta_batch=config.meta_batch,
+            seed=config.seed,
+            lam_optimizer=lam_optimizer,
+            validation_interval=config.validation_interval,
+            validation_tasks=config.validation_tasks,
+            observe=recorder,
+            resume=run.state,
+        )
+    except Diverged as error:
+        recorder.save(error.state)
+        raise
