@@ -1,6 +1,6 @@
 """The layers and networks that the tests walk over; axes all of different lengths."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import oracles
@@ -32,18 +32,20 @@ class LayerCase:
         layer: The layer.
         witness: A function of p and x that returns y.
         x_shape: Shape of x.
+        at_zero: f'(0) and f''(0) as the derivation takes them, of an activation.
     """
 
     layer: object
     witness: object
     x_shape: tuple[int, ...] = IMAGES
+    at_zero: tuple[float, float] | None = None
 
     def of(self, module):
         """Return the same case with the layer's class as another module defines it."""
         names = [f.name for f in fields(self.layer)] if is_dataclass(self.layer) else []
         arguments = {name: getattr(self.layer, name) for name in names}
         made = getattr(module, type(self.layer).__name__)(**arguments)
-        return LayerCase(made, self.witness, self.x_shape)
+        return replace(self, layer=made)
 
 
 def is_dataclass(layer):
@@ -90,18 +92,20 @@ LAYERS = {
     "conv-no-bias": conv(kernel_size=(3, 3), use_bias=False),
     "conv-padded": conv(kernel_size=(3, 3), padding=(1, 1)),
     "conv-stride-2": conv(kernel_size=(3, 3), stride=(2, 2), padding=(1, 1)),
-    "conv-kernel-not-square": conv(kernel_size=(3, 2), stride=(1, 2), padding=(0, 1)),
+    "conv-kernel-not-square": conv(kernel_size=(3, 2), stride=(1, 2), padding=(0, 2)),
     "conv-kernel-of-one": conv(kernel_size=(1, 1), stride=(2, 3)),
     "conv-window-does-not-divide": conv(kernel_size=(2, 4), stride=(2, 3)),
     "conv-gaps-between-windows": conv(kernel_size=(1, 2), stride=(3, 3)),
     "conv-one-channel": conv(x_shape=(2, 3, 7, 5, 1), stride=(2, 1), padding=(2, 0)),
     "linear": LayerCase(Linear(5, 4), linear, (2, 3, 5)),
     "linear-to-one": LayerCase(Linear(3, 1), linear, (3, 2, 3)),
-    "relu": LayerCase(ReLU(), lambda p, x: np.maximum(x, 0)),
+    "relu": LayerCase(ReLU(), lambda p, x: np.maximum(x, 0), at_zero=(0, 0)),
     "relu-features": LayerCase(ReLU(), lambda p, x: np.maximum(x, 0), (2, 3, 5)),
-    "softplus": LayerCase(Softplus(), lambda p, x: np.logaddexp(0, x)),
-    "tanh": LayerCase(Tanh(), lambda p, x: 1 - 2 / (np.exp(2 * x) + 1)),
-    "elu": LayerCase(ELU(alpha=0.7), elu),
+    "softplus": LayerCase(
+        Softplus(), lambda p, x: np.logaddexp(0, x), at_zero=(0.5, 0.25)
+    ),
+    "tanh": LayerCase(Tanh(), lambda p, x: 1 - 2 / (np.exp(2 * x) + 1), at_zero=(1, 0)),
+    "elu": LayerCase(ELU(alpha=0.7), elu, at_zero=(0.7, 0.7)),
     "max_pool": pool(MaxPool2d((2, 3)), max),
     "max_pool-does-not-divide": pool(MaxPool2d((3, 4)), max),
     "average_pool": pool(AveragePool2d((2, 3)), np.mean),

@@ -102,12 +102,20 @@ def test_float32_stays_float32(case):
     assert_allclose(value, case.witness(z.astype(float), case.y), rtol=1e-6)
 
 
+def test_large_outputs_do_not_overflow(case):
+    z, z_dot = outputs()
+    value, saved = case.loss.forward(1e4 * z, case.y)
+    results = (value, case.loss.grad(saved), case.loss.hvp(saved, z_dot))
+    assert all(np.isfinite(a).all() for a in results)
+
+
 CASE_TESTS = (
     test_forward_is_what_its_name_says,
     test_grad_is_the_gradient_of_the_value,
     test_hvp_is_the_derivative_of_grad,
     test_the_hessian_is_positive_semidefinite,
     test_float32_stays_float32,
+    test_large_outputs_do_not_overflow,
 )
 
 
