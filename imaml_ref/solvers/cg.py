@@ -138,11 +138,20 @@ def _first(x0: Any, M: LinearOperator | None, b: np.ndarray) -> np.ndarray:
 
 
 def _rows(A: LinearOperator, dtype: np.dtype) -> Callable[[np.ndarray], np.ndarray]:
-    """Return A as a product of real (1, n) rows, or (1, 2n) by (1)."""
+    """Return A as a product of real (1, n) rows, or (1, 2n) by (1).
+
+    Raises:
+        TypeError: From the product, if A returns a wider type.
+    """
 
     def matvec(v):
         q = np.asarray(A.matvec(_flat(v, dtype)))
-        return _row(q.astype(dtype, casting="safe", copy=False))
+        if not np.can_cast(q.dtype, dtype):
+            raise TypeError(
+                f"a product must be {dtype}, like A and b, got {q.dtype}; "
+                "give b and the operator one dtype"
+            )
+        return _row(q.astype(dtype, copy=False))
 
     return matvec
 

@@ -140,6 +140,7 @@ def judge_residual(system: System, rho: Array, residual: Array) -> Array:
     """Return the status that ρ = rᵀMr and ‖r‖ lead to, (T,)."""
     xp = array_module(rho)
     status = xp.where(rho.real > 0, int(RUNNING), int(Status.INDEFINITE_PRECONDITIONER))
-    finite = xp.isfinite(rho) & xp.isfinite(residual)
-    status = xp.where(finite, status, int(Status.NOT_FINITE))
-    return xp.where(residual <= system.tolerance, int(Status.CONVERGED), status)
+    status = xp.where(xp.isfinite(rho), status, int(Status.NOT_FINITE))
+    status = xp.where(residual <= system.tolerance, int(Status.CONVERGED), status)
+    # An infinite b has an infinite tolerance.
+    return xp.where(xp.isfinite(residual), status, int(Status.NOT_FINITE))
