@@ -183,7 +183,7 @@ class Episodes:
 def turn(pixels: numpy.ndarray, turns: numpy.ndarray) -> numpy.ndarray:
     """Turn images (T, ways, n, H, W, C) anticlockwise by quarter turns (T, ways)."""
     turned = pixels.copy()
-    for quarter in (1, 2, 3):
+    for quarter in numpy.unique(turns[turns > 0]):
         chosen = turns == quarter
         turned[chosen] = numpy.rot90(pixels[chosen], quarter, axes=(2, 3))
     return turned
