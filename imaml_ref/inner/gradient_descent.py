@@ -47,7 +47,9 @@ class GradientDescent:
         Raises:
             InnerDivergence: If ‖∇G‖ overflows, or grows a thousandfold.
         """
-        *_, phi = self.iterates(objective, theta, start)
+        # Not a list of them: memory must not grow with the number of steps.
+        for iterate in self.iterates(objective, theta, start):
+            phi = iterate
         return phi
 
     def iterates(
