@@ -53,6 +53,25 @@ def smallest_of_tridiagonal(diagonal: np.ndarray, off_diagonal: np.ndarray) -> f
     return float(values[0])
 
 
+def pivots(diagonal: np.ndarray, off_diagonal: np.ndarray) -> np.ndarray:
+    """Return D of T = L D Lᵀ for many tridiagonal matrices; a pivot 0 passes for −0.
+
+    As many pivots as eigenvalues are negative, by Sylvester's law of inertia; and in
+    (1) they are the δ_j of CG.
+
+    Args:
+        diagonal: (k, T).
+        off_diagonal: (k, T), the last row not used.
+    """
+    squared = off_diagonal**2
+    least = np.finfo(np.float64).tiny * max(1.0, squared.max(initial=0.0))
+    delta = diagonal.copy()
+    for j in range(1, len(delta)):
+        safe = np.where(np.abs(delta[j - 1]) <= least, -least, delta[j - 1])
+        delta[j] -= squared[j - 1] / safe
+    return delta
+
+
 def smallest_eigenvalue(
     matvec: Callable[[Array], Array],
     start: Array,

@@ -8,7 +8,7 @@ import numpy as np
 from ..backend import Array, to_host
 from .diagnostics import first_negative, quotients, stacked
 from .info import SolverInfo, Status
-from .lanczos import smallest_of_tridiagonal
+from .lanczos import pivots, smallest_of_tridiagonal
 from .minres_recurrence import RUNNING, Record, State, advance, begin
 from .options import check_count, check_tolerance
 from .system import Matvec, System, make_system, norm, product
@@ -21,8 +21,9 @@ class MINRES:
     ``residual`` is the true one, by one more product, and CONVERGED means that it
     passed; STAGNATION, that only the recursive one did.  ``smallest_ritz`` is the
     smallest eigenvalue of the Lanczos matrix (of A or of M^(1/2) A M^(1/2), as in
-    ``cg_batched``), ``smallest_rayleigh`` the smallest vᵀAv/vᵀv, and
-    ``negative_curvature`` counts vᵀAv ≤ 0 over Lanczos vectors v.
+    ``cg_batched``), ``smallest_rayleigh`` the smallest vᵀAv/vᵀv over Lanczos vectors.
+    ``negative_curvature`` counts the directions with pᵀAp ≤ 0 that CG would meet: the
+    pivots δ = pᵀAp/rᵀMr ≤ 0 of the Lanczos matrix; ``first_negative`` is the first δ.
 
     Args:
         maxiter: Most steps; 5 P if None.
@@ -79,8 +80,9 @@ def _summarise(system: System, state: State, records: list[Record]) -> SolverInf
     status = np.where(refuted, int(Status.STAGNATION), status)
     active, alpha, squared_v, beta = stacked(Record, records, len(system.b))
     seen = active.astype(bool) & np.isfinite(alpha)
-    negative = seen & (alpha <= 0)
-    step, value = first_negative(alpha, negative)
+    delta = pivots(alpha, beta)
+    negative = seen & (delta <= 0)
+    step, value = first_negative(delta, negative)
     ritz = [
         smallest_of_tridiagonal(a[k], o[k][:-1])
         for a, o, k in zip(alpha.T, beta.T, seen.T, strict=True)
