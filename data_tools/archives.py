@@ -5,15 +5,15 @@ What stands before (``python/images_background/`` …), and what else there is
 (``__MACOSX``, hidden files), is ignored.
 """
 
+import io
 import re
 import zipfile
-from collections.abc import Callable
-from functools import partial
+import zlib
 from pathlib import Path, PurePosixPath
 
 NUM_DRAWINGS = 20
 DRAWING = re.compile(r"(?P<character>[^/]+/character\d+)/(?P<file>[^/.][^/]*\.png)")
-Drawings = dict[str, Callable[[], bytes]]  # by file name, how to read it
+Drawings = dict[str, Path | io.BytesIO]  # by file name, where its bytes are
 
 
 def find_archive(folder: Path, name: str) -> Path | None:
@@ -51,20 +51,20 @@ def read_archive(path: Path) -> dict[str, Drawings]:
 
 def from_folder(path: Path) -> Drawings:
     """Return every PNG file below a folder."""
-    return {p.relative_to(path).as_posix(): p.read_bytes for p in path.rglob("*.png")}
+    return {p.relative_to(path).as_posix(): p for p in path.rglob("*.png")}
 
 
 def from_zip(path: Path) -> Drawings:
     """Return every PNG file in a zip file.
 
     Raises:
-        ValueError: If it is not a zip file, or truncated.
+        ValueError: If it is not a zip file, truncated or damaged.
     """
     try:
-        archive = zipfile.ZipFile(path)
-    except zipfile.BadZipFile as error:
+        with zipfile.ZipFile(path) as archive:
+            names = (n for n in archive.namelist() if n.endswith(".png"))
+            return {name: io.BytesIO(archive.read(name)) for name in names}
+    except (zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(
             f"{path} is not a whole zip file ({error}); fetch it again"
         ) from error
-    names = (n for n in archive.namelist() if n.endswith(".png"))
-    return {name: partial(archive.read, name) for name in names}

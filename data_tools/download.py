@@ -58,8 +58,11 @@ def fetch(path: Path, base_url: str, md5: str) -> Path:
 
     print(f"fetching {url}", file=sys.stderr)
     pooch.get_logger().setLevel("ERROR")
+    # Not streamed, so that requests closes the connection whatever comes.
+    whole = pooch.HTTPDownloader(stream=False)
+    where = {"fname": path.name, "path": path.parent}
     try:
-        pooch.retrieve(url, known_hash=f"md5:{md5}", fname=path.name, path=path.parent)
+        pooch.retrieve(url, known_hash=f"md5:{md5}", downloader=whole, **where)
     except (requests.RequestException, OSError) as error:
         raise DownloadError(f"cannot fetch {url}: {error}; nothing kept") from error
     except ValueError as error:

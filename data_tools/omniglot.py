@@ -13,9 +13,6 @@ Source: Lake, Salakhutdinov & Tenenbaum, "Human-level concept learning through
 probabilistic program induction", Science 350:1332–1338, 2015.
 """
 
-import io
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy
@@ -108,11 +105,14 @@ def read_character(name: str, drawings: Drawings) -> numpy.ndarray:
         ValueError: If a drawing cannot be decoded, or is not as the original ones are.
     """
     images = []
-    for file, read in drawings.items():
+    for file, source in drawings.items():
         try:
-            images.append(shrink(Image.open(io.BytesIO(read()))))
-        except (OSError, SyntaxError, ValueError, zipfile.BadZipFile, zlib.error) as e:
-            raise ValueError(f"drawing {name}/{file}: {e}; fetch it again") from e
+            with Image.open(source) as image:
+                images.append(shrink(image))
+        except (OSError, SyntaxError, ValueError) as error:
+            raise ValueError(
+                f"drawing {name}/{file}: {error}; fetch the archive again"
+            ) from error
     return numpy.stack(images)
 
 
