@@ -151,12 +151,18 @@ class ProximalObjective:
 
 
 class ProximalLinearization:
-    """G at φ: ``value`` (T,), ``grad`` (T, P), ``hvp``, and ``support``, L at φ."""
+    """G at φ: ``grad`` (T, P), ``value``, ``hvp``, and ``support``, L at φ."""
 
     def __init__(self, support, away: Array, lam):
-        self.support, self._lam = support, lam
-        self.value = support.value + (lam * away * away).sum(-1) / 2
-        self.grad = support.grad + lam * away
+        self.support, self._away, self._lam = support, away, lam
+        self.grad = lam * away
+        self.grad += support.grad
+
+    @cached_property
+    def value(self) -> Array:
+        """G, (T,); gradient descent has no use for it."""
+        pull = (self._lam * self._away * self._away).sum(-1)
+        return self.support.value + pull / 2
 
     def hvp(self, v: Array) -> Array:
         """Return (H + Λ) v, (T, P)."""

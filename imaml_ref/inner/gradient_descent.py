@@ -26,6 +26,11 @@ def check_steps(step_size: float, num_steps: int) -> None:
         raise ValueError(f"num_steps must not be negative, got {num_steps}")
 
 
+def advice(step_size: float) -> str:
+    """Say what helps against divergence."""
+    return f"lower step_size below 2/(h_max + λ), now {step_size:g}"
+
+
 @dataclass(frozen=True)
 class GradientDescent:
     """K steps of (1), complex-safe, so that the complex step of θ ↦ φ_K is exact.
@@ -60,14 +65,15 @@ class GradientDescent:
         Raises:
             InnerDivergence: After φ_K, as in ``solve``.
         """
-        phi, norms = starting_point(objective, theta, start), []
+        phi = phi_0 = starting_point(objective, theta, start)
+        norms = []
         yield phi
         for _ in range(self.num_steps):
             grad = objective.grad(phi)
             norms.append(norm(grad))
             phi = phi - self.step_size * grad
             yield phi
-        check_progress(norms, step_size=self.step_size)
+        check_progress(norms, objective, phi_0, advice(self.step_size))
 
 
 @dataclass(frozen=True)
@@ -98,14 +104,15 @@ class Momentum:
         Raises:
             InnerDivergence: If ‖∇G‖ overflows, or grows a thousandfold.
         """
-        phi, norms = starting_point(objective, theta, start), []
+        phi = phi_0 = starting_point(objective, theta, start)
+        norms = []
         u = array_module(phi).zeros_like(phi)
         for _ in range(self.num_steps):
             grad = objective.grad(phi)
             norms.append(norm(grad))
             u = self.momentum * u + grad
             phi = phi - self.step_size * u
-        check_progress(norms, step_size=self.step_size)
+        check_progress(norms, objective, phi_0, advice(self.step_size))
         return phi
 
 
@@ -140,12 +147,15 @@ class Adam:
         Raises:
             InnerDivergence: If ‖∇G‖ overflows, or grows a thousandfold.
         """
-        phi, norms = starting_point(objective, theta, start), []
+        phi = phi_0 = starting_point(objective, theta, start)
+        norms = []
         state = AdamRule().init(phi)
         for k in range(self.num_steps):
             grad = objective.grad(phi)
             norms.append(norm(grad))
             rate = self.step_size * self.decay ** (k / max(self.num_steps - 1, 1))
             phi, state = AdamRule(rate, eps=self.eps).step(phi, grad, state)
-        check_progress(norms, step_size=self.step_size)
+        check_progress(
+            norms, objective, phi_0, f"lower step_size, now {self.step_size:g}"
+        )
         return phi

@@ -71,8 +71,9 @@ class LBFGS:
         )
         if not numpy.isfinite(result.fun) or not numpy.isfinite(result.x).all():
             raise InnerDivergence(
-                f"L-BFGS diverged for task {task} in iteration {result.nit}: "
-                f"G = {result.fun}; raise lam or start closer to θ",
+                f"L-BFGS diverged in iteration {result.nit}: G = {result.fun}; "
+                "raise lam or start closer to θ",
                 int(result.nit),
+                task,
             )
         return result.x

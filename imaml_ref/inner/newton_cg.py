@@ -44,14 +44,15 @@ class NewtonCG:
         Raises:
             InnerDivergence: If ‖∇G‖ overflows, or grows a thousandfold.
         """
-        phi, norms = starting_point(objective, theta, start), []
+        phi = phi_0 = starting_point(objective, theta, start)
+        norms: list[Array] = []
         for _ in range(self.num_steps):
             at = objective.linearize(phi)
             norms.append(norm(at.grad))
             if bool((norms[-1] <= self.tol).all()):
                 break
             phi = self._search(objective, phi, at, self._direction(objective, at))
-        check_progress(norms, step_size=1.0)
+        check_progress(norms, objective, phi_0, "raise lam, or start elsewhere")
         return phi
 
     def _direction(self, objective, at) -> Array:

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ..backend import Array
-from ..ops import Pair, Window, patches, patches_adjoint
+from ..ops import Pair, Window, patches, patches_adjoint, sum_rows
 from .base import Layer
 
 
@@ -117,4 +117,4 @@ class Conv2d(Layer):
     def named(self, W_bar: Array, Y_bar: Array):
         """Return W̄ in the kernel's shape and, where there is a bias, Σ_rows Ȳ."""
         p_bar = {"kernel": W_bar.reshape(len(W_bar), *self.shapes["kernel"])}
-        return p_bar | ({"bias": Y_bar.sum(1)} if self.use_bias else {})
+        return p_bar | ({"bias": sum_rows(Y_bar)} if self.use_bias else {})

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ..backend import Array
+from ..ops import sum_rows
 from .base import Layer
 
 
@@ -55,14 +56,14 @@ class Linear(Layer):
         return y_dot, Saved(x_dot)
 
     def vjp(self, p, saved, y_bar):
-        p_bar = {"kernel": saved.x.swapaxes(1, 2) @ y_bar, "bias": y_bar.sum(1)}
+        p_bar = {"kernel": saved.x.swapaxes(1, 2) @ y_bar, "bias": sum_rows(y_bar)}
         return p_bar, y_bar @ p["kernel"].swapaxes(1, 2)
 
     def vjp_dot(self, p, saved, p_dot, saved_dot, y_bar, y_bar_dot):
         x, x_dot = saved.x.swapaxes(1, 2), saved_dot.x.swapaxes(1, 2)
         p_bar_dot = {
             "kernel": x_dot @ y_bar + x @ y_bar_dot,
-            "bias": y_bar_dot.sum(1),
+            "bias": sum_rows(y_bar_dot),
         }
         W, W_dot = p["kernel"].swapaxes(1, 2), p_dot["kernel"].swapaxes(1, 2)
         return p_bar_dot, y_bar_dot @ W + y_bar @ W_dot
