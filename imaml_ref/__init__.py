@@ -5,6 +5,7 @@ from ._version import __version__
 from .adaptation import adapt
 from .data.tasks import TaskBatch
 from .estimators import NotPositiveDefinite
+from .evaluation import evaluate
 from .implicit import implicit_gradient, implicit_gradient_at
 from .inner import LBFGS, GradientDescent, InnerDivergence, Momentum, NewtonCG
 from .inner import Adam as InnerAdam
@@ -15,8 +16,10 @@ from .objective import ProximalObjective, TaskLoss
 from .optimizers import SGD, Adam
 from .parallel import set_num_threads
 from .released import PullBackDescent
-from .solvers import CG, Dense, cg_batched
+from .runs import load_run
+from .solvers import CG, MINRES, CertifiedCG, Dense, cg, cg_batched
 from .task_mean import MetaGradient
+from .training import meta_train
 from .unrolled import unrolled_gradient
 
 __all__ = [
@@ -24,8 +27,10 @@ __all__ = [
     "IMAML",
     "LBFGS",
     "MAML",
+    "MINRES",
     "SGD",
     "Adam",
+    "CertifiedCG",
     "Dense",
     "FirstOrderMAML",
     "GradientDescent",
@@ -47,13 +52,17 @@ __all__ = [
     "__version__",
     "adapt",
     "architectures",
+    "cg",
     "cg_batched",
     "checks",
     "data",
+    "evaluate",
     "implicit_gradient",
     "implicit_gradient_at",
     "inner",
     "layers",
+    "load_run",
+    "meta_train",
     "set_num_threads",
     "unrolled_gradient",
 ]
