@@ -5,15 +5,15 @@
     python $B train omniglot.h5 OUT --minutes 12 --arms 0 1 2 3 4
     python $B train omniglot.h5 OUT --minutes 4 --arms 5 6 7 8 9 10
 
-``tune`` chooses λ and the meta-step of every estimator on validation classes: first λ at
-a meta-step of 2e-3, then the meta-step at that λ.  ``train`` trains every estimator with
-its choice, tests each on the same 2,000 test tasks, and looks at each θ with the same
-probe: the exact operator H + λI at the φ of the estimator's own inner loop, on validation
-tasks.  Arms take turns, a slice of seconds each, so that a machine that gets busy slows
-all alike.  Every arm computes with one thread; on two cores two commands with half of
-the arms each give each arm half of the machine.  Arms 5 to 10 are controls, at the λ and
-meta-step of the estimator they control.  ``omniglot_table.py`` makes the table and
-figure.
+``tune`` chooses λ and the meta-step of every estimator on validation classes: first λ
+at a meta-step of 2e-3, then the meta-step at that λ.  ``train`` trains every estimator
+with its choice, tests each on the same 2,000 test tasks, and looks at each θ with the
+same probe: the exact operator H + λI at the φ of the estimator's own inner loop, on
+validation tasks.  Arms take turns, a slice of seconds each, so that a machine that gets
+busy slows all alike.  Every arm computes with one thread; on two cores two commands
+with half of the arms each give each arm half of the machine.  Arms 5 to 10 control,
+at the λ and meta-step of the estimator they control.  ``omniglot_table.py`` makes the
+table and figure.
 """
 
 import argparse

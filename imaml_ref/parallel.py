@@ -53,8 +53,8 @@ def cores_at_hand() -> int:
 def chunk_size(num_parameters: int) -> int:
     """Return how many tasks a thread takes at a time.
 
-    Four tasks of the Omniglot net (P = 113,221) still lie near a core's own cache; fewer
-    tasks make shorter calls, between which threads wait for the interpreter.
+    Four tasks of the Omniglot net (P = 113,221) still lie near a core's own cache;
+    fewer tasks make shorter calls, between which threads wait for the interpreter.
     """
     return max(1, 500_000 // max(num_parameters, 1))
 
