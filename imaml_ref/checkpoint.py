@@ -88,6 +88,14 @@ class Checkpoint:
             return best.theta, best.lam
         return self.state.theta, self.state.lam
 
+    @property
+    def result_step(self) -> int:
+        """Meta-steps behind that θ."""
+        best = self.state.best
+        if self.chosen == "best" and best is not None:
+            return best.step
+        return self.state.step
+
 
 def write_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint; what was there before stays until the new one is whole.

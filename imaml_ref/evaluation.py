@@ -57,6 +57,11 @@ class Evaluation:
         return float(self.losses.mean())
 
     @property
+    def loss_ci95(self) -> float:
+        """Half-width of its 95 % interval over tasks."""
+        return ci95(self.losses)
+
+    @property
     def accuracy(self) -> float:
         """Mean transductive accuracy, a fraction; NaN for a regression."""
         return mean(self.accuracies)

@@ -189,10 +189,14 @@ def tasks_digest(source: TaskSource, *, seed: int) -> str:
 
     The digest of the data says what the tasks are drawn from; this one says that they
     are drawn alike: with the same splits, the same scaling, the same random numbers.
+
+    Raises:
+        ValueError: If an input is NaN or infinite.
     """
     sha = hashlib.sha256()
     for split in ("train", "val", "test"):
         tasks = source.sample(split, seed=seed, step=0, num_tasks=4)
+        tasks.check_finite()
         for f in fields(tasks):
             sha.update(numpy.ascontiguousarray(getattr(tasks, f.name)).data)
     return sha.hexdigest()

@@ -120,7 +120,9 @@ def meta_step(
 
     Raises:
         Diverged: If it cannot be taken.
+        ValueError: If the tasks have inputs that are not finite.
     """
+    tasks.check_finite()
     algorithm = at_lam(algorithm, state.lam)
     try:
         out = algorithm(state.theta, beside(state.theta, tasks))

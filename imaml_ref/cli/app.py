@@ -6,15 +6,19 @@ from typing import Annotated
 import typer
 
 from .._version import __version__
+from .data import app as data_app
 from .errors import CTRL_C, WRONG_INPUT, Stop, complain
+from .evaluate import evaluate_command
+from .predict import predict_command
 from .train import train
+from .verify import verify_command
 
 app = typer.Typer(
     name="imaml-ref",
     help="Meta-learning with implicit gradients, every derivative by hand.",
     epilog="Example: imaml-ref train",
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",
     add_completion=False,
 )
 app.command(
@@ -22,6 +26,16 @@ app.command(
     "imaml-ref train --data omniglot.h5 --out runs/omniglot · "
     "imaml-ref train --resume --out runs/omniglot --meta-steps 5000"
 )(train)
+app.command("evaluate", epilog="Example: imaml-ref evaluate runs/omniglot --tasks 600")(
+    evaluate_command
+)
+app.command("predict", epilog="Example: imaml-ref predict runs/omniglot known unknown")(
+    predict_command
+)
+app.command("verify", epilog="Example: imaml-ref verify --quick --json rows.json")(
+    verify_command
+)
+app.add_typer(data_app, name="data")
 
 
 def show_version(wanted: bool) -> None:

@@ -35,7 +35,8 @@ FOR_DATA: dict[tuple[str, str], dict[str, Any]] = {
         "queries": 10,
         "invert": False,
         "num_filters": 40,
-        "meta_steps": 2000,
+        "inner_lr": 0.004,
+        "meta_steps": 3000,
     },
 }
 

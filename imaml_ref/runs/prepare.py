@@ -80,6 +80,7 @@ def prepare(config: Config, folder: RunFolder) -> Prepared:
         "seed": config.seed,
         "estimator": model.algorithm.name,
         "program_version": __version__,
+        "polarity": getattr(getattr(source, "data", None), "polarity", ""),
         **shapes,
     }
     checkpoint = folder.read_checkpoint()

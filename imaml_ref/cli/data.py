@@ -1,0 +1,88 @@
+"""``imaml-ref data``: pack data sets into HDF5 files, and look into them.
+
+The packers are imported when they are called: only they need Pillow and pooch.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..data.hdf5 import describe
+from .errors import refusing
+
+app = typer.Typer(
+    help="Pack data sets into HDF5 files, and look into them.",
+    epilog="Example: imaml-ref data info omniglot.h5",
+    no_args_is_help=True,
+)
+Destination = Annotated[
+    Path, typer.Argument(help="The HDF5 file to write.", metavar="DST.h5")
+]
+
+
+@app.command(
+    epilog="Example: imaml-ref data pack-omniglot downloads omniglot.h5 --download"
+)
+def pack_omniglot(
+    src: Annotated[
+        Path,
+        typer.Argument(
+            help="Folder with images_background and images_evaluation, "
+            "each as .zip or unpacked."
+        ),
+    ],
+    dst: Destination,
+    download: Annotated[
+        bool, typer.Option("--download", help="Fetch the archives into SRC first.")
+    ] = False,
+):
+    """Pack the two original archives of Omniglot."""
+    with refusing():
+        from data_tools.omniglot import pack_omniglot
+
+        pack_omniglot(src, dst, download=download)
+    show_info(dst)
+
+
+@app.command(epilog="Example: imaml-ref data pack-images photos photos.h5 --size 84")
+def pack_images(
+    folder: Annotated[Path, typer.Argument(help="One folder of images per class.")],
+    dst: Destination,
+    size: Annotated[int, typer.Option(help="Height and width, pixels.")] = 28,
+    colour: Annotated[str, typer.Option(help="grey or rgb.")] = "grey",
+    per_class: Annotated[
+        int | None,
+        typer.Option(help="Images of each class.", show_default="all"),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the split into classes.", min=0)] = 0,
+):
+    """Pack one's own images, one folder per class."""
+    with refusing():
+        from data_tools.images import pack_images
+
+        pack_images(
+            folder, dst, size=size, colour=colour, per_class=per_class, seed=seed
+        )
+    show_info(dst)
+
+
+@app.command(epilog="Example: imaml-ref data info omniglot.h5")
+def info(
+    file: Annotated[Path, typer.Argument(help="A packed data set.", metavar="F.h5")],
+):
+    """Check a file in full and say what is in it."""
+    show_info(file)
+
+
+def show_info(path: Path) -> None:
+    """Print what is in a data set file."""
+    with refusing():
+        found = describe(path)
+    splits = found.pop("splits")
+    for name, value in found.items():
+        print(f"{name:16} {value}")
+    for scheme, sizes in splits.items():
+        note = sizes.pop("note")
+        numbers = ", ".join(f"{split} {number}" for split, number in sizes.items())
+        print(f"{'split':16} {scheme}: {numbers} classes; {note}")

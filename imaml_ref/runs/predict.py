@@ -1,0 +1,91 @@
+"""Classify one's own images with a trained run: adapt to a few, predict the others."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy
+
+from ..backend import array_module, to_host
+from ..evaluation import logits_alone
+from .episode import softmax
+from .load import Run
+
+INK_IS_DARK = "ink 0"  # how the polarity of a data set of ink on paper begins
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the adapted network says about query images.
+
+    Args:
+        chances: Probability of each class for each image, (N, ways).
+        inverted: Whether the images were inverted to look like the training data.
+    """
+
+    chances: numpy.ndarray
+    inverted: bool
+
+
+def predict(
+    run: Run,
+    support: Sequence[numpy.ndarray],
+    query: numpy.ndarray,
+    *,
+    alone: bool = False,
+) -> Prediction:
+    """Adapt to the support images of each class, and classify the query images.
+
+    Args:
+        run: A trained run.
+        support: For each class its images, (n, H, W, C), uint8, 0 to 255.
+        query: Images to classify, (N, H, W, C), uint8.
+        alone: Whether to normalise each query image alone, instead of all together as
+            in training; without batch normalisation it makes no difference.
+
+    Raises:
+        ValueError: If the run is no classifier of so many classes.
+    """
+    if run.checkpoint.about["task"] != "classification":
+        raise ValueError(f"{run.path} is a regression; it has no classes to predict")
+    ways = run.net.num_outputs
+    if len(support) != ways:
+        raise ValueError(
+            f"{run.path} tells {ways} classes apart, got support images of "
+            f"{len(support)}"
+        )
+    pixels = numpy.concatenate([*support, query])
+    inverted = looks_inverted(run, pixels)
+    x = prepared(pixels, run, inverted)
+    labels = numpy.repeat(numpy.arange(ways), [len(images) for images in support])
+    xp = array_module(run.theta)
+    support_x, query_x = (xp.asarray(part) for part in split_at(x, len(labels)))
+    phi = run.algorithm.adapt(run.theta, support_x, xp.asarray(labels)[None])
+    logits = logits_alone if alone else together
+    return Prediction(softmax(to_host(logits(run.net, phi, query_x))[0]), inverted)
+
+
+def together(net, phi, x):
+    """Return the logits (T, N, D) of all examples as one batch."""
+    return net.logits(phi, x)
+
+
+def looks_inverted(run: Run, pixels: numpy.ndarray) -> bool:
+    """Whether images are light on dark where the training data are dark on light.
+
+    What covers most of an image is taken for its paper.
+    """
+    dark_ink = run.checkpoint.about["polarity"].startswith(INK_IS_DARK)
+    return dark_ink and float(numpy.median(pixels)) < 127.5
+
+
+def prepared(pixels: numpy.ndarray, run: Run, inverted: bool) -> numpy.ndarray:
+    """Map images (N, H, W, C), uint8, to the inputs (1, N, H, W, C) of the network."""
+    dtype = run.theta.dtype
+    if inverted != run.config.invert:
+        pixels = 255 - pixels
+    return (pixels.astype(dtype) / dtype.type(255))[None]
+
+
+def split_at(x: numpy.ndarray, number: int) -> tuple[numpy.ndarray, numpy.ndarray]:
+    """Split (1, N, ...) after the first ``number`` examples."""
+    return x[:, :number], x[:, number:]
