@@ -5,6 +5,7 @@ from typing import Any
 from .backend import Array, array_module
 from .data.tasks import TaskBatch
 from .inner import GradientDescent, solve
+from .inner.base import counting_from
 from .objective import ProximalObjective, proximal_strength
 from .parallel import map_in_order
 from .task_mean import chunks
@@ -31,11 +32,12 @@ def adapt(
     find = inner or GradientDescent()
 
     def on_chunk(item):
-        chunk, _ = item
+        first, chunk, _ = item
         objective = ProximalObjective(
             loss, theta, chunk.support_x, chunk.support_y, strength
         )
-        return solve(find, objective, theta)
+        with counting_from(first):
+            return solve(find, objective, theta)
 
     support = TaskBatch(x, y, x, y)
     found = list(map_in_order(on_chunk, chunks(support, theta)))

@@ -6,6 +6,7 @@ that the operator is indefinite, the absence of one proves nothing.
 """
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy
 
@@ -55,7 +56,7 @@ class Diagnostics:
     def joined(parts: list["Diagnostics"]) -> "Diagnostics":
         """Return the diagnostics of all tasks from those of chunks, in order."""
         first = parts[0]
-        together = {}
+        together: dict[str, Any] = {}
         for name in (f.name for f in fields(Diagnostics)):
             values = [getattr(part, name) for part in parts]
             arrays = all(isinstance(v, numpy.ndarray) for v in values)
@@ -88,6 +89,7 @@ def solver_fields(info, num_tasks: int) -> dict[str, numpy.ndarray]:
 def cosine(a: Array, b: Array) -> Array:
     """Return ⟨a, b⟩ / (‖a‖ ‖b‖) over the last axis; 1 where either is zero."""
     xp = array_module(a, b)
-    lengths = ((a * a).sum(-1) * (b * b).sum(-1)) ** 0.5
+    # Two roots, not the root of a product: that one underflows early in float32.
+    lengths = (a * a).sum(-1) ** 0.5 * (b * b).sum(-1) ** 0.5
     zero = lengths == 0
     return xp.where(zero, 1, (a * b).sum(-1) / xp.where(zero, 1, lengths))

@@ -4,7 +4,8 @@ For every task take v = ∇Q(φ), let an estimator make g of it, and measure r�
 the way.  The sweep at φ that gives ‖∇G‖ is the linearisation that the solver uses.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 
 import numpy
 
@@ -14,7 +15,7 @@ from .data.tasks import TaskBatch
 from .diagnostics import Diagnostics, cosine, solver_fields
 from .estimators import Estimate, Implicit
 from .inner import InnerDivergence
-from .inner.base import norm
+from .inner.base import counting_from, norm
 from .objective import ProximalObjective
 from .parallel import map_in_order
 from .task_mean import Chunk, MetaGradient, Tasks, chunks, gather, kept_names
@@ -37,14 +38,29 @@ def estimate_gradient(
     keep = kept_names(keep)
 
     def on_chunk(item) -> Chunk:
-        chunk, found = item
+        first, chunk, found = item
         objective = ProximalObjective(
             loss, theta, chunk.support_x, chunk.support_y, lam
         )
-        at = phi(objective, theta) if callable(phi) else found
-        return chunk_at(objective, at, chunk, estimator)
+        with counting_from(first):
+            at = phi(objective, theta) if callable(phi) else found
+            return chunk_at(objective, at, chunk, estimator)
 
-    return gather(map_in_order(on_chunk, chunks(tasks, theta, phi)), theta, lam, keep)
+    with closing(map_in_order(on_chunk, chunks(tasks, theta, phi))) as results:
+        return gather(approved(results, estimator, lam), theta, keep)
+
+
+def approved(results: Iterable[Chunk], estimator, lam) -> Iterator[Chunk]:
+    """Yield the chunks, once the estimator has seen what the solver says of them.
+
+    Raises:
+        NotPositiveDefinite: If the solver was to refuse negative curvature.
+    """
+    infos = []
+    for chunk in results:
+        infos.append(chunk.info)
+        estimator.check(infos, lam)
+        yield chunk
 
 
 def chunk_at(objective, phi: Array, chunk: TaskBatch, estimator) -> Chunk:
@@ -56,7 +72,6 @@ def chunk_at(objective, phi: Array, chunk: TaskBatch, estimator) -> Chunk:
     away = phi - objective.theta
     found = estimator.estimate(at.support, v, objective.lam, away)
     measured = measure(objective, phi, chunk, at, v, found, estimator)
-    estimator.check(found.info)
     return Chunk(
         found.g,
         lam_gradients(found.x, away, objective.lam),
@@ -64,14 +79,15 @@ def chunk_at(objective, phi: Array, chunk: TaskBatch, estimator) -> Chunk:
         Diagnostics(
             query_loss=to_host(query_loss), query_accuracy=accuracy, **measured
         ),
+        found.info,
     )
 
 
-def lam_gradients(x: Array, away: Array, lam) -> Array | None:
+def lam_gradients(x: Array | None, away: Array, lam) -> Array | None:
     """Return −x_j (φ_j − θ_j) of (7), (T, P), or its sum over j, (T,), for scalar λ."""
-    if hasattr(lam, "shape"):
-        return -x * away
-    return None if lam == 0 else -(x * away).sum(-1)
+    if x is None:
+        return None
+    return -x * away if hasattr(lam, "shape") else -(x * away).sum(-1)
 
 
 def measure(objective, phi, chunk, at, v, found: Estimate, estimator) -> dict:
@@ -82,13 +98,14 @@ def measure(objective, phi, chunk, at, v, found: Estimate, estimator) -> dict:
     """
     r1 = to_host(norm(at.grad))
     if not numpy.isfinite(r1).all():
+        task = int(numpy.isfinite(r1).argmin())
         raise InnerDivergence(
-            f"inner solution is not finite: ‖∇G(φ)‖ = {r1[~numpy.isfinite(r1)][0]}; "
-            "lower the inner step size or raise lam"
+            f"inner solution is not finite: ‖∇G(φ)‖ = {r1[task]}; "
+            "lower the inner step size or raise lam",
+            task=task,
         )
-    fields = solver_fields(found.info, len(phi))
-    bound, reason = proven_bound(objective, chunk, estimator, r1, fields)
-    return fields | {
+    bound, reason = proven_bound(objective, chunk, estimator, at, r1, v, found.x)
+    return solver_fields(found.info, len(phi)) | {
         "inner_residual": r1,
         "cosine": to_host(cosine(found.g, v)),
         "support_loss": to_host(at.support.value),
@@ -100,7 +117,7 @@ def measure(objective, phi, chunk, at, v, found: Estimate, estimator) -> dict:
     }
 
 
-def proven_bound(objective, chunk, estimator, r1, fields):
+def proven_bound(objective, chunk, estimator, at, r1, v, x):
     """Return the bound (8) per task, or None, and the reason."""
     if not isinstance(estimator, Implicit) or estimator.damping:
         return None, "none: the estimator is not (5)"
@@ -108,7 +125,9 @@ def proven_bound(objective, chunk, estimator, r1, fields):
     known = constants(objective.loss, chunk.support_x, chunk.query_x)
     if known is None:
         return None, "none: no lower bound of the curvature of L is proved here"
-    bound = error_bound(r1, fields["solver_residual"], objective.lam, known)
+    # From its definition: what a solver reports may be a recursion's idea of it.
+    r2 = to_host(norm(v - at.hvp(x)))
+    bound = error_bound(r1, r2, objective.lam, known)
     return bound, "proved: L is convex, so μ = min λ"
 
 

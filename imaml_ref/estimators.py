@@ -22,10 +22,10 @@ CURVATURES = {"hessian": "hvp", "gauss-newton": "gnvp"}
 
 
 class Estimate(NamedTuple):
-    """g and x = Λ⁻¹ g, (T, P), and what the solver says, or None without one."""
+    """g (T, P), x = Λ⁻¹ g for (7) or None, and what the solver says or None."""
 
     g: Array
-    x: Array
+    x: Array | None
     info: Any
 
 
@@ -74,19 +74,23 @@ class Implicit:
         x, info = self.solver.solve(lambda p: product(p) + shift * p, v, M=1 / shift)
         return Estimate(lam * x, x, info)
 
-    def check(self, info) -> None:
+    def check(self, infos: list, lam) -> None:
         """Raise if the solver was to refuse negative curvature and met it.
 
+        Args:
+            infos: What it said of the chunks so far; the last one is looked at.
+            lam: λ, a number or (P,).
+
         Raises:
-            NotPositiveDefinite: Naming the first such task.
+            NotPositiveDefinite: Naming the first such task, counted over all chunks.
         """
         if getattr(self.solver, "on_negative_curvature", None) != "refuse":
             return
-        indefinite = [
-            t for t, s in enumerate(info.status) if s == Status.NEGATIVE_CURVATURE
-        ]
-        if indefinite:
-            raise NotPositiveDefinite(info.message(indefinite[0]))
+        if (infos[-1].status == Status.NEGATIVE_CURVATURE).any():
+            info = type(infos[-1]).concatenate(infos)
+            task = int((info.status == Status.NEGATIVE_CURVATURE).argmax())
+            scalar = None if hasattr(lam, "shape") else lam
+            raise NotPositiveDefinite(info.message(task, lam=scalar))
 
 
 @dataclass(frozen=True)
@@ -99,9 +103,9 @@ class FirstOrder:
 
     def estimate(self, support, v: Array, lam, away: Array) -> Estimate:
         """Return g = v (T, P)."""
-        return Estimate(v, v / lam if _nonzero(lam) else v, None)
+        return Estimate(v, v / lam if _nonzero(lam) else None, None)
 
-    def check(self, info) -> None:
+    def check(self, infos: list, lam) -> None:
         """Nothing is solved, so nothing can fail."""
 
 
@@ -140,7 +144,7 @@ class Released:
         )
         return Estimate(g, g / lam, info)
 
-    def check(self, info) -> None:
+    def check(self, infos: list, lam) -> None:
         """The released code looks at nothing."""
 
 
@@ -154,9 +158,9 @@ class Displacement:
 
     def estimate(self, support, v: Array, lam, away: Array) -> Estimate:
         """Return g = θ − φ (T, P)."""
-        return Estimate(-away, -away, None)
+        return Estimate(-away, None, None)
 
-    def check(self, info) -> None:
+    def check(self, infos: list, lam) -> None:
         """Nothing is solved, so nothing can fail."""
 
 

@@ -93,8 +93,7 @@ class SquaredError(Loss):
     """Equation (4), for targets y (T, N, D)."""
 
     def forward(self, z, y):
-        if y.shape != z.shape:
-            raise ValueError(f"targets expect shape {z.shape}, got {y.shape}")
+        check_targets(z, y)
         residual = z - y
         return (residual**2).sum(-1).mean(-1) / 2, residual
 
@@ -106,3 +105,19 @@ class SquaredError(Loss):
 
     def accuracy(self, z, y):
         return None
+
+
+def check_targets(z: Array, y: Array) -> None:
+    """Refuse targets that would not stay in the shape and the dtype of z.
+
+    Raises:
+        ValueError: If their shape is not that of z.
+        TypeError: If their dtype is not the real dtype of z.
+    """
+    if y.shape != z.shape:
+        raise ValueError(f"targets expect shape {z.shape}, got {y.shape}")
+    if y.dtype != z.real.dtype and y.dtype != z.dtype:
+        raise TypeError(
+            f"targets must have the real dtype of φ, {z.real.dtype}, got {y.dtype}; "
+            "convert them with y.astype(...)"
+        )

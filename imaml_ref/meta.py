@@ -44,6 +44,19 @@ class Algorithm:
         return estimate_gradient(self.loss, theta, tasks, lam, find, estimator, keep)
 
 
+def require_lam(algorithm: Algorithm) -> None:
+    """Refuse an algorithm without a proximal term, where it cannot do without.
+
+    Raises:
+        ValueError: If λ is None.
+    """
+    if algorithm.lam is None:
+        raise ValueError(
+            f"{type(algorithm).__name__} needs lam > 0: without a proximal term the "
+            "inner problem (1) has no unique solution; MAML takes lam=None"
+        )
+
+
 @dataclass(frozen=True)
 class IMAML(Algorithm):
     """Implicit MAML: (5) at the solution of the proximal inner problem.
@@ -56,6 +69,9 @@ class IMAML(Algorithm):
         curvature: "hessian", or "gauss-newton" for G in place of H.
         damping: Added to Λ in the operator; 0 is (5).
 
+    Raises:
+        ValueError: If λ is None: there is nothing to be implicit about.
+
     Source: Rajeswaran et al., NeurIPS 2019, algorithms 1 and 2.
     """
 
@@ -63,6 +79,9 @@ class IMAML(Algorithm):
     solver: Any = field(default_factory=CG)
     curvature: str = "hessian"
     damping: float = 0.0
+
+    def __post_init__(self):
+        require_lam(self)
 
     @property
     def estimator(self) -> Implicit:
@@ -142,6 +161,9 @@ class ReleasedIMAML(Algorithm):
         cg_steps: CG steps.
         c: ``cg_damping`` of the released code.
         d: ``lam_damping`` of the released code.
+
+    Raises:
+        ValueError: If λ is None.
     """
 
     lam: Any = 2.0
@@ -151,6 +173,9 @@ class ReleasedIMAML(Algorithm):
     d: float = 10.0
 
     curvature = "hessian"
+
+    def __post_init__(self):
+        require_lam(self)
 
     @property
     def estimator(self) -> Released:

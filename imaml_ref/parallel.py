@@ -8,7 +8,7 @@ threads of its own would only fight them.
 
 import ctypes
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import cache
@@ -61,7 +61,7 @@ def chunk_size(num_parameters: int) -> int:
 
 def map_in_order(
     f: Callable[[Item], Result], items: Iterable[Item]
-) -> Iterator[Result]:
+) -> Generator[Result]:
     """Yield f(item) for each item, in order, computed by several threads.
 
     At most two items per thread are under way: finished results do not pile up.
@@ -81,7 +81,7 @@ def map_in_order(
 
 
 def submit(pool: ThreadPoolExecutor, f: Callable[[Item], Result], item: Item):
-    """Hand a call to the pool, in the caller's context: numpy.errstate is part of it."""
+    """Hand a call to the pool, in the caller's context: of it is numpy.errstate."""
     return pool.submit(copy_context().run, f, item)
 
 

@@ -25,7 +25,8 @@ class MetaGradient:
 
     Args:
         grad: dF/dθ, (P,), in the dtype of θ.
-        lam_grad: dF/dλ as in (7), a float for scalar λ, else (P,); None without a λ.
+        lam_grad: dF/dλ as in (7), a float for scalar λ, else (P,); None without a λ, or
+            where the estimator has none.
         diagnostics: Per task, see ``Diagnostics``.
         phi: Solutions (T, P), if they were to be kept.
         task_grads: Meta-gradients g_t (T, P), if they were to be kept.
@@ -40,21 +41,30 @@ class MetaGradient:
 
 @dataclass(frozen=True)
 class Chunk:
-    """What one chunk of tasks contributes; ``lam_grads`` is None without a λ."""
+    """What one chunk of tasks contributes.
+
+    Args:
+        grads: g_t, (T, P).
+        lam_grads: dQ_t/dλ, (T,) or (T, P); None where there is none.
+        phi: (T, P).
+        diagnostics: Per task.
+        info: What the solver says, or None without one.
+    """
 
     grads: Array
     lam_grads: Array | None
     phi: Array
     diagnostics: Diagnostics
+    info: Any = None
 
 
 def kept_names(keep: Iterable[str]) -> set[str]:
-    """Return the names of what is to be kept.
+    """Return the names of what is to be kept; a string is one name.
 
     Raises:
         ValueError: If one is unknown.
     """
-    keep = set(keep)
+    keep = {keep} if isinstance(keep, str) else set(keep)
     if not keep <= {"phi", "task_grads"}:
         raise ValueError(f"keep takes 'phi' and 'task_grads', got {sorted(keep)}")
     return keep
@@ -66,7 +76,7 @@ def batches(tasks: Tasks) -> list[TaskBatch]:
 
 
 def chunks(tasks: Tasks, theta: Array, phi=None):
-    """Yield pairs of a chunk of tasks and its part of φ, in order.
+    """Yield where a chunk starts, the chunk, and its part of φ, in order.
 
     On a device all tasks of a batch are one chunk: it has parallelism of its own.
     """
@@ -76,11 +86,12 @@ def chunks(tasks: Tasks, theta: Array, phi=None):
         size = chunk_size(len(theta)) if on_host else len(batch)
         for chunk in batch.chunks(size):
             stop = start + len(chunk)
-            yield chunk, None if callable(phi) or phi is None else phi[start:stop]
+            part = None if callable(phi) or phi is None else phi[start:stop]
+            yield start, chunk, part
             start = stop
 
 
-def gather(results: Iterable[Chunk], theta: Array, lam, keep: set[str]) -> MetaGradient:
+def gather(results: Iterable[Chunk], theta: Array, keep: set[str]) -> MetaGradient:
     """Return the mean over tasks, summed in float64 in the order of the tasks.
 
     Raises:
@@ -88,13 +99,12 @@ def gather(results: Iterable[Chunk], theta: Array, lam, keep: set[str]) -> MetaG
     """
     xp = array_module(theta)
     wide = numpy.result_type(theta.dtype, numpy.float64)
-    total, lam_total, parts = xp.zeros(theta.shape, wide), 0.0, []
+    total, lam_total, parts = xp.zeros(theta.shape, wide), None, []
     phi, task_grads = [], []
     for chunk in results:
-        for t in range(len(chunk.grads)):
-            total += chunk.grads[t]
-            if chunk.lam_grads is not None:
-                lam_total = lam_total + chunk.lam_grads[t].astype(wide)
+        for g in chunk.grads:
+            total += g
+        lam_total = plus_rows(lam_total, chunk.lam_grads, wide)
         parts.append(chunk.diagnostics)
         phi += [chunk.phi] if "phi" in keep else []
         task_grads += [chunk.grads] if "task_grads" in keep else []
@@ -104,15 +114,23 @@ def gather(results: Iterable[Chunk], theta: Array, lam, keep: set[str]) -> MetaG
     count = len(diagnostics.query_loss)
     return MetaGradient(
         (total / count).astype(theta.dtype),
-        lam_mean(lam_total / count, theta, lam),
+        lam_mean(lam_total, count, theta),
         diagnostics,
         xp.concatenate(phi) if phi else None,
         xp.concatenate(task_grads) if task_grads else None,
     )
 
 
-def lam_mean(mean, theta: Array, lam):
+def plus_rows(total, rows, dtype):
+    """Return a total, or None, plus rows one by one in a dtype; no rows may be None."""
+    for row in () if rows is None else rows.astype(dtype):
+        total = row if total is None else total + row
+    return total
+
+
+def lam_mean(total, count: int, theta: Array):
     """Return dF/dλ in the form of λ: a number, (P,) in the dtype of θ, or None."""
-    if hasattr(lam, "shape"):
-        return mean.astype(theta.dtype)
-    return None if lam == 0 else to_host(mean).item()
+    if total is None:
+        return None
+    mean = total / count
+    return mean.astype(theta.dtype) if mean.ndim else to_host(mean).item()

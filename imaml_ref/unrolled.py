@@ -19,6 +19,7 @@ Source: Finn et al., "Model-Agnostic Meta-Learning", ICML 2017; (9) is the chain
 """
 
 from collections.abc import Iterable
+from contextlib import closing
 
 import numpy
 
@@ -27,7 +28,7 @@ from .data.tasks import TaskBatch
 from .diagnostics import Diagnostics, cosine, solver_fields
 from .estimation import accuracy_of
 from .inner import GradientDescent
-from .inner.base import norm
+from .inner.base import counting_from, norm
 from .objective import ProximalObjective, proximal_strength
 from .parallel import map_in_order
 from .task_mean import Chunk, MetaGradient, Tasks, chunks, gather, kept_names
@@ -67,15 +68,20 @@ def unrolled_gradient(
     strength = 0 if lam is None else proximal_strength(lam, theta)
 
     def on_chunk(item) -> Chunk:
-        return unrolled_chunk(loss, theta, item[0], strength, inner)
+        first, chunk, _ = item
+        with counting_from(first):
+            return unrolled_chunk(loss, theta, chunk, strength, inner)
 
-    return gather(map_in_order(on_chunk, chunks(tasks, theta)), theta, strength, keep)
+    with closing(map_in_order(on_chunk, chunks(tasks, theta))) as results:
+        return gather(results, theta, keep)
 
 
 def unrolled_chunk(loss, theta, chunk: TaskBatch, lam, inner) -> Chunk:
     """Return the gradients of a chunk by (9)."""
     objective = ProximalObjective(loss, theta, chunk.support_x, chunk.support_y, lam)
-    iterates = list(inner.iterates(objective, theta))
+    # Overflow is looked for afterwards, and reported as an error with its cause.
+    with numpy.errstate(over="ignore", invalid="ignore"):
+        iterates = list(inner.iterates(objective, theta))
     query = loss.linearize(iterates[-1], chunk.query_x, chunk.query_y)
     grads, lam_grads = adjoint(objective, iterates, query.grad, inner.step_size)
     if not hasattr(lam, "shape"):
