@@ -1,6 +1,5 @@
 """Train from a configuration into a folder: from nothing, or from a checkpoint."""
 
-from contextlib import closing
 from typing import Any
 
 from ..checkpoint import TrainingState
@@ -24,9 +23,9 @@ def train_run(run: Prepared, reporter: Reporter | None = None) -> dict[str, Any]
     reporter = reporter or Silent()
     run.folder.create(run.config)
     start = run.state.step if run.state else 0
-    metrics = MetricsFile(run.folder.metrics, after=start)
+    opened = MetricsFile(run.folder.metrics, after=start)
     progress = reporter.progress("training", run.config.meta_steps, done=start)
-    with Interruption() as interruption, closing(metrics):
+    with Interruption() as interruption, opened as metrics:
         with progress as shown:
             recorder = Recorder(
                 run.folder,

@@ -1,0 +1,129 @@
+"""Evaluation, against one task and one image at a time."""
+
+import math
+import statistics
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+import imaml_ref as ir
+from imaml_ref.data import ImageSet, Sinusoids
+from imaml_ref.evaluation import CHUNK, Evaluation, ci95, evaluate
+
+WAYS, SHOTS, QUERIES = 3, 2, 4
+NUM_TASKS = CHUNK + 5  # more than one chunk, and not a multiple
+
+
+@pytest.fixture(scope="module")
+def source():
+    """Episodes of noisy patches, no two classes alike."""
+    rng = np.random.default_rng(0)
+    means = rng.integers(0, 256, size=(15, 1, 8, 8, 1))
+    noise = rng.normal(scale=90, size=(15, 6, 8, 8, 1))
+    images = (means + noise).clip(0, 255).astype(np.uint8)
+    splits = dict(
+        zip(("train", "val", "test"), np.split(np.arange(15), 3), strict=True)
+    )
+    data = ImageSet(images, tuple(map(str, range(15))), {"only": splits}, "", "", "")
+    return ir.data.Episodes(data, WAYS, SHOTS, QUERIES)
+
+
+@pytest.fixture(scope="module")
+def algorithm():
+    """A small net with batch normalisation, so that the two accuracies differ."""
+    net = ir.architectures.omniglot_cnn(WAYS, input_shape=(8, 8, 1), num_filters=4)
+    loss = ir.TaskLoss(net, ir.SoftmaxCrossEntropy())
+    return ir.IMAML(loss, 0.5, ir.GradientDescent(0.1, 4))
+
+
+@pytest.fixture(scope="module")
+def theta(algorithm):
+    return algorithm.loss.net.init(np.random.default_rng(1))
+
+
+@pytest.fixture(scope="module")
+def found(algorithm, theta, source):
+    return evaluate(algorithm, theta, source, num_tasks=NUM_TASKS, seed=5)
+
+
+def one_by_one(algorithm, theta, source, task):
+    """Loss and both accuracies of one task, one image at a time where it says alone."""
+    t = source.sample("test", seed=5, step=0, first=task, num_tasks=1, dtype=np.float64)
+    phi = algorithm.adapt(theta, t.support_x, t.support_y)
+    logits = algorithm.loss.net.logits(phi, t.query_x)[0]
+    labels = t.query_y[0]
+    losses = [
+        math.log(sum(np.exp(z - z[y]))) for z, y in zip(logits, labels, strict=True)
+    ]
+    alone = [
+        algorithm.loss.net.logits(phi, t.query_x[:, [n]])[0, 0].argmax() == y
+        for n, y in enumerate(labels)
+    ]
+    together = [z.argmax() == y for z, y in zip(logits, labels, strict=True)]
+    return np.mean(losses), np.mean(together), np.mean(alone)
+
+
+@pytest.mark.parametrize("task", [0, 1, CHUNK - 1, CHUNK, NUM_TASKS - 1])
+def test_every_task_is_measured_as_it_would_be_alone(
+    algorithm, theta, source, found, task
+):
+    loss, together, alone = one_by_one(algorithm, theta, source, task)
+    assert_allclose(found.losses[task], loss, rtol=1e-10)
+    assert found.accuracies[task] == together
+    assert found.accuracies_per_example[task] == alone
+
+
+def test_the_two_accuracies_differ_under_batch_normalisation(found):
+    assert (found.accuracies != found.accuracies_per_example).any()
+
+
+def test_means_and_intervals_are_those_of_the_tasks(found):
+    expected = 1.96 * statistics.stdev(found.accuracies) / math.sqrt(NUM_TASKS)
+    assert_allclose(found.accuracy, statistics.fmean(found.accuracies))
+    assert_allclose(found.accuracy_ci95, expected)
+    assert_allclose(found.score, found.accuracy)
+    assert (
+        found.as_dict("test").items()
+        >= {
+            "test_tasks": NUM_TASKS,
+            "test_accuracy": found.accuracy,
+            "test_accuracy_ci95": found.accuracy_ci95,
+            "test_accuracy_per_example": found.accuracy_per_example,
+            "test_accuracy_per_example_ci95": ci95(found.accuracies_per_example),
+            "test_loss": found.loss,
+            "test_loss_ci95": found.loss_ci95,
+        }.items()
+    )
+
+
+def test_fewer_tasks_are_the_first_of_more(algorithm, theta, source, found):
+    few = evaluate(algorithm, theta, source, num_tasks=3, seed=5, per_example=False)
+    np.testing.assert_array_equal(few.losses, found.losses[:3])
+    assert few.accuracies_per_example is None
+    assert not any("per_example" in name for name in few.as_dict("val"))
+
+
+def test_progress_is_told_of_each_chunk(algorithm, theta, source):
+    told = []
+    evaluate(algorithm, theta, source, num_tasks=CHUNK + 1, observe=told.append)
+    assert told == [CHUNK, CHUNK + 1]
+
+
+def test_a_regression_has_losses_and_no_accuracy():
+    source = Sinusoids(5, 7)
+    net = ir.architectures.mlp((1,), (6,), 1)
+    algorithm = ir.IMAML(ir.TaskLoss(net, ir.SquaredError()), 2.0)
+    theta = net.init(np.random.default_rng(0)) / 4
+    found = evaluate(algorithm, theta, source, num_tasks=4, seed=1)
+    tasks = source.sample("test", seed=1, step=0, num_tasks=4, dtype=np.float64)
+    phi = algorithm.adapt(theta, tasks.support_x, tasks.support_y)
+    error = net.logits(phi, tasks.query_x) - tasks.query_y
+    assert_allclose(found.losses, (error[..., 0] ** 2 / 2).mean(1), rtol=1e-12)
+    assert found.score == -found.loss
+    assert found.score_ci95 == found.loss_ci95
+    assert set(found.as_dict("test")) == {"test_tasks", "test_loss", "test_loss_ci95"}
+
+
+def test_an_evaluation_of_nothing_known_is_nan():
+    assert math.isnan(Evaluation("test", np.ones(3)).accuracy)
