@@ -84,13 +84,18 @@ def test_broken_tasks_leave_the_others_their_bits():
     assert_array_equal(x[2:], alone)
     assert_array_equal(x[:2], 0)
     assert list(info.status[:2]) == [Status.BREAKDOWN, Status.NOT_FINITE]
+    assert_allclose(info.residual[:2], np.linalg.norm(b[:2], axis=1), rtol=1e-15)
 
 
 def test_the_layout_of_an_array_does_not_change_the_bits():
     A, b = systems.positive_definite(size=200)
-    x, _ = cg_batched(systems.product_of(A), b)
     matvec = systems.product_of(A)
-    y, _ = cg_batched(lambda v: np.asfortranarray(matvec(v)), np.asfortranarray(b))
+    x, _ = cg_batched(matvec, b, M=lambda r: 0.3 * r)
+    y, _ = cg_batched(
+        lambda v: np.asfortranarray(matvec(v)),
+        np.asfortranarray(b),
+        M=lambda r: np.asfortranarray(0.3 * r),
+    )
     assert_array_equal(x, y)
 
 
@@ -138,6 +143,18 @@ def test_a_tiny_right_hand_side_gives_the_tiny_solution(dtype, tiny):
     small, its = cg_batched(systems.product_of(A), b * b.dtype.type(tiny))
     assert_array_equal(small, x * b.dtype.type(tiny))
     assert_array_equal(its.iterations, info.iterations)
+
+
+def test_no_product_is_made_once_all_tasks_have_ended():
+    A, b = systems.positive_definite()
+    matvec, calls = systems.product_of(A), []
+
+    def counted(v):
+        calls.append(1)
+        return matvec(v)
+
+    _, info = cg_batched(counted, b)
+    assert len(calls) == info.iterations.max() == info.num_products.max()
 
 
 def test_an_absolute_tolerance_is_one():

@@ -65,6 +65,8 @@ def test_a_preconditioned_ritz_value_belongs_to_the_product():
 def test_the_saddle_that_stops_cg_is_solved():
     x, info = MINRES().solve(lambda v: v * np.array([1.0, -1]), np.ones((1, 2)))
     assert_allclose(x, [[1, -1]], rtol=1e-14)
+    assert info.negative_curvature[0] == 1
+    assert info.first_negative_step[0] == 1
     assert info.status[0] == Status.CONVERGED
 
 

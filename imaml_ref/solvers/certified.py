@@ -112,7 +112,7 @@ def solve_certified(
 ) -> tuple[Array, SolverInfo]:
     """Run the recurrence from x0 with the checks (1)–(3); refresh 0 for claims only."""
     state = begin(system, *start(system, x0))
-    proof = _nothing_proven(state)
+    proof = nothing_proven(state)
     records: list[Record] = []
     for step in range(1, maxiter + 1):
         if not (state.status == RUNNING).any():
@@ -120,13 +120,13 @@ def solve_certified(
         state, record = advance(system, state)
         records.append(record)
         due = refresh > 0 and step % refresh == 0
-        state, proof, records[-1] = _look(system, state, proof, record, due)
+        state, proof, records[-1] = look(system, state, proof, record, due)
         if callback is not None:
             callback(state.x)
     return state.x, _certify(system, state, proof, records)
 
 
-def _nothing_proven(state: State) -> Proof:
+def nothing_proven(state: State) -> Proof:
     """Start the proof: where x₀ solves the system, its residual was the true one."""
     xp = array_module(state.x)
     proven = state.status == Status.CONVERGED
@@ -134,7 +134,7 @@ def _nothing_proven(state: State) -> Proof:
     return Proof(proven, xp.full_like(state.residual, xp.inf), none, none)
 
 
-def _look(system, state, proof, record, due):
+def look(system, state, proof, record, due):
     """Check the claims, and at a refresh all tasks, by (1)–(3)."""
     xp = array_module(state.x)
     claims = (state.status == Status.CONVERGED) & ~proof.proven
