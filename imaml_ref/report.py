@@ -1,6 +1,5 @@
 """The figures of a run, drawn by matplotlib's objects: no window, no global state."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ STYLE: Any = {
     "axes.axisbelow": True,
     "font.size": 9,
     "axes.titlesize": 10,
-    "legend.frameon": False,
 }
 
 
@@ -79,14 +77,14 @@ def diagnostics(metrics: Metrics, title: str) -> Figure:
     residuals, cosine, definite, share = axes.ravel()
     trend(residuals, step, metrics["r1"], BLUE, "r₁ = ‖∇G(φ)‖")
     trend(residuals, step, metrics["r2"], ORANGE, "r₂ = ‖v − (H + Λ) x‖")
-    finish(residuals, "residual, mean over tasks")
+    finish(residuals, "mean residual, loss/parameter")
     if positive(metrics["r1"]) and positive(metrics["r2"]):
         residuals.set_yscale("log")
     trend(cosine, step, metrics["cos_gv"], GREEN, "cos(g, v); 1 is first order")
-    finish(cosine, "cosine, mean over tasks")
+    finish(cosine, "mean cosine")
     trend(definite, step, ritz, BLUE, "bounds λ_min(H + Λ) from above")
     definite.axhline(0, color=RED, linewidth=0.8)
-    finish(definite, "smallest Ritz value of all tasks")
+    finish(definite, "smallest Ritz value, loss/parameter²")
     trend(share, step, 100 * metrics["negative_curvature"], RED, "pᵀAp ≤ 0")
     share.set_ylim(bottom=0)
     finish(share, "share of the products / %")
@@ -125,9 +123,15 @@ def finish(axes, label: str) -> None:
     axes.set_xlabel("meta-steps")
     axes.set_ylabel(label)
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(loc="best")
+        legend_above(axes)
     else:
         axes.text(0.5, 0.5, "not measured", ha="center", transform=axes.transAxes)
+
+
+def legend_above(axes) -> None:
+    """Put the legend above the axes, where it covers nothing."""
+    place = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.2}
+    axes.legend(**place, ncols=4, frameon=False, fontsize=8, columnspacing=1.2)
 
 
 def positive(values: numpy.ndarray) -> bool:
@@ -176,6 +180,7 @@ def picture(axes, image: numpy.ndarray, colours: str) -> None:
     """Show one image (H, W, C) without ticks; several channels are red, green, blue."""
     axes.grid(False)
     axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(True)
     shown = image[..., 0] if image.shape[-1] != 3 else image
     axes.imshow(shown, cmap=colours, vmin=0, vmax=1)
 
@@ -184,39 +189,35 @@ def verdict(axes, label: int, chances: numpy.ndarray) -> None:
     """Say what was predicted, how surely, and whether it is right."""
     guess = int(chances.argmax())
     right = guess == label
-    text = f"{'✓' if right else '✗'} {guess}  {100 * chances[guess]:.0f} %"
-    axes.set_title(text, fontsize=8, color=GREEN if right else RED)
-    for side in axes.spines.values():
-        side.set(visible=True, color=GREEN if right else RED, linewidth=1.5)
+    colour = GREEN if right else RED
+    mark = "✓" if right else f"✗ is {label},"
+    text = f"{mark} said {guess}: {100 * chances[guess]:.0f} %"
+    axes.set_title(text, fontsize=7.5, color=colour)
+    axes.spines[:].set(color=colour, linewidth=1.5)
 
 
 def regression_episode(
-    tasks, before: numpy.ndarray, after: numpy.ndarray, title: str
+    tasks, x: numpy.ndarray, before: numpy.ndarray, after: numpy.ndarray, title: str
 ) -> Figure:
     """Draw the first task of a batch of one input and one target.
 
     Args:
         tasks: A TaskBatch, inputs and targets (T, N, 1); its first task is drawn.
-        before: Outputs of θ at the query inputs, (N, 1).
-        after: Outputs of φ at the query inputs, (N, 1).
+        x: Inputs at which the network is drawn, ascending, (M,).
+        before: Outputs of θ at x, (M,).
+        after: Outputs of φ at x, (M,).
         title: Names the estimator.
     """
     figure, axes = panels(1, 1, title, (6, 3.6))
-    ax, x = axes[0, 0], tasks.query_x[0, :, 0]
-    order = numpy.argsort(x)
-    curves: Sequence[tuple] = (
-        (tasks.query_y[0, :, 0], "0.4", "o", "target"),
-        (before[:, 0], ORANGE, ".", "before adapting, θ"),
-        (after[:, 0], BLUE, ".", "after adapting, φ"),
+    ax = axes[0, 0]
+    ax.plot(x, before, color=ORANGE, label="before adapting, θ")
+    ax.plot(x, after, color=BLUE, label="after adapting, φ")
+    points = (
+        (tasks.query_x, tasks.query_y, {"marker": "o", "color": "0.5"}, "query"),
+        (tasks.support_x, tasks.support_y, {"marker": "^", "color": "k"}, "support"),
     )
-    for values, colour, marker, label in curves:
-        ax.plot(x[order], values[order], color=colour, marker=marker, label=label)
-    ax.plot(
-        tasks.support_x[0, :, 0],
-        tasks.support_y[0, :, 0],
-        "k^",
-        label="support, seen",
-    )
+    for inputs, targets, style, label in points:
+        ax.plot(inputs[0, :, 0], targets[0, :, 0], ls="", label=label, **style)
     ax.set(xlabel="x", ylabel="y")
-    ax.legend(loc="best", fontsize=8)
+    legend_above(ax)
     return figure

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy
 
 from .. import report
-from ..backend import Array, to_host
+from ..backend import Array, array_module, to_host
 from ..evaluation import beside
 from .prepare import Prepared
 
@@ -26,15 +26,23 @@ def draw_episode(run: Prepared, algorithm, theta: Array, path: str | Path) -> No
     phi = algorithm.adapt(theta, here.support_x, here.support_y)
     net = run.model.net
     if run.source.task == "regression":
-        before = to_host(net.logits(theta, here.query_x))[0]
-        after = to_host(net.logits(phi, here.query_x))[0]
-        figure = report.regression_episode(tasks, before, after, algorithm.name)
+        x, inputs = span_of(tasks)
+        inputs = array_module(theta).asarray(inputs)
+        before, after = (to_host(net.logits(p, inputs))[0, :, 0] for p in (theta, phi))
+        figure = report.regression_episode(tasks, x, before, after, algorithm.name)
     else:
         chances = softmax(to_host(net.logits(phi, here.query_x))[0])
         figure = report.image_episode(
             tasks, chances, algorithm.name, inverted=run.config.invert
         )
     report.save(figure, path)
+
+
+def span_of(tasks) -> tuple[numpy.ndarray, numpy.ndarray]:
+    """Return a hundred inputs from the least to the largest: (100,) and (1, 100, 1)."""
+    seen = numpy.concatenate([tasks.support_x[0], tasks.query_x[0]])
+    x = numpy.linspace(seen.min(), seen.max(), 100, dtype=seen.dtype)
+    return x, x[None, :, None]
 
 
 def softmax(z: numpy.ndarray) -> numpy.ndarray:

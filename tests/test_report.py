@@ -1,0 +1,127 @@
+"""The figures show the numbers that they are given."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from imaml_ref import report
+from imaml_ref.data import TaskBatch
+from imaml_ref.metrics import COLUMNS
+
+STEPS = 40
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def make_metrics(**changes):
+    rng = np.random.default_rng(0)
+    metrics = {name: rng.uniform(0.1, 1, STEPS) for name in COLUMNS}
+    metrics["step"] = np.arange(1.0, STEPS + 1)
+    metrics["validation_score"] = np.where(metrics["step"] % 10 == 0, 0.5, np.nan)
+    return metrics | changes
+
+
+def lines_of(axes):
+    return {line.get_label(): line.get_xydata() for line in axes.lines}
+
+
+def test_learning_curves_show_losses_and_accuracies_with_units():
+    metrics = make_metrics()
+    figure = report.learning_curves(metrics, "iMAML by CG")
+    losses, accuracies = figure.axes
+    assert figure.get_suptitle() == "iMAML by CG"
+    assert (losses.get_ylabel(), accuracies.get_ylabel()) == ("loss", "accuracy / %")
+    assert losses.get_xlabel() == accuracies.get_xlabel() == "meta-steps"
+    raw = losses.lines[0].get_xydata()
+    assert_allclose(raw, np.column_stack([metrics["step"], metrics["support_loss"]]))
+    expected = [[step, 50] for step in (10, 20, 30, 40)]
+    assert_allclose(lines_of(accuracies)["validation"], expected)
+
+
+def test_a_regression_has_one_panel_with_validation_losses():
+    nan = np.full(STEPS, np.nan)
+    scores = make_metrics()["validation_score"]
+    metrics = make_metrics(query_accuracy=nan, validation_score=-scores)
+    (axes,) = report.learning_curves(metrics, "x").axes
+    assert_allclose(lines_of(axes)["validation"][:, 1], 0.5)
+
+
+def test_diagnostics_show_residuals_cosine_ritz_value_and_definiteness():
+    metrics = make_metrics()
+    axes = report.diagnostics(metrics, "x").axes
+    names = ("r1", "cos_gv", "smallest_ritz", "negative_curvature")
+    for ax, name, factor in zip(axes, names, (1, 1, 1, 100), strict=True):
+        assert_allclose(ax.lines[0].get_ydata(), factor * metrics[name])
+
+
+def test_what_was_not_measured_is_said():
+    nan = np.full(STEPS, np.nan)
+    figure = report.diagnostics(make_metrics(smallest_ritz=nan), "x")
+    assert [t.get_text() for t in figure.axes[2].texts] == ["not measured"]
+
+
+def test_a_run_without_steps_can_be_drawn(tmp_path):
+    empty = {name: np.array([]) for name in COLUMNS}
+    for draw in (report.learning_curves, report.diagnostics):
+        report.save(draw(empty, "x"), tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("width", [1, 3, 50])
+def test_the_running_mean_is_the_mean_of_the_last_values(width):
+    values = np.random.default_rng(1).normal(size=11)
+    expected = [values[max(0, i + 1 - width) : i + 1].mean() for i in range(11)]
+    assert_allclose(report.running_mean(values, width), expected)
+
+
+def make_images(channels=1):
+    rng = np.random.default_rng(2)
+    labels = np.array([[0, 0, 1, 1, 2, 2]])
+    x = rng.uniform(size=(1, 6, 5, 7, channels))
+    return TaskBatch(x[:, ::2], labels[:, ::2], x, labels)
+
+
+CHANCES = np.eye(3)[[0, 1, 1, 1, 2, 0]] * 0.7 + 0.1
+
+
+def test_an_episode_shows_every_class_and_what_was_said():
+    tasks = make_images()
+    figure = report.image_episode(tasks, CHANCES, "x", inverted=True)
+    axes = np.reshape(figure.axes, (3, 3))
+    titles = [[ax.get_title() for ax in row] for row in axes]
+    assert titles[0] == ["class 0", "class 1", "class 2"]
+    assert titles[1] == ["✓ said 0: 80 %", "✓ said 1: 80 %", "✓ said 2: 80 %"]
+    assert titles[2][0] == "✗ is 0, said 1: 80 %"
+    shown = axes[2, 1].images[0].get_array()
+    assert_allclose(shown, tasks.query_x[0, 3, :, :, 0])
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_figures_are_written_whole(tmp_path, channels):
+    path = tmp_path / "episode.png"
+    figure = report.image_episode(make_images(channels), CHANCES, "λ ≤ 0, Σ")
+    report.save(figure, path)
+    assert path.read_bytes().startswith(PNG)
+    assert [p.name for p in tmp_path.iterdir()] == ["episode.png"]
+
+
+def test_a_regression_episode_shows_points_and_both_curves():
+    x, y = np.random.default_rng(3).normal(size=(2, 1, 4, 1))
+    tasks = TaskBatch(x, y, x + 1, y - 1)
+    grid = np.linspace(-2, 2, 9)
+    (axes,) = report.regression_episode(tasks, grid, grid**2, grid**3, "x").axes
+    lines = lines_of(axes)
+    assert_allclose(lines["after adapting, φ"], np.column_stack([grid, grid**3]))
+    assert_allclose(lines["query"], np.column_stack([x[0] + 1, y[0] - 1]))
+
+
+def test_drawing_leaves_no_global_state():
+    code = (
+        "import sys, numpy as np\n"
+        "from imaml_ref import report\n"
+        "assert 'matplotlib' not in sys.modules\n"
+        "report.panels(1, 1, 'x', (1, 1))\n"
+        "assert 'matplotlib.pyplot' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
