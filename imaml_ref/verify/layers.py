@@ -1,0 +1,120 @@
+"""Each layer and each loss: its four (three) methods against their witnesses."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy
+
+from ..backend import Array
+from ..checks import Check, Report, complex_step, layer_report
+from ..layers import (
+    ELU,
+    AveragePool2d,
+    BatchNorm2d,
+    Conv2d,
+    Flatten,
+    GlobalAveragePool2d,
+    Layer,
+    Linear,
+    MaxPool2d,
+    ReLU,
+    Softplus,
+    Tanh,
+    ZeroPad2d,
+)
+from ..losses import Loss, SoftmaxCrossEntropy, SquaredError
+from .rows import Row, Setting, draw
+
+IMAGES = (2, 3, 5, 6, 4)  # T, N, H, W, C: all different, so that a swap shows
+LAYERS: tuple[tuple[str, Layer, tuple[int, ...]], ...] = (
+    ("convolution 3 × 3", Conv2d(4, 3), IMAGES),
+    (
+        "convolution 3 × 2, stride, pad, no bias",
+        Conv2d(4, 3, (3, 2), stride=(2, 1), padding=(1, 2), use_bias=False),
+        IMAGES,
+    ),
+    ("linear", Linear(5, 4), (2, 3, 5)),
+    ("batch norm", BatchNorm2d(4), IMAGES),
+    ("batch norm, ε = 0.5", BatchNorm2d(4, eps=0.5), IMAGES),
+    ("ReLU", ReLU(), IMAGES),
+    ("softplus", Softplus(), IMAGES),
+    ("tanh", Tanh(), IMAGES),
+    ("ELU", ELU(alpha=0.7), IMAGES),
+    ("max-pool 2 × 3", MaxPool2d((2, 3)), IMAGES),
+    ("average-pool 3 × 2", AveragePool2d((3, 2)), IMAGES),
+    ("global average-pool", GlobalAveragePool2d(), IMAGES),
+    ("zero pad", ZeroPad2d(bottom=1, right=2), IMAGES),
+    ("flatten", Flatten(), IMAGES),
+)
+
+
+def layer_rows(setting: Setting) -> Iterator[Row]:
+    """Yield five rows for each layer."""
+    for name, layer, x_shape in LAYERS:
+        report = layer_report(
+            layer, x_shape, dtype=setting.dtype, device=setting.device
+        )
+        yield from layer_summary(name, report)
+
+
+def layer_summary(name: str, report: Report) -> Iterator[Row]:
+    """Yield the worst row of each kind."""
+    kinds: dict[str, list[Check]] = {
+        "jvp is": [],
+        "vjp is the adjoint": [],
+        "vjp_dot is": [],
+        "safe": [],
+    }
+    rest: list[Check] = []
+    for check in report.checks:
+        found = [k for k in kinds if k in check.what]
+        kinds.get(found[0] if found else "", rest).append(check)
+    claims = (
+        "jvp: derivative of forward, saved included",
+        "vjp: adjoint of jvp, each argument",
+        "vjp_dot: derivative of vjp",
+        "the complex step passes through",
+    )
+    for claim, checks in zip(claims, kinds.values(), strict=True):
+        yield worst(name, claim, checks)
+    yield kept(name, "tasks apart, arguments and dtype kept, same bits", rest)
+
+
+def worst(part: str, claim: str, checks: Sequence[Check]) -> Row:
+    """Return the row of the check with the least to spare."""
+    least = min(checks, key=lambda check: check.digits - check.required)
+    return Row(part, claim, least.witness, least.digits, least.required)
+
+
+def kept(part: str, claim: str, checks: Sequence[Check]) -> Row:
+    """Return one row for the promises that hold or do not."""
+    least = worst(part, claim, checks)
+    return Row(part, claim, "a second call, each task", least.digits, least.required)
+
+
+def loss_rows(setting: Setting) -> Iterator[Row]:
+    """Yield the gradient and the Hessian of each loss in the outputs."""
+    rng = numpy.random.default_rng(0)
+    labels, targets = rng.integers(5, size=(2, 3)), draw(rng, 2, 3, 5)
+    yield from one_loss(setting, "cross-entropy", SoftmaxCrossEntropy(), labels)
+    yield from one_loss(setting, "squared error", SquaredError(), targets)
+
+
+def one_loss(setting: Setting, name: str, loss: Loss, y: Array) -> Iterator[Row]:
+    """Yield the rows of one loss with labels or targets y."""
+    rng = numpy.random.default_rng(1)
+    z, z_dot = draw(rng, 2, 3, 5), draw(rng, 2, 3, 5)
+
+    def value(z):
+        return loss.forward(z, y)[0]
+
+    def grad(z):
+        return loss.grad(loss.forward(z, y)[1])
+
+    z_dot_on = setting.put(z_dot)
+    _, saved = loss.forward(setting.put(z), setting.put(y))
+    got = (loss.grad(saved) * z_dot_on).sum((1, 2))
+    pair = (got, complex_step(value, z, z_dot))
+    yield setting.row(name, "gradient", "complex step of the value", pair, (12, 5))
+    pair = (loss.hvp(saved, z_dot_on), complex_step(grad, z, z_dot))
+    witness = "complex step of the gradient"
+    yield setting.row(name, "product with the Hessian", witness, pair, (12, 5))

@@ -1,0 +1,125 @@
+"""One row of the table, and the setting in which it is measured."""
+
+from dataclasses import dataclass
+
+import numpy
+
+from ..backend import Array, to_device, to_host
+from ..checks.oracles import MOST_DIGITS, digits
+from ..data.tasks import TaskBatch
+
+DEVICES = ("cpu", "cuda")
+DTYPES = ("float32", "float64")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One claim and how well it holds.
+
+    Args:
+        part: What it is about: a layer, a network, a solver.
+        claim: What is claimed of it.
+        witness: What it was compared with.
+        digits: Decimal digits of agreement, 0 to 16.
+        required: Digits that it takes to pass.
+    """
+
+    part: str
+    claim: str
+    witness: str
+    digits: float
+    required: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether enough digits agree."""
+        return self.digits >= self.required
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Where and in what the subject runs.
+
+    Args:
+        device: "cpu" or "cuda".
+        dtype: Of all real arrays.
+        quick: Whether to leave out what takes long.
+    """
+
+    device: str
+    dtype: numpy.dtype
+    quick: bool
+
+    def put(self, a: Array) -> Array:
+        """Copy a host array to the device, a real one in the dtype."""
+        a = a.astype(self.dtype) if a.dtype.kind == "f" else a
+        return to_device(a) if self.device == "cuda" else a
+
+    def put_tasks(self, tasks: TaskBatch) -> TaskBatch:
+        """Copy tasks to the device."""
+        arrays = (tasks.support_x, tasks.support_y, tasks.query_x, tasks.query_y)
+        return TaskBatch(*(self.put(a) for a in arrays))
+
+    @property
+    def double(self) -> bool:
+        """Whether the subject runs in float64."""
+        return self.dtype == numpy.float64
+
+    def need(self, double: float, single: float) -> float:
+        """Return how many digits are required in the dtype."""
+        return double if self.double else single
+
+    def row(
+        self,
+        part: str,
+        claim: str,
+        witness: str,
+        pair: tuple[Array, Array],
+        need: tuple[float, float],
+    ) -> Row:
+        """Compare what was got with what the witness says.
+
+        Args:
+            part: See ``Row``.
+            claim: See ``Row``.
+            witness: See ``Row``.
+            pair: What was got, on the device or a number, and what was expected.
+            need: Digits required in float64 and in float32.
+        """
+        got, want = (numpy.asarray(to_host(a)) for a in map(as_array, pair))
+        score = digits(got.reshape(want.shape), want)
+        return Row(part, claim, witness, score, self.need(*need))
+
+    def verdict(self, part: str, claim: str, witness: str, holds: bool) -> Row:
+        """Return a row for a claim that holds or does not: 16 digits, or 0."""
+        return Row(part, claim, witness, MOST_DIGITS * bool(holds), MOST_DIGITS)
+
+
+def draw(rng: numpy.random.Generator, *shape: int) -> numpy.ndarray:
+    """Draw from a standard normal, in float64 numbers that float32 holds exactly.
+
+    The subject in float32 and the witness in float64 then see the same point.
+    """
+    return rng.normal(size=shape).astype(numpy.float32).astype(numpy.float64)
+
+
+def as_array(a) -> Array:
+    """Return a number as an array, an array as it is."""
+    return a if hasattr(a, "shape") else numpy.asarray(a)
+
+
+def make_setting(*, quick: bool, device: str, dtype: str) -> Setting:
+    """Return a setting, once it is sure that it can be had.
+
+    Raises:
+        ValueError: If the device or the dtype has another name.
+        RuntimeError: If there is no GPU where one is asked for.
+    """
+    if device not in DEVICES:
+        raise ValueError(f"device must be one of {', '.join(DEVICES)}, got {device!r}")
+    name = str(dtype) if isinstance(dtype, str) else numpy.dtype(dtype).name
+    if name not in DTYPES:
+        raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, got {name!r}")
+    setting = Setting(device, numpy.dtype(name), quick)
+    setting.put(numpy.zeros(1))
+    return setting

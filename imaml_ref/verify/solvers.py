@@ -1,0 +1,119 @@
+"""The linear solvers: dense solutions, SciPy's iterates, eigenvalues."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy
+from scipy.sparse import linalg
+
+from ..backend import Array, array_module, to_host
+from ..solvers import (
+    CG,
+    MINRES,
+    CertifiedCG,
+    Dense,
+    cg,
+    cg_batched,
+    dense_matrix,
+    smallest_eigenvalue,
+)
+from .rows import Row, Setting, draw
+
+TASKS, SIZE = 3, 24
+
+
+def solver_rows(setting: Setting) -> Iterator[Row]:
+    """Yield the rows of every solver."""
+    yield from dense_rows(setting)
+    yield from iterate_rows(setting)
+    yield from spectrum_rows(setting)
+
+
+def matrices(smallest: float) -> tuple[Array, Array]:
+    """Return symmetric A (T, P, P) with spectra from ``smallest`` to 4, and b (T, P).
+
+    Each task has other eigenvectors, and eigenvalues of its own in between.
+    """
+    rng = numpy.random.default_rng(0)
+    bases = numpy.linalg.qr(draw(rng, TASKS, SIZE, SIZE))[0]
+    spectra = numpy.sort(rng.uniform(0.5, 4.0, size=(TASKS, SIZE)))
+    spectra[:, 0], spectra[:, -1] = smallest, 4.0
+    A = (bases * spectra[:, None]) @ bases.swapaxes(1, 2)
+    A = ((A + A.swapaxes(1, 2)) / 2).astype(numpy.float32).astype(numpy.float64)
+    return A, draw(rng, TASKS, SIZE)
+
+
+def product(setting: Setting, A: Array):
+    """Return v ↦ A v on (T, P), on the device."""
+    on_device = setting.put(A)
+    return lambda v: (on_device @ v[..., None])[..., 0]
+
+
+def dense_rows(setting: Setting) -> Iterator[Row]:
+    """Yield each solver against LAPACK in float64, definite and indefinite."""
+    rtol = 1e-13 if setting.double else 1e-7
+    methods: dict[str, Any] = {
+        "CG": CG(maxiter=3 * SIZE, rtol=rtol),
+        "certified CG": CertifiedCG(rtol=10 * rtol),
+        "MINRES": MINRES(rtol=rtol),
+        "dense LU": Dense(),
+    }
+    for kind, smallest in (("definite", 0.3), ("indefinite", -0.3)):
+        A, b = matrices(smallest)
+        want = numpy.linalg.solve(A, b[..., None])[..., 0]
+        for name, method in methods.items():
+            if smallest < 0 and "CG" in name:
+                continue
+            x, _ = method.solve(product(setting, A), setting.put(b))
+            claim = f"A x = b, {kind}"
+            witness = "LAPACK in float64"
+            yield setting.row(name, claim, witness, (x, want), (10, 5))
+
+
+def iterate_rows(setting: Setting) -> Iterator[Row]:
+    """Yield the iterates of both CGs against SciPy's, step by step."""
+    A, b = matrices(0.3)
+    witness = "scipy.sparse.linalg.cg, every iterate"
+    steps = 12
+    want = numpy.stack([scipy_iterates(A[t], b[t], steps) for t in range(TASKS)], 1)
+    seen: list[Array] = []
+    cg_batched(
+        product(setting, A),
+        setting.put(b),
+        rtol=0.0,
+        maxiter=steps,
+        callback=lambda x: seen.append(x.copy()),
+    )
+    pair = (array_module(*seen).stack(seen), want)
+    yield setting.row("CG", "12 steps, all tasks at once", witness, pair, (11, 5))
+    ours: list[Array] = []
+    matrix, right = (a[0].astype(setting.dtype) for a in (A, b))
+    cg(matrix, right, rtol=0.0, maxiter=steps, callback=lambda x: ours.append(x.copy()))
+    pair = (numpy.stack(ours), want[:, 0])
+    yield setting.row("cg", "12 steps", witness, pair, (11, 5))
+
+
+def scipy_iterates(A: Array, b: Array, steps: int) -> Array:
+    """Return the first iterates of SciPy's cg, (steps, P)."""
+    seen: list[Array] = []
+    linalg.cg(A, b, rtol=0.0, maxiter=steps, callback=lambda x: seen.append(x.copy()))
+    return numpy.stack(seen)
+
+
+def spectrum_rows(setting: Setting) -> Iterator[Row]:
+    """Yield what is said of the smallest eigenvalue, and the dense matrix itself."""
+    A, b = matrices(-0.3)
+    matvec, right = product(setting, A), setting.put(b)
+    witness = "LAPACK's eigenvalues in float64"
+    want = numpy.linalg.eigvalsh(A)[:, 0]
+    found, _ = smallest_eigenvalue(matvec, right, rtol=setting.need(1e-12, 1e-6))
+    part = "smallest eigenvalue"
+    yield setting.row(part, "Lanczos", witness, (found, want), (10, 5))
+    _, info = CG(maxiter=SIZE).solve(matvec, right)
+    above = info.smallest_ritz >= want - setting.need(1e-12, 1e-5)
+    seen = info.negative_curvature > 0
+    holds = bool((above & seen).all())
+    claim = "CG's Ritz value is above it; pᵀAp ≤ 0 is seen"
+    yield setting.verdict(part, claim, witness, holds)
+    matrix = to_host(dense_matrix(matvec, right))
+    yield setting.row("dense matrix", "P products", "A itself", (matrix, A), (14, 6))

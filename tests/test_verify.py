@@ -1,0 +1,215 @@
+"""The table of witnesses: it passes, it is complete, and it notices mistakes."""
+
+import json
+
+import numpy as np
+import pytest
+
+from imaml_ref import layers, unrolled, verify
+from imaml_ref.backend import to_device
+from imaml_ref.estimators import Estimate, Implicit
+from imaml_ref.inner import GradientDescent
+from imaml_ref.layers import Tanh
+from imaml_ref.verify import Row, meta_gradients, strongly_convex
+from imaml_ref.verify.convergence import convergence_rows
+from imaml_ref.verify.layers import LAYERS, layer_rows, loss_rows
+from imaml_ref.verify.quadratics import quadratic_rows
+from imaml_ref.verify.rational import dot, shifted, solve
+from imaml_ref.verify.rows import make_setting
+from imaml_ref.verify.solvers import solver_rows
+
+QUICK = make_setting(quick=True, device="cpu", dtype="float64")
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return verify.run(quick=True)
+
+
+def test_every_check_passes_in_float64(rows):
+    assert [row for row in rows if not row.passed] == []
+
+
+def test_float32_passes_with_requirements_of_its_own():
+    single = make_setting(quick=True, device="cpu", dtype="float32")
+    problem = meta_gradients.tanh_problem()
+    found = [
+        row
+        for part in (layer_rows, loss_rows, solver_rows, quadratic_rows)
+        for row in part(single)
+    ]
+    found += meta_gradients.dense_rows(single, problem)
+    found += meta_gradients.unrolled_rows(single, problem, 16)
+    assert [row for row in found if not row.passed] == []
+    assert max(r.digits for r in found if "dense solve" in r.witness) < 9
+
+
+def test_every_layer_is_in_the_table(rows):
+    kinds = {type(layer).__name__ for _, layer, _ in LAYERS}
+    assert kinds == set(layers.__all__) - {"Layer"}
+    assert {name for name, *_ in LAYERS} <= {row.part for row in rows}
+
+
+@pytest.mark.parametrize(
+    ("words", "least"),
+    [
+        ("derivative of vjp", 12),
+        ("Hessian product", 12),
+        ("dense solve", 10),
+        ("closed form", 12),
+        ("fractions", 13),
+        ("unrolled, K", 6),
+        ("implicit, K =", 6),
+        ("unrolled → implicit", 1),
+        ("Adam", 8),
+        ("Newton-CG", 8),
+        ("L-BFGS", 8),
+        ("momentum", 8),
+        ("gradient descent", 8),
+        ("gradient in λ", 6),
+        ("scipy", 11),
+        ("bound", 16),
+    ],
+)
+def test_the_requirements_are_those_promised(rows, words, least):
+    found = [row for row in rows if words in row.claim + row.witness]
+    assert found
+    assert min(row.required for row in found) == least
+
+
+def test_steps_of_unrolled_to_implicit(rows):
+    found = [row.claim for row in rows if "unrolled → implicit" in row.claim]
+    pairs = ("5 → 20", "20 → 80", "80 → 320")
+    assert [any(f"K = {p}:" in claim for claim in found) for p in pairs] == [True] * 3
+
+
+@pytest.mark.parametrize(
+    "problem", [meta_gradients.tanh_problem(), meta_gradients.softplus_problem()]
+)
+def test_first_order_is_far_from_the_answer(problem):
+    inner = problem.inner(problem.long)
+    want = problem.dense_solution(inner, problem.lam)
+    v = problem.query_gradients(inner).mean(0)
+    assert np.linalg.norm(v - want) > 0.2 * np.linalg.norm(want)
+    assert problem.contraction(inner) < 0.8
+
+
+def test_a_wrong_second_derivative_fails(monkeypatch):
+    monkeypatch.setattr(Tanh, "bend", lambda self, y, s: 0 * y)
+    failed = {row.claim for row in layer_rows(QUICK) if not row.passed}
+    assert failed == {"jvp: derivative of forward, saved included"}
+
+
+def spoil(self, support, v, lam, away):
+    """H + 2λI, multiplied back with λ: the factor that is lost or doubled."""
+    x, info = self.solver.solve(lambda p: support.hvp(p) + 2 * lam * p, v)
+    return Estimate(lam * x, x, info)
+
+
+def test_a_wrong_operator_fails(monkeypatch):
+    monkeypatch.setattr(Implicit, "estimate", spoil)
+    found = list(quadratic_rows(QUICK))
+    failed = {row.claim for row in found if not row.passed}
+    assert {"meta-gradient, scalar λ", "meta-gradient"} <= failed
+    assert "φ*, scalar λ" not in failed
+
+
+def test_an_unrolled_gradient_without_its_proximal_term_fails(monkeypatch):
+    def forgetful(objective, iterates, v, alpha):
+        for phi in reversed(iterates[:-1]):
+            v = v - alpha * objective.linearize(phi).support.hvp(v)
+        return v, 0 * v
+
+    monkeypatch.setattr(unrolled, "adjoint", forgetful)
+    problem = meta_gradients.tanh_problem()
+    found = list(meta_gradients.unrolled_rows(QUICK, problem, 4))
+    assert [row.passed for row in found] == [False, False]
+
+
+def test_an_inner_solver_that_stops_early_fails(monkeypatch):
+    monkeypatch.setitem(strongly_convex.INNER, "momentum", GradientDescent(0.25, 10))
+    found = strongly_convex.strongly_convex_rows(QUICK)
+    failed = [row.claim for row in found if not row.passed]
+    assert failed == ["meta-gradient after momentum"]
+
+
+def test_a_slope_that_is_not_the_contraction_fails():
+    want = np.ones(3)
+    right = list(convergence_rows(QUICK, "", lambda k: want + 0.9**k, want, 0.9))
+    wrong = list(convergence_rows(QUICK, "", lambda k: want + 0.9**k, want, 0.92))
+    assert [row.passed for row in right] == [True] * 2  # then comes rounding
+    assert [row.passed for row in wrong] == [False] * 2
+
+
+def test_rational_elimination_is_exact():
+    A = shifted([[2, 1, 0], [1, 3, 1], [0, 1, 4]])
+    x = solve(A, [1, 2, 3])
+    assert [dot(row, x) for row in A] == [1, 2, 3]
+
+
+ROWS = [
+    Row("CG", "A x = b", "LAPACK", 14.25, 10),
+    Row("CG", "iterates", "SciPy", 3.0, 10),
+]
+
+
+def test_text_is_aligned_and_says_what_failed():
+    head, first, second, last = verify.as_text(ROWS).splitlines()
+    assert head.split() == ["part", "claim", "witness", "digits", "required"]
+    assert first.endswith("14.2        10  pass")
+    assert second.endswith("3.0        10  FAIL")
+    assert last == "1 of 2 checks passed"
+
+
+def test_table_is_for_rich():
+    table = verify.as_table(ROWS)
+    assert table.row_count == 2
+    assert [column.header for column in table.columns][:3] == [
+        "part",
+        "claim",
+        "witness",
+    ]
+
+
+def test_json_can_be_read_back():
+    document = json.loads(verify.as_json(ROWS))
+    assert document["passed"] is False
+    assert document["rows"][1] == {
+        "part": "CG",
+        "claim": "iterates",
+        "witness": "SciPy",
+        "digits": 3.0,
+        "required": 10,
+        "passed": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"device": "tpu"}, "device must be one of cpu, cuda, got 'tpu'"),
+        ({"dtype": "float16"}, "dtype must be one of float32, float64, got 'float16'"),
+    ],
+)
+def test_what_cannot_be_had_is_refused_at_once(options, message):
+    with pytest.raises(ValueError, match=message):
+        verify.rows(**options)
+
+
+def test_a_missing_gpu_is_named():
+    try:
+        to_device(np.zeros(1))
+    except RuntimeError:
+        with pytest.raises(RuntimeError, match=r"CuPy|CUDA"):
+            verify.rows(device="cuda")
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_every_check_passes_on_the_gpu(dtype):
+    try:
+        to_device(np.zeros(1))
+    except RuntimeError as error:
+        pytest.skip(str(error))
+    found = verify.run(quick=True, device="cuda", dtype=dtype)
+    assert [row for row in found if not row.passed] == []
