@@ -59,7 +59,7 @@ def test_every_layer_is_in_the_table(rows):
         ("closed form", 12),
         ("fractions", 13),
         ("unrolled, K", 6),
-        ("implicit, K =", 6),
+        ("implicit, K = 100", 6),
         ("unrolled → implicit", 1),
         ("Adam", 8),
         ("Newton-CG", 8),
