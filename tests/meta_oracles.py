@@ -34,6 +34,13 @@ def newton(problem, steps=30):
     return phi
 
 
+def gradient_norm(problem, phi):
+    """Return ‖∇G(φ)‖ over all tasks."""
+    tasks = problem.tasks
+    support = problem.loss.linearize(phi, tasks.support_x, tasks.support_y)
+    return np.linalg.norm(support.grad + problem.lam * (phi - problem.theta))
+
+
 def ridge_answer(problem):
     """Return φ*, g and dQ_t/dλ (T, P) of ``problems.ridge`` by its normal equations."""
     tasks, theta = problem.tasks, problem.theta.reshape(7, 2)

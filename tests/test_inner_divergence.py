@@ -1,0 +1,91 @@
+"""An inner loop that runs away says so, with the step and the task."""
+
+import math
+
+import numpy as np
+import pytest
+from problems import quadratic
+
+import imaml_ref as ir
+from imaml_ref import task_mean
+from imaml_ref.checks import digits
+
+RUNAWAYS = {
+    "gd": ir.GradientDescent(step_size=1.0, num_steps=12),
+    "momentum": ir.Momentum(step_size=1.0, num_steps=12, momentum=0.5),
+    "adam": ir.InnerAdam(step_size=1e6, num_steps=12),
+}
+
+
+@pytest.mark.parametrize("inner", RUNAWAYS.values(), ids=RUNAWAYS.keys())
+def test_growth_is_divergence(inner):
+    problem = quadratic()
+    with pytest.raises(ir.InnerDivergence, match="diverged in step") as caught:
+        inner.solve(problem.objective(), problem.theta)
+    assert 1 <= caught.value.step < 12
+    assert "lower step_size" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_divergence_names_the_first_step_and_the_task(monkeypatch):
+    """Only task 2 is steep; ‖∇G‖ grows by the same factor from step to step."""
+    monkeypatch.setattr(task_mean, "chunk_size", lambda _: 2)
+    problem = quadratic(size=3)
+    A = np.tile(np.eye(3), (4, 1, 1))
+    A[2] *= 21  # α (A + λ) = 21.75/4: ‖∇G‖ grows by 4.4375 a step, 4.4375⁵ > 1000
+    tasks = ir.TaskBatch(A, problem.tasks.support_y, A, problem.tasks.query_y)
+    with pytest.raises(ir.InnerDivergence) as caught:
+        ir.implicit_gradient(
+            problem.loss,
+            problem.theta,
+            tasks,
+            lam=0.75,
+            inner=ir.GradientDescent(0.25, 12),
+        )
+    assert (caught.value.task, caught.value.step) == (2, 5)
+    expected = r"^task 2: inner solution diverged in step 5 \(‖∇G‖ .* → .*\); lower "
+    assert caught.match(expected + r"step_size below 2/\(h_max \+ λ\), now 0.25")
+
+
+@pytest.mark.parametrize("function", [ir.implicit_gradient, ir.unrolled_gradient])
+def test_overflow_is_divergence_and_no_warning(function):
+    problem = quadratic()
+    inner = ir.GradientDescent(step_size=1e60, num_steps=9)
+    with pytest.raises(ir.InnerDivergence, match=r"→ (inf|nan)\)") as caught:
+        function(problem.loss, problem.theta, problem.tasks, inner=inner)
+    assert caught.value.step in {2, 3}
+    assert caught.value.task == 0
+
+
+def test_lbfgs_and_newton_report_what_is_not_finite():
+    problem = quadratic()
+    broken = problem.tasks.support_y.copy()
+    broken[1, 0] = np.nan
+    objective = ir.ProximalObjective(
+        problem.loss, problem.theta, problem.tasks.support_x, broken, 0.75
+    )
+    for inner in (ir.LBFGS(maxiter=3), ir.NewtonCG(2)):
+        with pytest.raises(ir.InnerDivergence, match=r"^task 1: .*diverged in"):
+            inner.solve(objective, problem.theta)
+
+
+def test_slow_convergence_is_no_divergence():
+    problem = quadratic()
+    phi = ir.GradientDescent(1e-6, 3).solve(problem.objective(), problem.theta)
+    assert digits(phi, np.tile(problem.theta, (4, 1))) > 4
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: ir.GradientDescent(step_size=0), "step_size must be positive, got 0"),
+        (lambda: ir.Momentum(step_size=-1.0), r"step_size must be positive, got -1\.0"),
+        (lambda: ir.GradientDescent(step_size=math.nan), "step_size must be positive"),
+        (lambda: ir.InnerAdam(num_steps=-1), "num_steps must not be negative, got -1"),
+        (lambda: ir.Momentum(momentum=1.0), r"momentum must be in \[0, 1\), got 1\.0"),
+        (lambda: ir.InnerAdam(decay=0), r"decay must be in \(0, 1\], got 0"),
+    ],
+)
+def test_settings_that_cannot_be_meant_are_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

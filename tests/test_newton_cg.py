@@ -1,0 +1,80 @@
+"""Newton-CG with its line search, and SciPy's L-BFGS."""
+
+import numpy as np
+from meta_oracles import gradient_norm
+from numpy.testing import assert_allclose, assert_array_equal
+from problems import Quadratic, curved, kinked, quadratic, softmax_regression
+
+import imaml_ref as ir
+
+
+def test_newton_solves_a_quadratic_in_one_step():
+    for problem in (quadratic(), quadratic().per_parameter()):
+        inner = ir.NewtonCG(num_steps=1, cg_steps=5)
+        phi = inner.solve(problem.objective(), problem.theta)
+        assert gradient_norm(problem, phi) < 1e-11
+
+
+def test_newton_descends_from_far_away_where_the_hessian_is_indefinite():
+    problem = curved()
+    start = 4 * np.random.default_rng(1).normal(size=(3, 44))
+    objective = problem.objective()
+    values = [objective.value(start)]
+    for num_steps in (1, 2, 4, 8, 40):
+        inner = ir.NewtonCG(num_steps=num_steps, cg_steps=20)
+        phi = inner.solve(objective, problem.theta, start)
+        values.append(objective.value(phi))
+    assert (np.diff(values, axis=0) <= 1e-14).all()
+    assert (values[1] < values[0]).all()
+    assert gradient_norm(problem, phi) < 1e-9
+
+
+def test_newton_leaves_a_task_alone_that_is_done_or_cannot_be_improved():
+    problem = quadratic()
+    star = ir.NewtonCG(5, 5).solve(problem.objective(), problem.theta)
+    start = np.where(np.arange(4)[:, None] == 2, problem.theta, star)
+    inner = ir.NewtonCG(num_steps=3, cg_steps=5, tol=1e-9)
+    phi = inner.solve(problem.objective(), problem.theta, start)
+    assert_array_equal(phi[[0, 1, 3]], star[[0, 1, 3]])
+    assert_allclose(phi[2], star[2], rtol=1e-10)
+
+    class Uphill(Quadratic):
+        def linearize(self, phi, A, b):
+            at = super().linearize(phi, A, b)
+            at.grad = -at.grad - 100
+            return at
+
+    x, y = problem.tasks.support_x, problem.tasks.support_y
+    lying = ir.ProximalObjective(Uphill(), problem.theta, x, y, 0.75)
+    phi = ir.NewtonCG(1, 5, max_halvings=3).solve(lying, problem.theta)
+    assert_array_equal(phi, np.tile(problem.theta, (4, 1)))
+
+
+def test_the_line_search_takes_the_first_sufficient_step():
+    problem = curved()
+    objective = problem.objective()
+    start = np.random.default_rng(1).normal(size=(3, 44))
+    at = objective.linearize(start)
+    inner = ir.NewtonCG(num_steps=1, cg_steps=20, slope=0.49)
+    phi = inner.solve(objective, problem.theta, start)
+    d = inner._direction(objective, at)
+    slope, steps = (at.grad * d).sum(-1), []
+    for t in range(3):
+        s, value = 1.0, objective.task(t).value
+        while value((start[t] + s * d[t])[None]) > at.value[t] + 0.49 * s * slope[t]:
+            s /= 2
+        assert_allclose(phi[t], start[t] + s * d[t], rtol=1e-13)
+        steps.append(s)
+    assert min(steps) < max(steps)
+
+
+def test_lbfgs_is_per_task_and_keeps_its_tolerance():
+    problem = kinked()
+    inner = ir.LBFGS(maxiter=500, tol=1e-9)
+    phi = inner.solve(softmax_regression().objective(), softmax_regression().theta)
+    assert gradient_norm(softmax_regression(), phi) < 1e-7
+    alone = inner.solve(problem.objective().task(1), problem.theta)
+    together = inner.solve(problem.objective(), problem.theta)
+    assert_array_equal(together[1], alone[0])
+    few = ir.LBFGS(maxiter=2).solve(problem.objective(), problem.theta)
+    assert gradient_norm(problem, few) > 1e-3
