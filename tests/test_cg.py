@@ -62,6 +62,18 @@ def test_operators_of_all_kinds_give_the_solution(system, kind):
     assert_allclose(x, np.linalg.solve(A, b), rtol=1e-10)
 
 
+def test_the_proof_costs_one_product(system):
+    A, b = system
+    products, steps = [], []
+
+    def matvec(v):
+        products.append(v)
+        return A @ v
+
+    assert cg(matvec, b, callback=steps.append)[1] == 0
+    assert len(products) == len(steps) + 1
+
+
 def test_a_function_may_precondition(system):
     A, b = system
     d = np.linspace(0.5, 1, systems.P)

@@ -7,6 +7,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse.linalg import minres as scipy_minres
 
 from imaml_ref.solvers import CG, MINRES, Status
+from imaml_ref.solvers.minres import certify
+from imaml_ref.solvers.minres_recurrence import advance, begin
+from imaml_ref.solvers.system import make_system
 
 
 def stacked(*seeds, size=23):
@@ -62,6 +65,44 @@ def test_a_preconditioned_ritz_value_belongs_to_the_product():
     assert_allclose(info.smallest_ritz, [whole], rtol=1e-7)
 
 
+def test_the_recursive_residual_is_the_true_one():
+    A, b = stacked(0, 1)
+    M = np.random.default_rng(2).uniform(0.5, 2, size=b.shape)
+    system = make_system(systems.product_of(A), b, rtol=0.0, atol=0.0, M=M)
+    state = begin(system)
+    for _ in range(7):
+        state, _ = advance(system, state)
+        assert_allclose(state.r, b - system.matvec(state.x), rtol=1e-11, atol=1e-12)
+
+
+def test_the_true_residual_decides():
+    A, b = stacked(0, 1)
+    system = make_system(systems.product_of(A), b, rtol=1e-9, atol=0.0)
+    state = begin(system)._replace(x=systems.solution(A, b))
+    assert_array_equal(certify(system, state, []).status, Status.CONVERGED)
+    claim = np.full(2, Status.CONVERGED)
+    wrong = state._replace(x=0.9 * state.x, status=claim)
+    assert_array_equal(certify(system, wrong, []).status, Status.STAGNATION)
+
+
+def test_a_product_that_is_not_finite_ends_its_task_only():
+    A, b = stacked(0, 1)
+    products = []
+
+    def matvec(v):
+        products.append(systems.product_of(A)(v))
+        if len(products) == 4:
+            products[-1][0] = np.nan
+        return products[-1]
+
+    x, info = MINRES(rtol=1e-9).solve(matvec, b)
+    before, _ = MINRES(3, rtol=0).solve(systems.product_of(A), b)
+    assert_array_equal(x[0], before[0])
+    assert list(info.status) == [Status.NOT_FINITE, Status.CONVERGED]
+    alone, _ = MINRES(rtol=1e-9).solve(systems.product_of(A[1:]), b[1:])
+    assert_array_equal(x[1:], alone)
+
+
 def test_the_saddle_that_stops_cg_is_solved():
     x, info = MINRES().solve(lambda v: v * np.array([1.0, -1]), np.ones((1, 2)))
     assert_allclose(x, [[1, -1]], rtol=1e-14)
@@ -104,7 +145,8 @@ def test_a_task_has_the_bits_of_a_run_on_its_own():
 
 
 def test_a_task_that_has_ended_stays_finite_however_long_the_others_take():
-    A = np.stack([np.diag(np.linspace(1, 2, 23)), np.diag(np.geomspace(1e-4, 1e4, 23))])
+    spectra = np.linspace(1, 2, 23), np.geomspace(1e-4, 1e4, 23)
+    A = np.stack([1e8 * np.diag(spectra[0]), np.diag(spectra[1])])
     b = np.full((2, 23), 1e6)
     x, info = MINRES(maxiter=3000, rtol=1e-12).solve(systems.product_of(A), b)
     assert info.status[0] == Status.CONVERGED

@@ -68,10 +68,10 @@ def minres_batched(system: System, maxiter: int) -> tuple[Array, SolverInfo]:
             break
         state, record = advance(system, state)
         records.append(record)
-    return state.x, _summarise(system, state, records)
+    return state.x, certify(system, state, records)
 
 
-def _summarise(system: System, state: State, records: list[Record]) -> SolverInfo:
+def certify(system: System, state: State, records: list[Record]) -> SolverInfo:
     """Compute the true residual, and say what it and the records show."""
     true = to_host(norm(system.b - product(system.matvec, state.x)))
     tolerance, status = to_host(system.tolerance), to_host(state.status)
