@@ -20,7 +20,7 @@ PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 MATHEMATICS = (ROOT / "docs" / "mathematics.md").read_text(encoding="utf-8")
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 LINK = re.compile(r"\[([^]]*)\]\(([^)\s]+)\)")
-EQUATION = re.compile(r"^ {4}(\S.*?) {2,}\((\d+)\)$", re.MULTILINE)
+EQUATION = re.compile(r"^ {4,}(\S.*?) {2,}\((\d+)\)$", re.MULTILINE)
 # (5), or both ends of (5)–(7); not the issue number in "6(1):147".
 CITATION = re.compile(r"(?<!\w)\((\d{1,2})\)(?!:)")
 SMALLER = {"meta_steps=20": "meta_steps=1", "num_tasks=200": "num_tasks=4"}
