@@ -1,4 +1,7 @@
-"""Implicit MAML in NumPy and CuPy, with every derivative written by hand."""
+"""Implicit MAML in NumPy and CuPy, with every derivative written by hand.
+
+Equation numbers that a file does not define itself are those of docs/mathematics.md.
+"""
 
 from . import architectures, checks, data, inner, layers
 from ._version import __version__
