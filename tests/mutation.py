@@ -60,6 +60,9 @@ EQUIVALENT = {
         "height + 2 * top, width + 3 * left",
     )
 }
+EQUIVALENT["ops.py", "ones = array_module(a).ones((2, a.shape[1]), a.dtype)"] = (
+    "the sum twice, of which the first is used"
+)
 SECOND = ("jvp", "vjp_dot", "bend", "hvp")
 
 

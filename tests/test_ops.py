@@ -6,7 +6,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from imaml_ref.checks import adjoint_gap
-from imaml_ref.ops import Window, pad, patches, patches_adjoint
+from imaml_ref.ops import Window, pad, patches, patches_adjoint, sum_rows
 
 SHAPE = (2, 3, 5, 6, 4)
 WINDOWS = {
@@ -71,6 +71,13 @@ def test_pad_surrounds_with_zeros():
     want = np.pad(x, ((0, 0), (0, 0), (2, 2), (1, 1), (0, 0)))
     assert_array_equal(pad(x, (2, 1)), want)
     assert_allclose(pad(x, (0, 0)), x, rtol=0)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.complex128])
+def test_sum_rows_sums_over_the_middle_axis(dtype):
+    a = np.random.default_rng(0).normal(size=(2, 5, 3)).astype(dtype)
+    assert sum_rows(a).dtype == dtype
+    assert_allclose(sum_rows(a), [[sum(c) for c in t.T] for t in a], rtol=1e-6)
 
 
 def test_a_window_that_does_not_fit_is_named():

@@ -37,6 +37,9 @@ def check_layer(layer: Any, x_shape: tuple[int, ...], **options) -> Report:
 
     Returns:
         The report, all of whose checks passed.
+
+    Raises:
+        AssertionError: If one did not.
     """
     return layer_report(layer, x_shape, **options).raise_if_failed()
 

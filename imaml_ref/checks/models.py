@@ -36,6 +36,9 @@ def check_network(model: Any, **options) -> Report:
 
     Returns:
         The report, all of whose checks passed.
+
+    Raises:
+        AssertionError: If one did not.
     """
     return network_report(model, **options).raise_if_failed()
 
@@ -81,6 +84,9 @@ def check_loss(loss: Any, phi: Array, x: Array, y: Array, **options) -> Report:
 
     Returns:
         The report, all of whose checks passed.
+
+    Raises:
+        AssertionError: If one did not.
     """
     return loss_report(loss, phi, x, y, **options).raise_if_failed()
 

@@ -69,14 +69,14 @@ def one_network(setting: Setting, name: str, loss: TaskLoss) -> Iterator[Row]:
         "Hessian product": ("hvp is the derivative",),
         "Gauss-Newton product": ("gnvp is",),
         "Hessian symmetric and linear": ("symmetric", "linear"),
-        "the complex step passes through": ("passes through",),
+        "complex step passes through": ("passes through",),
     }
     for claim, words in kinds.items():
         found = [c for c in report.checks if any(word in c.what for word in words)]
         yield worst(name, claim, found)
     words = ("tasks", "twice", "dtype")
     rest = [c for c in report.checks if any(word in c.what for word in words)]
-    yield kept(name, "tasks apart, same bits, dtype kept", rest)
+    yield kept(name, "tasks apart, bits, dtype kept", rest)
 
 
 def taylor_rows(setting: Setting, name: str, loss: TaskLoss) -> Iterator[Row]:

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
 from .._version import __version__
@@ -12,21 +13,30 @@ HEAD = ("part", "claim", "witness", "digits", "required", "")
 
 
 def as_table(rows: Sequence[Row]) -> Any:
-    """Return a ``rich.table.Table``; failures are red."""
+    """Return a ``rich.table.Table`` with a heading for each part; failures are red."""
     # Imported here: a library that only wants the rows need not have rich.
+    from rich import box
     from rich.table import Table
 
-    table = Table(title=summary(rows), title_justify="left")
-    for name in HEAD:
-        table.add_column(name, justify="right" if name in HEAD[3:5] else "left")
-    previous = ""
-    for row in rows:
-        new_part = row.part != previous
-        if new_part and previous:
-            table.add_section()
-        cells = [row.part if new_part else "", *cells_of(row)[1:]]
-        table.add_row(*cells, style=None if row.passed else "bold red")
-        previous = row.part
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        caption=summary(rows),
+        caption_justify="left",
+    )
+    for name in HEAD[1:3]:
+        table.add_column(name)
+    table.add_column("digits", justify="right")
+    table.add_column("of", justify="right")
+    table.add_column("")
+    for part, same_part in groupby(rows, key=lambda row: row.part):
+        table.add_section()
+        table.add_row(part, style="bold")
+        for row in same_part:
+            style = None if row.passed else "bold red"
+            claim, *others = cells_of(row)[1:]
+            table.add_row(f"  {claim}", *others, style=style)
     return table
 
 
