@@ -138,7 +138,16 @@ class Released:
         )
 
     def estimate(self, support, v: Array, lam, away: Array) -> Estimate:
-        """Return g (T, P)."""
+        """Return g (T, P).
+
+        Raises:
+            ValueError: If there is a λ per parameter.
+        """
+        if hasattr(lam, "shape"):
+            raise ValueError(
+                "the released operator takes one λ, a number: I + Λ⁻¹H is not "
+                f"symmetric, and CG needs that; got lam of shape {lam.shape}"
+            )
         g, info = CG(maxiter=self.cg_steps).solve(
             lambda p: (1 + self.c) * p + support.hvp(p) / (lam + self.d), v
         )
