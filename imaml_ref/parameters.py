@@ -43,7 +43,7 @@ class ParameterLayout:
                 f"expected a flat array of shape (..., {self.size}), got {flat.shape}"
             )
         return {
-            name: flat[..., where].reshape(*flat.shape[:-1], *shape)
+            name: flat[..., where].reshape((*flat.shape[:-1], *shape))
             for name, where, shape in zip(
                 self.names, self.slices, self.shapes, strict=True
             )
