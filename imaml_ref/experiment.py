@@ -102,7 +102,10 @@ def make_net(config: Config, input_shape: tuple[int, ...], num_outputs: int) -> 
             "use net mlp or linear"
         )
     make = architectures.conv4 if name == "conv4" else architectures.omniglot_cnn
-    return make(num_outputs, input_shape=input_shape, num_filters=width)
+    try:
+        return make(num_outputs, input_shape=input_shape, num_filters=width)
+    except ValueError as error:
+        raise ValueError(f"net {name} takes no {input_shape}: {error}") from error
 
 
 def make_algorithm(config: Config, loss: TaskLoss):

@@ -39,9 +39,9 @@ def train(
         shown.note(f"{run.folder.path} is finished: {run.folder.summary}")
         return
     announce(run, shown)
-    # Overflow is looked for and named by the training itself.
-    warnings.simplefilter("ignore", RuntimeWarning)
-    with computing():
+    with computing(), warnings.catch_warnings():
+        # Overflow is looked for and named by the training itself.
+        warnings.simplefilter("ignore", RuntimeWarning)
         summary = train_run(run, shown)
     conclude(run, summary, shown)
 

@@ -136,6 +136,24 @@ def resumed_config(folder: RunFolder, given: Mapping[str, Any]) -> Config:
     return replace(config, **wanted)
 
 
+def check_configuration(
+    folder: RunFolder, checkpoint: Checkpoint, config: Config
+) -> None:
+    """Check that a checkpoint was made with a configuration, free keys aside.
+
+    Raises:
+        BadFile: If not; the first key that differs is named.
+    """
+    where = folder.checkpoint
+    old = make_config(loads(checkpoint.about["config"], str(where)))
+    for name in FIELDS:
+        if name not in FREE and getattr(old, name) != getattr(config, name):
+            raise BadFile(
+                f"{where} belongs to another configuration: {spelled(name)} = "
+                f"{getattr(old, name)}, not {getattr(config, name)}"
+            )
+
+
 def check_belongs(
     folder: RunFolder, checkpoint: Checkpoint, config: Config, about: Mapping[str, Any]
 ) -> None:
@@ -157,13 +175,7 @@ def check_belongs(
             f"{where} was trained on data of digest {theirs['data_digest'][:12]}…, "
             f"{config.data} has {about['data_digest'][:12]}…; give the same data"
         )
-    old = make_config(loads(theirs["config"], str(where)))
-    for name in FIELDS:
-        if name not in FREE and getattr(old, name) != getattr(config, name):
-            raise BadFile(
-                f"{where} belongs to another configuration: {spelled(name)} = "
-                f"{getattr(old, name)}, not {getattr(config, name)}"
-            )
+    check_configuration(folder, checkpoint, config)
     if theirs["tasks_digest"] != about["tasks_digest"]:
         raise BadFile(
             f"{where} was trained on other tasks: the splits of {config.data} have "

@@ -12,7 +12,7 @@ from ..data.tasks import TaskSource
 from ..experiment import Model, make_model, make_source, placed, resolved_device
 from ..files import BadFile
 from ..training import at_lam
-from .folder import RunFolder
+from .folder import RunFolder, check_configuration
 
 
 @dataclass(frozen=True)
@@ -76,19 +76,20 @@ def load_run(path: str | Path, **changes: Any) -> Run:
 
     Raises:
         FileNotFoundError: If there is no run, or no checkpoint in it yet.
-        BadFile: If the checkpoint is damaged.
+        BadFile: If the checkpoint is damaged, or of another configuration.
         ValueError: If the configuration is damaged, or a change does not fit.
         RuntimeError: If the device is "cuda" and there is none.
     """
     folder = RunFolder(path)
-    config = replace(folder.read_config(), **changes)
+    config = folder.read_config()
     checkpoint = folder.read_checkpoint()
     if checkpoint is None:
         raise FileNotFoundError(
             f"no checkpoint in {folder.path} yet; train it with "
             f"`imaml-ref train --resume --out {folder.path}`"
         )
-    about = checkpoint.about
+    check_configuration(folder, checkpoint, config)
+    config, about = replace(config, **changes), checkpoint.about
     model = make_model(
         config,
         input_shape=about["input_shape"],

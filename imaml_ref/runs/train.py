@@ -21,11 +21,9 @@ def train_run(run: Prepared, reporter: Reporter | None = None) -> dict[str, Any]
         Interrupted: If SIGINT or SIGTERM came; the checkpoint is written.
     """
     reporter = reporter or Silent()
-    run.folder.create(run.config)
     start = run.state.step if run.state else 0
-    opened = MetricsFile(run.folder.metrics, after=start)
     progress = reporter.progress("training", run.config.meta_steps, done=start)
-    with Interruption() as interruption, opened as metrics:
+    with Interruption() as interruption, opened(run, start) as metrics:
         with progress as shown:
             recorder = Recorder(
                 run.folder,
@@ -39,6 +37,12 @@ def train_run(run: Prepared, reporter: Reporter | None = None) -> dict[str, Any]
         recorder.save(state)
         interruption.raise_if_asked()
         return finish(run, state, recorder, reporter)
+
+
+def opened(run: Prepared, start: int) -> MetricsFile:
+    """Make the folder if need be, and open its metrics.csv after step ``start``."""
+    run.folder.create(run.config)
+    return MetricsFile(run.folder.metrics, after=start)
 
 
 def trained(run: Prepared, recorder: Recorder) -> TrainingState:
