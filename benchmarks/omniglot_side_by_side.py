@@ -10,8 +10,9 @@ at a meta-step of 2e-3, then the meta-step at that λ.  ``train`` trains every e
 with its choice, tests each on the same 2,000 test tasks, and looks at each θ with the
 same probe: the exact operator H + λI at the φ of the estimator's own inner loop, on
 validation tasks.  Arms take turns, a slice of seconds each, so that a machine that gets
-busy slows all alike.  Every arm computes with one thread; on two cores two commands
-with half of the arms each give each arm half of the machine.  Arms 5 to 10 control,
+busy slows all alike.  Every arm computes with one thread, and its minutes are those of
+the processor; on two cores two commands with half of the arms each, 12 minutes an arm,
+are 6 minutes of the machine.  Arms 5 to 10 control,
 at the λ and meta-step of the estimator they control.  ``omniglot_table.py`` makes the
 table and figure.
 """
@@ -106,7 +107,7 @@ class Run:
     def advance(self, seconds):
         stop = self.seconds + seconds
         while self.seconds < stop and not self.ended:
-            start = time.perf_counter()
+            start = time.process_time()
             try:
                 tasks = self.source.sample(
                     "train", seed=self.seed, step=self.state.step, num_tasks=32
@@ -117,7 +118,7 @@ class Run:
             except ArithmeticError as error:
                 self.ended = str(error)
                 break
-            self.seconds += time.perf_counter() - start
+            self.seconds += time.process_time() - start
             self.recent.append(row)
 
     def validate(self, num_tasks):
@@ -231,8 +232,8 @@ def train(arms, source, seconds, test_tasks, out):
     runs = [Run(arm, source, **settings(arm, out)) for arm in arms]
     while any(r.seconds < seconds and not r.ended for r in runs):
         for run in runs:
-            run.advance(min(30.0, max(seconds - run.seconds, 0)))
-            accuracy = run.validate(200)
+            run.advance(min(60.0, max(seconds - run.seconds, 0)))
+            accuracy = run.validate(100)
             done = (run.arm.name, run.state.step, round(run.seconds), accuracy)
             print(*done, run.ended, flush=True)
     about = {
