@@ -4,7 +4,7 @@
     Adam   m ← β₁ m + (1 − β₁) g,   s ← β₂ s + (1 − β₂) g²,
            θ ← θ − α (m / (1 − β₁ᵏ)) / (√(s / (1 − β₂ᵏ)) + ε)     at step k = 1, 2, …
 
-Source: Kingma & Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015, algorithm 1.
+Source: Kingma & Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015, alg. 1.
 """
 
 from dataclasses import dataclass

@@ -71,19 +71,27 @@ class TaskBatch:
 
 
 class TaskSource(Protocol):
-    """Where tasks come from: a pure function of (split, seed, step, t).
+    """Where tasks come from: a pure function of (split, seed, step, t)."""
 
-    Attributes:
-        input_shape: Shape of one input, such as (28, 28, 1).
-        num_outputs: Number of ways, or dimension of a target.
-        digest: SHA-256 of what the tasks are drawn from, hexadecimal.
-        task: "classification" or "regression".
-    """
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one input, such as (28, 28, 1)."""
+        ...
 
-    input_shape: tuple[int, ...]
-    num_outputs: int
-    digest: str
-    task: str
+    @property
+    def num_outputs(self) -> int:
+        """Number of ways, or dimension of a target."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what the tasks are drawn from, hexadecimal."""
+        ...
+
+    @property
+    def task(self) -> str:
+        """What is learned: "classification" or "regression"."""
+        ...
 
     def sample(
         self,
