@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from ..runs import Progress, Reporter
 
 PLAIN_SECONDS = 10.0  # between two plain lines about one piece of work
+PER_SECOND = 2.0  # drawings of a bar; each takes milliseconds from the training
 
 
 def reporter() -> Reporter:
@@ -36,9 +37,13 @@ class Terminal:
             progress.MofNCompleteColumn(),
             progress.TextColumn("{task.fields[rate]}"),
             progress.TimeRemainingColumn(),
+            progress.TextColumn("left"),
             progress.TextColumn("{task.fields[text]}", style="dim"),
         )
-        with progress.Progress(*columns, console=Console(stderr=True)) as bars:
+        shown = Console(stderr=True)
+        with progress.Progress(
+            *columns, console=shown, refresh_per_second=PER_SECOND
+        ) as bars:
             bar = bars.add_task(what, total=total, completed=done, rate="", text="")
             yield TerminalProgress(bars, bar, Rate(done))
 
