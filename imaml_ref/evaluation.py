@@ -14,7 +14,8 @@ import numpy
 
 from .backend import Array, array_module, to_host
 from .data.tasks import TaskBatch, TaskSource
-from .parallel import chunk_size, map_in_order
+from .parallel import map_in_order
+from .task_mean import chunks
 
 CHUNK = 64  # tasks adapted at a time: bounds the memory, changes no result
 
@@ -155,16 +156,13 @@ def measure(
 ) -> tuple[Any, ...]:
     """Return losses and both accuracies of a chunk of tasks, each (T,) or None."""
     phi = algorithm.adapt(theta, tasks.support_x, tasks.support_y)
-    size = chunk_size(phi.shape[1])
-    starts = range(0, len(phi), size)
 
-    def of_chunk(start):
-        chunk = slice(start, start + size)
-        return query_scores(algorithm.loss, phi[chunk], tasks[chunk], per_example)
+    def of_chunk(item):
+        _, chunk, at = item
+        return query_scores(algorithm.loss, at, chunk, per_example)
 
-    return tuple(
-        join(column) for column in zip(*map_in_order(of_chunk, starts), strict=True)
-    )
+    parts = map_in_order(of_chunk, chunks(tasks, theta, phi))
+    return tuple(join(column) for column in zip(*parts, strict=True))
 
 
 def query_scores(

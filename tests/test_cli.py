@@ -236,6 +236,14 @@ def test_every_level_of_help_has_an_example(capsys, command):
     assert " ".join(["imaml-ref", *command]) in " ".join(shown.split())
 
 
+@pytest.mark.parametrize("command", [[], ["data"]], ids=str)
+def test_without_a_command_there_is_help(capsys, command):
+    assert main(command) == 0
+    out, err = capsys.readouterr()
+    assert "Commands" in out
+    assert not err
+
+
 def test_the_version_is_printed(capsys):
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"imaml-ref {ir.__version__}\n"

@@ -147,6 +147,7 @@ def test_an_output_folder_that_is_not_free(data, run, tmp_path, refused):
     assert "thesis is not empty and not a run" in refused(*flags, keep)
     assert "is not empty and not a run" in refused(*flags, keep, "--resume")
     assert "file is not a folder" in refused(*flags, "file")
+    assert "file is not a folder" in refused(*flags, "file/run")
     before = snapshot(run)
     assert "holds a run already; add --resume" in refused(*flags, run)
     assert snapshot(run) == before

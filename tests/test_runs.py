@@ -132,6 +132,12 @@ def test_a_signal_in_the_test_stops_there_and_the_run_can_go_on(make_run):
     assert prepare(run.config, run.folder).finished
 
 
+def test_json_has_null_for_what_is_no_number(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.write_summary({"a": float("nan"), "b": float("inf"), "c": 0.5, "d": "x"})
+    assert folder.read_summary() == {"a": None, "b": None, "c": 0.5, "d": "x"}
+
+
 def test_a_run_is_not_finished_when_more_is_asked_for(make_run):
     run = make_run()
     assert not run.finished

@@ -1,5 +1,6 @@
 """The commands, and how the program ends."""
 
+import sys
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -13,11 +14,12 @@ from .predict import predict_command
 from .train import train
 from .verify import verify_command
 
+GROUPS: tuple[list[str], ...] = ([], ["data"])  # what needs a command after it; without one they explain
+
 app = typer.Typer(
     name="imaml-ref",
     help="Meta-learning with implicit gradients, every derivative by hand.",
     epilog="Example: imaml-ref train",
-    no_args_is_help=True,
     rich_markup_mode="markdown",
     add_completion=False,
 )
@@ -67,8 +69,11 @@ def main(args: Sequence[str] | None = None) -> int:
     Args:
         args: Command and flags; those of the process by default.
     """
+    given = list(sys.argv[1:] if args is None else args)
+    if given in GROUPS:
+        given.append("--help")
     try:
-        status = app(args, standalone_mode=False, prog_name="imaml-ref")
+        status = app(given, standalone_mode=False, prog_name="imaml-ref")
         return status if isinstance(status, int) else 0
     except Stop as stop:
         complain(stop)

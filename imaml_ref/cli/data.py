@@ -14,7 +14,6 @@ from .errors import refusing
 app = typer.Typer(
     help="Pack data sets into HDF5 files, and look into them.",
     epilog="Example: imaml-ref data info omniglot.h5",
-    no_args_is_help=True,
 )
 Destination = Annotated[
     Path, typer.Argument(help="The HDF5 file to write.", metavar="DST.h5")

@@ -39,11 +39,15 @@ def refusing() -> Iterator[None]:
 def computing() -> Iterator[None]:
     """Take arithmetic errors of a block for divergence, and signals for signals.
 
+    A file that cannot be written, or a disk that is full, is wrong input.
+
     Raises:
-        Stop: With exit status 3, 130 or 143.
+        Stop: With exit status 2, 3, 130 or 143.
     """
     try:
         yield
+    except OSError as error:
+        raise Stop(WRONG_INPUT, error) from error
     except ArithmeticError as error:
         raise Stop(DIVERGED, error) from error
     except Interrupted as error:

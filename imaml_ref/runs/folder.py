@@ -8,6 +8,7 @@ summary.json    the result; it is written last, so it says that the run is finis
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -61,8 +62,10 @@ class RunFolder:
                 f"{self.path} holds a run already; add --resume to go on with it, or "
                 "choose another --out"
             )
-        if self.path.exists() and not self.path.is_dir():
-            raise ValueError(f"{self.path} is not a folder; choose another --out")
+        place = self.path.absolute()
+        exists = next(p for p in (place, *place.parents) if p.exists())
+        if not exists.is_dir():
+            raise ValueError(f"{exists} is not a folder; choose another --out")
         if self.path.is_dir() and any(map(is_foreign, self.path.iterdir())):
             raise ValueError(
                 f"{self.path} is not empty and not a run; choose another --out"
@@ -103,8 +106,15 @@ class RunFolder:
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write summary.json, whole or not at all."""
         with atomic_path(self.summary) as temporary:
-            text = json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False)
+            known = {name: finite(value) for name, value in summary.items()}
+            text = json.dumps(known, indent=2, ensure_ascii=False, allow_nan=False)
             temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def finite(value: Any) -> Any:
+    """Return None for NaN and infinity, which JSON does not know."""
+    unknown = isinstance(value, float) and not math.isfinite(value)
+    return None if unknown else value
 
 
 def is_foreign(path: Path) -> bool:
