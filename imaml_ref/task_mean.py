@@ -14,7 +14,7 @@ import numpy
 from .backend import Array, array_module, to_host
 from .data.tasks import TaskBatch
 from .diagnostics import Diagnostics
-from .parallel import chunk_size
+from .parallel import chunk_size, num_threads
 
 Tasks = TaskBatch | Sequence[TaskBatch]
 
@@ -83,7 +83,8 @@ def chunks(tasks: Tasks, theta: Array, phi=None):
     on_host = array_module(theta) is numpy
     start = 0
     for batch in batches(tasks):
-        size = chunk_size(len(theta)) if on_host else len(batch)
+        share = max(1, -(-len(batch) // num_threads()))  # work for every thread
+        size = min(chunk_size(len(theta)), share) if on_host else len(batch)
         for chunk in batch.chunks(size):
             stop = start + len(chunk)
             part = None if callable(phi) or phi is None else phi[start:stop]

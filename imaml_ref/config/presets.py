@@ -13,10 +13,10 @@ PRESETS: dict[str, dict[str, Any]] = {
     "released": {"algorithm": "released-imaml", "inner": "pull-back"},
     "reliable": {
         "curvature": "gauss-newton",
-        "lam": 0.5,
+        "lam": 0.2,
         "queries": 5,
         "invert": True,
-        "meta_lr": 2e-3,
+        "meta_lr": 4e-3,
         "adam_eps": 1e-8,
         "meta_steps": 1200,
         "validation_interval": 100,
@@ -25,8 +25,10 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 FOR_DATA: dict[tuple[str, str], dict[str, Any]] = {
     ("reliable", "glyphs"): {
-        "meta_steps": 100,
-        "validation_interval": 50,
+        "num_filters": 32,
+        "meta_batch": 16,
+        "meta_steps": 300,
+        "validation_interval": 100,
         "validation_tasks": 100,
         "test_tasks": 1000,
     },
