@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from matplotlib.ticker import LogLocator, StrMethodFormatter
 
 import imaml_ref as ir
 from imaml_ref.files import atomic_path
@@ -99,6 +100,8 @@ def figure(steps: list[int], peaks: dict[str, list[int]], title: str):
             steps, np.array(values) / MiB, color=colour, marker=marker, label=name
         )
     axes.set_xticks(steps, [str(k) for k in steps])
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.minorticks_off()
     axes.set_xlabel("inner gradient steps")
     axes.set_ylabel("peak memory / MiB")
