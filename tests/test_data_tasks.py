@@ -52,8 +52,8 @@ def test_a_sinusoid_is_one_curve_per_task():
         (phase, 0, np.pi),
         (x.ravel(), -5, 5),
     ):
-        assert low <= min(values) < low + 0.05 * (high - low)
-        assert high - 0.05 * (high - low) < max(values) <= high
+        assert low <= min(values) < low + 0.02 * (high - low)
+        assert high - 0.02 * (high - low) < max(values) <= high
 
 
 def test_sinusoids_follow_the_protocol():

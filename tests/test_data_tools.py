@@ -306,6 +306,8 @@ def test_unequal_classes_are_named_and_per_class_evens_them(folder, tmp_path):
         pack_images(folder, tmp_path / "d.h5")
     data = pack_images(folder, tmp_path / "d.h5", per_class=5, size=9)
     assert data.images.shape == (7, 5, 9, 9, 1)
+    first = read_image(folder / "class 0" / "a.png", 9, "grey")
+    np.testing.assert_array_equal(data.images[0, 0], first)
     with pytest.raises(ValueError, match=r"6 images per class .* 'class 3' has 5"):
         pack_images(folder, tmp_path / "d.h5", per_class=6)
 

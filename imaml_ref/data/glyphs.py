@@ -1,9 +1,9 @@
 """Procedurally drawn alphabets: few-shot classification with no file at all.
 
-An alphabet prefers some kinds of stroke (line, arc, loop, wave, corner, spiral, dot), a
-character is a few strokes of these kinds, each with its place, size and direction, and
-a drawing is the character in one hand: every stroke a little out of place, the whole
-turned, sheared, scaled and shifted, and drawn with a pen of some width.
+Characters are those of strokes.py.  A drawing is a character in one hand: every stroke
+a little out of place, the whole turned, sheared, scaled and shifted, drawn with a pen
+of some width and pressed more or less.  Drawings of one character therefore share few
+pixels, though the eye knows them at once.
 
 The pen is a Gaussian brush moved along the strokes.  With points (x_k, y_k) on them,
 and w_k the length of stroke that each stands for, the paint on the pixel of row i and
@@ -13,21 +13,23 @@ column j is
 
 The brush is separable, so (1) is one matrix product per image.  Beside a straight
 stroke it is exp(−d²/2s²) at distance d, whatever the spacing of the points.  Paint
-saturates, ink = min(1, 1.6 a), and its soft edge, about a pixel wide, is the
+saturates: ink = pressure · min(1, 1.6 a), and its soft edge, about a pixel wide, is the
 anti-aliasing.
 
-Everything follows from one seed.  Values are like those of Omniglot: paper 255, ink 0.
+Everything follows from one seed.  Values are like those of Omniglot: paper 255, full
+ink 0.
 """
 
 from dataclasses import dataclass
 
 import numpy
 
-from .images import ImageSet
+from .images import SPLITS, ImageSet
+from .strokes import Style, affine, new_character, new_style
 
 SIZE = 28  # pixels
 HALF = 9.5  # pixels: half the longer side of a character
-SHARES = {"train": 0.65, "val": 0.1, "test": 0.25}  # of the alphabets
+SHARES = (0.65, 0.1, 0.25)  # of the alphabets, for train, val and test
 
 
 @dataclass(frozen=True)
@@ -42,20 +44,22 @@ class Hand:
         shear: Slant of the whole, tangent of the angle.
         scale: Logarithm of width and of height.
         shift: Displacement of the whole, pixels.
-        pen: Smallest and largest s of (1), pixels.
+        pen: Range of the width of the pen, times that of the alphabet.
+        pressure: Range of the darkness of the ink, 1 is black.
     """
 
-    place: float = 0.07
-    twist: float = 0.12
-    size: float = 0.1
-    turn: float = 0.14
-    shear: float = 0.12
-    scale: float = 0.1
-    shift: float = 1.6
-    pen: tuple[float, float] = (0.45, 0.75)
+    place: float = 0.05
+    twist: float = 0.08
+    size: float = 0.07
+    turn: float = 0.12
+    shear: float = 0.1
+    scale: float = 0.09
+    shift: float = 1.0
+    pen: tuple[float, float] = (0.85, 1.15)
+    pressure: tuple[float, float] = (0.3, 1.0)
 
 
-STEADY = Hand()
+USUAL = Hand()
 
 
 def glyph_alphabets(
@@ -64,7 +68,7 @@ def glyph_alphabets(
     num_alphabets: int = 60,
     num_characters: int = 10,
     num_drawings: int = 20,
-    hand: Hand = STEADY,
+    hand: Hand = USUAL,
 ) -> ImageSet:
     """Draw alphabets; train, val and test have different ones.
 
@@ -78,19 +82,23 @@ def glyph_alphabets(
     Returns:
         Images (alphabets × characters, drawings, 28, 28, 1) with one split scheme,
         ``"alphabets"``.
+
+    Raises:
+        ValueError: If there are too few alphabets to have one in each split.
     """
     rng = numpy.random.default_rng(seed)
+    splits = split_alphabets(num_alphabets, num_characters)
     images, names = [], []
     for alphabet in range(num_alphabets):
-        taste = rng.dirichlet(numpy.full(len(KINDS), 0.7))
+        style = new_style(rng)
         for character in range(num_characters):
-            strokes = invent(rng, taste)
-            images.append(draw(rng, strokes, num_drawings, hand))
+            strokes = new_character(rng, style)
+            images.append(draw(rng, strokes, style, num_drawings, hand))
             names.append(f"Glyphs{alphabet + 1:02d}/character{character + 1:02d}")
     return ImageSet(
         numpy.stack(images)[..., None],
         tuple(names),
-        {"alphabets": split_alphabets(num_alphabets, num_characters)},
+        {"alphabets": splits},
         source=f"glyph_alphabets(seed={seed})",
         resize_filter="none",
         polarity="ink 0, paper 255",
@@ -98,89 +106,76 @@ def glyph_alphabets(
     )
 
 
-def split_alphabets(num_alphabets: int, num_characters: int) -> dict:
-    """Return the classes of train, val and test, whole alphabets each."""
-    ends = numpy.cumsum([round(s * num_alphabets) for s in SHARES.values()])[:-1]
-    classes = numpy.arange(num_alphabets * num_characters)
-    return dict(zip(SHARES, numpy.split(classes, ends * num_characters), strict=True))
+def split_alphabets(
+    num_alphabets: int, num_characters: int
+) -> dict[str, numpy.ndarray]:
+    """Return the classes of train, val and test, whole alphabets each.
 
-
-def kinds(num_points: int = 40) -> numpy.ndarray:
-    """Return the kinds of stroke, (kinds, num_points, x y), each about [−1, 1] wide."""
-    t = (numpy.arange(num_points) + 0.5) / num_points
-    u, angle = 2 * t - 1, 2 * numpy.pi * t
-    xy = {
-        "line": (u, 0 * u),
-        "arc": (numpy.cos(angle / 2), numpy.sin(angle / 2) - 0.5),
-        "loop": (0.8 * numpy.cos(angle), 0.8 * numpy.sin(angle)),
-        "wave": (u, 0.45 * numpy.sin(1.5 * angle)),
-        "corner": (u, numpy.abs(u) - 0.5),
-        "spiral": (t * numpy.cos(1.7 * angle), t * numpy.sin(1.7 * angle)),
-        "dot": (0.12 * numpy.cos(angle), 0.12 * numpy.sin(angle)),
-    }
-    return numpy.stack([numpy.stack(p, axis=-1) for p in xy.values()])
-
-
-KINDS = kinds()
-
-
-def invent(rng, taste: numpy.ndarray) -> numpy.ndarray:
-    """Return the strokes of a new character, (strokes, points, 2), in [−1, 1]².
-
-    Strokes are centred on different cells of a 3 × 3 grid, so that they do not cover
-    each other.
+    Raises:
+        ValueError: If one of them would have no alphabet.
     """
-    number = rng.integers(2, 5)
-    kind = rng.choice(len(KINDS), number, p=taste)
-    cells = rng.choice(9, number, replace=False)
-    centre = numpy.stack([cells % 3, cells // 3], axis=-1) - 1.0
-    centre += rng.uniform(-0.25, 0.25, centre.shape)
-    size = rng.uniform(0.5, 1.1, number)
-    angle = rng.uniform(0, 2 * numpy.pi, number)
-    strokes = KINDS[kind] @ affine(angle, size, size) + centre[:, None]
-    points = strokes.reshape(-1, 2)
-    low, high = points.min(0), points.max(0)
-    return 2 * (strokes - (low + high) / 2) / (high - low).max()
+    val, test = (max(1, round(s * num_alphabets)) for s in SHARES[1:])
+    if val + test >= num_alphabets:
+        raise ValueError(f"at least 3 alphabets are needed, got {num_alphabets}")
+    ends = numpy.array([num_alphabets - val - test, num_alphabets - test])
+    classes = numpy.arange(num_alphabets * num_characters)
+    parts = numpy.split(classes, ends * num_characters)
+    return dict(zip(SPLITS, parts, strict=True))
 
 
-def draw(rng, strokes: numpy.ndarray, num_drawings: int, hand: Hand) -> numpy.ndarray:
+def draw(
+    rng: numpy.random.Generator,
+    strokes: numpy.ndarray,
+    style: Style,
+    num_drawings: int,
+    hand: Hand,
+) -> numpy.ndarray:
     """Return drawings (drawings, SIZE, SIZE), uint8, of one character."""
+    each = (num_drawings, 1, 1)
+    points = move(rng, displace(rng, strokes, num_drawings, hand), hand)
+    pen = style.pen * rng.uniform(*hand.pen, size=each)
+    pressure = rng.uniform(*hand.pressure, size=each)
+    return (255 - 255 * pressure * paint(points, pen)).round().astype(numpy.uint8)
+
+
+def displace(
+    rng: numpy.random.Generator, strokes: numpy.ndarray, num_drawings: int, hand: Hand
+) -> numpy.ndarray:
+    """Return the strokes, each moved on its own, (drawings, strokes, points, 2)."""
     shape = (num_drawings, len(strokes))
     centre = strokes.mean(1, keepdims=True)
     size = numpy.exp(hand.size * rng.normal(size=shape))
     own = affine(hand.twist * rng.normal(size=shape), size, size)
     moved = centre + hand.place * rng.normal(size=(*shape, 1, 2))
-    points = (strokes - centre) @ own + moved
-    width, height = HALF * numpy.exp(hand.scale * rng.normal(size=(2, num_drawings)))
-    whole = affine(hand.turn * rng.normal(size=num_drawings), width, height)
-    whole[:, 1, 0] += height * hand.shear * rng.normal(size=num_drawings)
-    shift = (SIZE - 1) / 2 + hand.shift * rng.normal(size=(num_drawings, 1, 1, 2))
-    pen = rng.uniform(*hand.pen, size=(num_drawings, 1, 1))
-    return paint(points @ whole[:, None] + shift, pen)
+    return (strokes - centre) @ own + moved
 
 
-def affine(angle, width, height) -> numpy.ndarray:
-    """Return matrices (..., 2, 2) that scale, then turn, row vectors (x, y)."""
-    cos, sin = numpy.cos(angle), numpy.sin(angle)
-    rows = [[width * cos, width * sin], [-height * sin, height * cos]]
-    return numpy.stack([numpy.stack(row, axis=-1) for row in rows], axis=-2)
+def move(
+    rng: numpy.random.Generator, strokes: numpy.ndarray, hand: Hand
+) -> numpy.ndarray:
+    """Return drawings in pixels, each turned, sheared, scaled and shifted whole."""
+    number = len(strokes)
+    width, height = HALF * numpy.exp(hand.scale * rng.normal(size=(2, number)))
+    whole = affine(hand.turn * rng.normal(size=number), width, height)
+    whole[:, 1, 0] += height * hand.shear * rng.normal(size=number)
+    shift = hand.shift * rng.normal(size=(number, 1, 1, 2))
+    return strokes @ whole[:, None] + (SIZE - 1) / 2 + shift
 
 
 def paint(strokes: numpy.ndarray, pen: numpy.ndarray) -> numpy.ndarray:
-    """Return uint8 images (drawings, SIZE, SIZE) of (1): black ink, white paper.
+    """Return min(1, 1.6 a) of (1), (drawings, SIZE, SIZE), float32.
 
     Args:
-        strokes: Points (drawings, strokes, K, x y), pixels.
+        strokes: Points (drawings, strokes, points, x y), pixels.
         pen: s of (1), (drawings, 1, 1), pixels.
     """
     steps = numpy.linalg.norm(numpy.gradient(strokes, axis=2), axis=-1)
     points = strokes.reshape(len(strokes), -1, 2).astype(numpy.float32)
     weight = (steps.reshape(len(strokes), -1, 1) / pen).astype(numpy.float32)
+    narrow = (0.5 / pen**2).astype(numpy.float32)
     pixel = numpy.arange(SIZE, dtype=numpy.float32)
     x, y = (
-        numpy.exp(-((pixel - points[..., axis, None]) ** 2) / (2 * pen**2))
-        for axis in (0, 1)
+        numpy.exp(-narrow * (pixel - points[..., axis, None]) ** 2) for axis in (0, 1)
     )
     amount = (weight * y).swapaxes(1, 2) @ x / numpy.sqrt(2 * numpy.pi)
-    ink = numpy.minimum(1, 1.6 * amount)
-    return (255 - 255 * ink).round().astype(numpy.uint8)
+    return numpy.minimum(1, 1.6 * amount).astype(numpy.float32)
