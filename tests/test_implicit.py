@@ -222,7 +222,7 @@ def test_a_phi_that_does_not_fit_is_refused():
     phi = np.tile(p.theta, (3, 1)).astype(np.float32)
     with pytest.raises(TypeError, match="dtype of θ, float64, got float32"):
         ir.implicit_gradient_at(p.loss, p.theta, phi, p.tasks)
-    with pytest.raises(ValueError, match=r"returned φ \(44,\), not \(3, 44\)"):
+    with pytest.raises(ValueError, match=r"returned φ \(44,\), not \(\d, 44\)"):
         ir.implicit_gradient(p.loss, p.theta, p.tasks, inner=lambda o, t, s: t)
     with pytest.raises(TypeError, match="φ of dtype float32, not float64"):
         ir.implicit_gradient(p.loss, p.theta, p.tasks, inner=lambda o, t, s: phi)

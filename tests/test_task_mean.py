@@ -77,6 +77,28 @@ def test_chunks_do_not_change_a_bit_of_the_omniglot_net_in_float32(monkeypatch):
     assert_same_bits(found[2], found[0])
 
 
+@pytest.mark.parametrize(
+    ("threads", "size", "want"),
+    [
+        (1, 3, [3, 3, 1]),
+        (1, 9, [7]),
+        (2, 9, [4, 3]),
+        (3, 9, [3, 3, 1]),
+        (3, 2, [2] * 3),
+    ],
+)
+def test_every_thread_has_work_in_chunks_that_are_not_too_large(
+    threads, size, want, monkeypatch
+):
+    monkeypatch.setattr(task_mean, "chunk_size", lambda _: size)
+    ir.set_num_threads(threads)
+    problem = seven_tasks(curved())
+    dealt = list(task_mean.chunks(problem.tasks, problem.theta))
+    assert [len(chunk) for _, chunk, _ in dealt][: len(want)] == want
+    assert sum(len(chunk) for _, chunk, _ in dealt) == 7
+    assert [first for first, _, _ in dealt] == list(range(0, 7, want[0]))
+
+
 def test_many_tasks_are_many_single_runs(gradient):
     problem = seven_tasks(curved())
     together = gradient(problem, problem.tasks)
