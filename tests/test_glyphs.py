@@ -75,14 +75,31 @@ def test_affine_scales_then_turns():
     np.testing.assert_allclose(affine(angle, width, height), expected, rtol=1e-15)
 
 
+def kind_of(stroke):
+    """Return which kind a stroke is, turned, scaled and shifted, by least squares.
+
+    A dot is a small loop, and is taken for one.
+    """
+    residuals = []
+    for kind in KINDS:
+        columns = np.stack([kind @ [1, 1j], np.ones(POINTS)], axis=-1)
+        z = stroke @ [1, 1j]
+        residuals.append(np.abs(columns @ np.linalg.lstsq(columns, z)[0] - z).max())
+    assert min(residuals) < 1e-12 < sorted(residuals)[2]
+    return int(np.argmax(np.array(residuals) < 1e-12))
+
+
 def test_a_character_fills_its_box_with_strokes_of_different_kinds():
     rng = np.random.default_rng(0)
+    loop = 2
     for _ in range(30):
         style = new_style(rng)
         strokes = new_character(rng, style)
         assert style.taste.sum() == pytest.approx(1)
         assert strokes.shape[1:] == (POINTS, 2)
         assert style.fewest <= len(strokes) <= style.fewest + 1 <= 4
+        kinds = [k for k in map(kind_of, strokes) if k != loop]
+        assert len(set(kinds)) == len(kinds) >= len(strokes) - 2
         low, high = strokes.min((0, 1)), strokes.max((0, 1))
         np.testing.assert_allclose(low + high, 0, atol=1e-12)
         assert (high - low).max() == pytest.approx(2)
