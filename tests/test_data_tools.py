@@ -1,4 +1,4 @@
-"""Packing Omniglot and one's own images, with archives made here."""
+"""Packing Omniglot, from archives made here, and the progress it shows."""
 
 import io
 import os
@@ -12,7 +12,6 @@ from PIL import Image
 
 from data_tools import omniglot, progress
 from data_tools.archives import find_archive, read_archive
-from data_tools.images import pack_images, read_image
 from data_tools.omniglot import pack_omniglot, shrink
 from imaml_ref.data import open_dataset
 
@@ -247,141 +246,6 @@ def test_the_real_archives(tmp_path, monkeypatch):
     image = Image.open(list(one.values())[19]).convert("L")
     expected = image.resize((28, 28), Image.Resampling.LANCZOS)
     np.testing.assert_array_equal(data.images[-1, -1, ..., 0], expected)
-
-
-def picture(seed, size=(9, 14), mode="RGB"):
-    rng = np.random.default_rng(seed)
-    pixels = rng.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
-    return Image.fromarray(pixels).convert(mode)
-
-
-KINDS = ("a.png", "b.JPG", "c.bmp", "d.gif", "e.tiff", "f.webp")
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """A folder of 7 classes, each with 6 pictures in as many formats."""
-    root = tmp_path / "my letters"
-    for c in range(7):
-        (root / f"class {c}").mkdir(parents=True)
-        for i, name in enumerate(KINDS):
-            picture([c, i]).save(root / f"class {c}" / name)
-        (root / f"class {c}" / "notes.txt").write_text("not an image")
-        (root / f"class {c}" / "._a.png").write_text("not an image either")
-    (root / ".cache").mkdir()
-    (root / "read me.txt").write_text("hello")
-    return root
-
-
-@pytest.mark.parametrize(("colour", "mode"), [("grey", "L"), ("rgb", "RGB")])
-def test_a_folder_is_packed_by_class_and_name(folder, tmp_path, colour, mode):
-    pack_images(folder, tmp_path / "d.h5", size=8, colour=colour)
-    data = open_dataset(tmp_path / "d.h5")
-    assert data.images.shape == (7, 6, 8, 8, len(mode) if colour == "rgb" else 1)
-    assert data.class_names == tuple(f"class {c}" for c in range(7))
-    for c in range(7):
-        lossless = picture([c, 0]).convert(mode)
-        expected = np.asarray(lossless.resize((8, 8), Image.Resampling.LANCZOS))
-        np.testing.assert_array_equal(
-            data.images[c, 0], expected.reshape(8, 8, -1), err_msg=str(c)
-        )
-    assert data.source == "folder my letters"
-
-
-def test_classes_are_split_by_fractions_and_seed(folder, tmp_path):
-    kwargs = {"size": 4, "fractions": (0.4, 0.3, 0.3)}
-    data = pack_images(folder, tmp_path / "d.h5", seed=3, **kwargs)
-    sizes = {n: len(s) for n, s in data.splits["random"].items()}
-    assert sizes == {"train": 3, "val": 2, "test": 2}
-    joined = np.concatenate(list(data.splits["random"].values()))
-    np.testing.assert_array_equal(joined, np.random.default_rng(3).permutation(7))
-    other = pack_images(folder, tmp_path / "d.h5", seed=4, **kwargs)
-    assert other.splits["random"]["test"].tolist() != joined[-2:].tolist()
-
-
-def test_unequal_classes_are_named_and_per_class_evens_them(folder, tmp_path):
-    (folder / "class 3" / "a.png").unlink()
-    expected = r"but 'class 3' has 5 and 'class 0' 6; .* per_class=5"
-    with pytest.raises(ValueError, match=expected):
-        pack_images(folder, tmp_path / "d.h5")
-    data = pack_images(folder, tmp_path / "d.h5", per_class=5, size=9)
-    assert data.images.shape == (7, 5, 9, 9, 1)
-    first = read_image(folder / "class 0" / "a.png", 9, "grey")
-    np.testing.assert_array_equal(data.images[0, 0], first)
-    with pytest.raises(ValueError, match=r"6 images per class .* 'class 3' has 5"):
-        pack_images(folder, tmp_path / "d.h5", per_class=6)
-
-
-def test_pictures_are_made_upright_and_laid_on_white(tmp_path):
-    turned = picture(1, size=(6, 10))
-    exif = turned.getexif()
-    exif[0x0112] = 6  # turn by 90° clockwise to view
-    turned.save(tmp_path / "turned.png", exif=exif)
-    upright = turned.rotate(-90, expand=True).resize((5, 5), Image.Resampling.LANCZOS)
-    np.testing.assert_array_equal(
-        read_image(tmp_path / "turned.png", 5, "rgb"), upright
-    )
-    Image.new("RGBA", (4, 4), (0, 0, 0, 0)).save(tmp_path / "clear.png")
-    assert (read_image(tmp_path / "clear.png", 3, "grey") == 255).all()
-
-
-def no_folder(folder):
-    shutil.rmtree(folder)
-
-
-def no_class(folder):
-    for sub in folder.glob("class*"):
-        shutil.rmtree(sub)
-
-
-def empty_class(folder):
-    (folder / "class 9").mkdir()
-
-
-def not_an_image(folder):
-    (folder / "class 2" / "c.bmp").write_text("hello")
-
-
-def two_classes(folder):
-    for c in range(2, 7):
-        shutil.rmtree(folder / f"class {c}")
-
-
-BAD = {
-    no_folder: r"no such folder: .*my letters",
-    no_class: r"no images in .*my letters; expected one folder per class",
-    empty_class: r"no images in .*class 9; expected",
-    not_an_image: r"class 2/c\.bmp cannot be read as an image",
-    two_classes: r"2 classes are too few for train, val and test",
-}
-
-
-@pytest.mark.parametrize(("spoil", "expected"), BAD.items())
-def test_a_wrong_folder_is_refused_and_nothing_written(
-    folder, tmp_path, spoil, expected
-):
-    spoil(folder)
-    with pytest.raises((ValueError, FileNotFoundError), match=expected) as caught:
-        pack_images(folder, tmp_path / "d.h5")
-    assert "\n" not in str(caught.value)
-    assert not (tmp_path / "d.h5").exists()
-
-
-ARGUMENTS = {
-    r"colour must be grey or rgb and size at least 1, got 'cmyk'": {"colour": "cmyk"},
-    r"size at least 1, got 'grey' and 0": {"size": 0},
-    r"three positive numbers of sum 1, got \(0\.5, 0\.4\)": {"fractions": (0.5, 0.4)},
-    r"sum 1, got \(0\.5, 0\.6, 0\.1\)": {"fractions": (0.5, 0.6, 0.1)},
-    r"0 images per class": {"per_class": 0},
-}
-
-
-@pytest.mark.parametrize(("expected", "changes"), ARGUMENTS.items())
-def test_wrong_arguments_are_named(folder, tmp_path, expected, changes):
-    with pytest.raises(ValueError, match=expected):
-        pack_images(folder, tmp_path / "d.h5", **changes)
-    with pytest.raises(FileNotFoundError, match=r"its folder does not exist"):
-        pack_images(folder, tmp_path / "absent" / "d.h5")
 
 
 def test_progress_is_plain_lines_where_there_is_no_terminal(capsys, monkeypatch):
