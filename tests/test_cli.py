@@ -109,12 +109,13 @@ def test_a_sinusoid_run_has_losses_and_no_accuracy(tmp_path):
 
 def test_a_file_and_flags_make_the_configuration(data, tmp_path):
     file = tmp_path / "mine.toml"
-    file.write_text('preset = "paper"\nlam = 3\nmeta-lr = 0.5\n')
+    file.write_text('preset = "paper"\ninner-lr = 3\nmeta-lr = 0.5\n')
     out = tmp_path / "run"
     flags = ["--config", str(file), "--meta-lr", "0.25", "--meta-steps", "0"]
     assert train(data, out, *flags) == 0
     config = tomllib.loads((out / "config.toml").read_text())
-    assert (config["preset"], config["lam"], config["meta-lr"]) == ("paper", 3.0, 0.25)
+    found = (config["preset"], config["inner-lr"], config["meta-lr"])
+    assert found == ("paper", 3.0, 0.25)
     assert config["curvature"] == "hessian"
 
 

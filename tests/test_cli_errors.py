@@ -256,6 +256,7 @@ def test_packing_what_is_not_there(refused):
 def test_divergence_keeps_the_last_good_checkpoint(tmp_path, capsys):
     out = tmp_path / "run"
     keys = {"data": "sinusoid", "net": "mlp", "meta-lr": 5, "meta-steps": 30}
+    keys |= {"checkpoint-seconds": 1000}
     assert main(["train", *as_flags(TINY | keys | {"out": out})]) == 3
     (line,) = [t for t in capsys.readouterr().err.splitlines() if "imaml-ref:" in t]
     assert "training diverged in meta-step" in line

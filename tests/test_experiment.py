@@ -26,7 +26,7 @@ ALGORITHMS = [
     (
         {"algorithm": "imaml", "curvature": "hessian", "preset": "paper"},
         lambda loss: ir.IMAML(
-            loss, 2.0, ir.GradientDescent(0.1, 2), solver=ir.CG(maxiter=2)
+            loss, 0.5, ir.GradientDescent(0.1, 2), solver=ir.CG(maxiter=2)
         ),
     ),
     (
@@ -53,7 +53,7 @@ ALGORITHMS = [
     ),
     (
         {"preset": "released"},
-        lambda loss: ir.ReleasedIMAML(loss, 2.0, ir.PullBackDescent(0.1, 2), 2),
+        lambda loss: ir.ReleasedIMAML(loss, 0.5, ir.PullBackDescent(0.1, 2), 2),
     ),
     (
         {"algorithm": "fomaml", "proximal": True, "inner": "pull-back", "lam": 2},

@@ -12,6 +12,7 @@ TINY = {
     "meta-batch": 3,
     "inner-steps": 2,
     "cg-steps": 2,
+    "lam": 0.5,
     "validation-tasks": 4,
     "test-tasks": 5,
     "threads": 1,
