@@ -224,8 +224,12 @@ def test_a_phi_that_does_not_fit_is_refused():
         ir.implicit_gradient_at(p.loss, p.theta, phi, p.tasks)
     with pytest.raises(ValueError, match=r"returned φ \(44,\), not \(\d, 44\)"):
         ir.implicit_gradient(p.loss, p.theta, p.tasks, inner=lambda o, t, s: t)
+
+    def rounded(objective, theta, start):
+        return np.tile(theta, (len(objective), 1)).astype(np.float32)
+
     with pytest.raises(TypeError, match="φ of dtype float32, not float64"):
-        ir.implicit_gradient(p.loss, p.theta, p.tasks, inner=lambda o, t, s: phi)
+        ir.implicit_gradient(p.loss, p.theta, p.tasks, inner=rounded)
 
 
 def test_no_tasks_are_refused():

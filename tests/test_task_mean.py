@@ -20,7 +20,7 @@ ALGORITHMS = {
         p.theta,
         tasks,
         lam=p.lam,
-        inner=ir.NewtonCG(),
+        inner=ir.NewtonCG(num_steps=2),
         curvature="gauss-newton",
         keep=BOTH,
     ),
@@ -66,10 +66,10 @@ def test_chunks_and_threads_do_not_change_a_bit(name, gradient, monkeypatch):
 
 def test_chunks_do_not_change_a_bit_of_the_omniglot_net_in_float32(monkeypatch):
     net, outer = ir.architectures.omniglot_cnn(5), ir.SoftmaxCrossEntropy()
-    problem = make_problem(net, outer, lam=2.0, num_tasks=5, support=5, query=6)
+    problem = make_problem(net, outer, lam=2.0, num_tasks=3, support=5, query=6)
     problem = problem.astype(np.float32)
     found = []
-    for size, threads in ((1, 1), (2, 2), (5, 1)):
+    for size, threads in ((1, 1), (2, 2), (3, 1)):
         ir.set_num_threads(threads)
         monkeypatch.setattr(task_mean, "chunk_size", lambda _, s=size: s)
         found.append(ALGORITHMS["implicit"](problem, problem.tasks))
@@ -79,13 +79,7 @@ def test_chunks_do_not_change_a_bit_of_the_omniglot_net_in_float32(monkeypatch):
 
 @pytest.mark.parametrize(
     ("threads", "size", "want"),
-    [
-        (1, 3, [3, 3, 1]),
-        (1, 9, [7]),
-        (2, 9, [4, 3]),
-        (3, 9, [3, 3, 1]),
-        (3, 2, [2] * 3),
-    ],
+    [(1, 3, [3, 3, 1]), (1, 9, [7]), (2, 9, [4, 3]), (3, 9, [3, 3, 1])],
 )
 def test_every_thread_has_work_in_chunks_that_are_not_too_large(
     threads, size, want, monkeypatch
@@ -94,8 +88,7 @@ def test_every_thread_has_work_in_chunks_that_are_not_too_large(
     ir.set_num_threads(threads)
     problem = seven_tasks(curved())
     dealt = list(task_mean.chunks(problem.tasks, problem.theta))
-    assert [len(chunk) for _, chunk, _ in dealt][: len(want)] == want
-    assert sum(len(chunk) for _, chunk, _ in dealt) == 7
+    assert [len(chunk) for _, chunk, _ in dealt] == want
     assert [first for first, _, _ in dealt] == list(range(0, 7, want[0]))
 
 
