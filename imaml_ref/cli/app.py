@@ -14,7 +14,8 @@ from .predict import predict_command
 from .train import train
 from .verify import verify_command
 
-GROUPS: tuple[list[str], ...] = ([], ["data"])  # what needs a command after it; without one they explain
+# What needs a command after it; without one they explain themselves.
+GROUPS: tuple[list[str], ...] = ([], ["data"])
 
 app = typer.Typer(
     name="imaml-ref",
