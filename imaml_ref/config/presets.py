@@ -26,8 +26,8 @@ PRESETS: dict[str, dict[str, Any]] = {
 FOR_DATA: dict[tuple[str, str], dict[str, Any]] = {
     ("reliable", "glyphs"): {
         "num_filters": 32,
-        "meta_batch": 16,
-        "meta_steps": 300,
+        "meta_batch": 8,
+        "meta_steps": 500,
         "validation_interval": 100,
         "validation_tasks": 100,
         "test_tasks": 1000,
