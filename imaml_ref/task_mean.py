@@ -79,7 +79,12 @@ def chunks(tasks: Tasks, theta: Array, phi=None):
     """Yield where a chunk starts, the chunk, and its part of φ, in order.
 
     On a device all tasks of a batch are one chunk: it has parallelism of its own.
+
+    Raises:
+        ValueError: If θ is not a vector.
     """
+    if theta.ndim != 1:
+        raise ValueError(f"theta expects shape (P,), got {theta.shape}")
     on_host = array_module(theta) is numpy
     start = 0
     for batch in batches(tasks):

@@ -232,7 +232,9 @@ def test_a_phi_that_does_not_fit_is_refused():
         ir.implicit_gradient(p.loss, p.theta, p.tasks, inner=rounded)
 
 
-def test_no_tasks_are_refused():
+def test_no_tasks_and_no_vector_are_refused():
     p = curved()
+    with pytest.raises(ValueError, match=r"theta expects shape \(P,\), got \(1, 44\)"):
+        ir.implicit_gradient(p.loss, p.theta[None], p.tasks)
     with pytest.raises(ValueError, match="at least one task, got none"):
         ir.implicit_gradient(p.loss, p.theta, [])

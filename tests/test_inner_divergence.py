@@ -69,6 +69,15 @@ def test_lbfgs_and_newton_report_what_is_not_finite():
             inner.solve(objective, problem.theta)
 
 
+def test_what_is_not_finite_from_the_start_is_no_matter_of_step_size():
+    problem = quadratic()
+    broken = problem.tasks.support_y.copy()
+    broken[3, 1] = np.inf
+    message = r"^task 3: .* step 0 .*; look for NaN and infinity in θ and in the data$"
+    with pytest.raises(ir.InnerDivergence, match=message):
+        ir.adapt(problem.loss, problem.theta, problem.tasks.support_x, broken)
+
+
 def test_slow_convergence_is_no_divergence():
     problem = quadratic()
     phi = ir.GradientDescent(1e-6, 3).solve(problem.objective(), problem.theta)
@@ -84,6 +93,11 @@ def test_slow_convergence_is_no_divergence():
         (lambda: ir.InnerAdam(num_steps=-1), "num_steps must not be negative, got -1"),
         (lambda: ir.Momentum(momentum=1.0), r"momentum must be in \[0, 1\), got 1\.0"),
         (lambda: ir.InnerAdam(decay=0), r"decay must be in \(0, 1\], got 0"),
+        (lambda: ir.NewtonCG(num_steps=-1), "num_steps must be an integer >= 0"),
+        (lambda: ir.NewtonCG(cg_steps=0), "cg_steps must be an integer >= 1"),
+        (lambda: ir.NewtonCG(slope=0.5), r"slope must be in \(0, 0\.5\), got 0\.5"),
+        (lambda: ir.LBFGS(maxiter=0), "maxiter must be an integer >= 1, got 0"),
+        (lambda: ir.LBFGS(tol=math.nan), "tol must be a finite number >= 0, got nan"),
     ],
 )
 def test_settings_that_cannot_be_meant_are_refused(make, message):

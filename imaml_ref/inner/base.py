@@ -111,6 +111,8 @@ def check_progress(norms: list[Array], objective, phi_0: Array, advice: str) -> 
         wrong = grown & grown[-1]
     if wrong.any():
         step, task = (int(i) for i in numpy.argwhere(wrong)[0])
+        if step == 0:
+            advice = "look for NaN and infinity in θ and in the data"
         raise InnerDivergence(
             f"inner solution diverged in step {step} "
             f"(‖∇G‖ {table[0, task]:.1e} → {table[step, task]:.1e}); {advice}",

@@ -10,6 +10,7 @@ import numpy
 from scipy.optimize import minimize
 
 from ..backend import Array, array_module, to_device, to_host
+from ..solvers.options import check_count, check_tolerance
 from .base import InnerDivergence, starting_point
 
 
@@ -21,11 +22,19 @@ class LBFGS:
         maxiter: Iterations at most, per task.
         tol: Stop when the largest entry of |∇G| is below, in loss/parameter.
         memory: Pairs of vectors kept.
+
+    Raises:
+        ValueError: If a setting is out of its range.
     """
 
     maxiter: int = 100
     tol: float = 1e-10
     memory: int = 20
+
+    def __post_init__(self):
+        check_count("maxiter", self.maxiter)
+        check_count("memory", self.memory)
+        check_tolerance("tol", self.tol)
 
     def solve(self, objective, theta: Array, start: Array | None = None) -> Array:
         """Return φ (T, P) in the dtype of θ.

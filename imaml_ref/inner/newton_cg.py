@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from ..backend import Array, array_module
 from ..solvers import cg_batched
+from ..solvers.options import check_count, check_tolerance
 from .base import check_progress, norm, starting_point
 
 
@@ -30,6 +31,9 @@ class NewtonCG:
         tol: A task is done when ‖∇G‖ is below, in loss/parameter.
         max_halvings: Trials of the line search beyond s = 1.
         slope: c of (1), in (0, ½).
+
+    Raises:
+        ValueError: If a setting is out of its range.
     """
 
     num_steps: int = 5
@@ -37,6 +41,14 @@ class NewtonCG:
     tol: float = 0.0
     max_halvings: int = 20
     slope: float = 1e-4
+
+    def __post_init__(self):
+        check_count("num_steps", self.num_steps, least=0)
+        check_count("cg_steps", self.cg_steps)
+        check_count("max_halvings", self.max_halvings, least=0)
+        check_tolerance("tol", self.tol)
+        if not 0 < self.slope < 0.5:
+            raise ValueError(f"slope must be in (0, 0.5), got {self.slope}")
 
     def solve(self, objective, theta: Array, start: Array | None = None) -> Array:
         """Return φ (T, P).
