@@ -76,13 +76,13 @@ def diagnostics(metrics: Metrics, title: str) -> Figure:
     step, ritz = metrics["step"], metrics["smallest_ritz"]
     residuals, cosine, definite, share = axes.ravel()
     trend(residuals, step, metrics["r1"], BLUE, "r₁ = ‖∇G(φ)‖")
-    trend(residuals, step, metrics["r2"], ORANGE, "r₂ = ‖v − (H + Λ) x‖")
+    trend(residuals, step, metrics["r2"], ORANGE, "r₂ = ‖v − A x‖")
     finish(residuals, "mean residual, loss/parameter")
     if positive(metrics["r1"]) and positive(metrics["r2"]):
         residuals.set_yscale("log")
     trend(cosine, step, metrics["cos_gv"], GREEN, "cos(g, v); 1 is first order")
     finish(cosine, "mean cosine")
-    trend(definite, step, ritz, BLUE, "bounds λ_min(H + Λ) from above")
+    trend(definite, step, ritz, BLUE, "bounds λ_min(A) from above, A as titled")
     definite.axhline(0, color=RED, linewidth=0.8)
     finish(definite, "smallest Ritz value, loss/parameter²")
     trend(share, step, 100 * metrics["negative_curvature"], RED, "pᵀAp ≤ 0")
