@@ -9,6 +9,7 @@ from problems import quadratic
 import imaml_ref as ir
 from imaml_ref import task_mean
 from imaml_ref.checks import digits
+from imaml_ref.inner.base import check_progress
 
 RUNAWAYS = {
     "gd": ir.GradientDescent(step_size=1.0, num_steps=12),
@@ -76,6 +77,34 @@ def test_what_is_not_finite_from_the_start_is_no_matter_of_step_size():
     message = r"^task 3: .* step 0 .*; look for NaN and infinity in θ and in the data$"
     with pytest.raises(ir.InnerDivergence, match=message):
         ir.adapt(problem.loss, problem.theta, problem.tasks.support_x, broken)
+
+
+def test_growth_for_a_while_is_no_divergence():
+    """Task 0 climbs and comes back; task 1 ends high and is the one to blame."""
+    climbs, ends_high = [1.0, 5e3, 0.1], [1.0, 10.0, 2e3]
+    quiet = Stationary()
+    check_progress([np.array([g]) for g in climbs], quiet, np.zeros((1, 2)), "")
+    norms = [np.array(pair) for pair in zip(climbs, ends_high, strict=True)]
+    with pytest.raises(ir.InnerDivergence, match=r"task 1: .* in step 2") as caught:
+        check_progress(norms, quiet, np.zeros((2, 2)), "help")
+    assert (caught.value.task, caught.value.step) == (1, 2)
+
+
+class Stationary:
+    """An objective and its linearisation: L has no gradient."""
+
+    def linearize(self, phi):
+        self.support, self.grad = self, 0 * phi
+        return self
+
+
+def test_leaving_a_solution_is_no_divergence():
+    """Adam's steps have their length where ∇G is rounding; that of ∇L is the scale."""
+    problem = quadratic()
+    objective = problem.objective()
+    star = ir.NewtonCG(5, 5).solve(objective, problem.theta)
+    phi = ir.InnerAdam(0.05, 5, eps=1e-20).solve(objective, problem.theta, star)
+    assert 1e-3 < np.abs(phi - star).max() < 0.25
 
 
 def test_slow_convergence_is_no_divergence():

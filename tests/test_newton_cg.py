@@ -68,6 +68,28 @@ def test_the_line_search_takes_the_first_sufficient_step():
     assert min(steps) < max(steps)
 
 
+class Rounded(Quadratic):
+    """Values near 1e6, and one unit in the last place higher than at the start."""
+
+    def __init__(self, start):
+        self.start = start
+
+    def linearize(self, phi, A, b):
+        at = super().linearize(phi, A, b)
+        at.value = at.value + 1e6 + 1.2e-10 * (phi != self.start).any(-1)
+        return at
+
+
+def test_where_values_are_rounding_the_gradient_decides():
+    problem = quadratic()
+    star = ir.NewtonCG(5, 5).solve(problem.objective(), problem.theta)
+    start = star + 1e-6 * np.random.default_rng(0).normal(size=star.shape)
+    x, y = problem.tasks.support_x, problem.tasks.support_y
+    noisy = ir.ProximalObjective(Rounded(start), problem.theta, x, y, 0.75)
+    phi = ir.NewtonCG(1, 5).solve(noisy, problem.theta, start)
+    assert_allclose(phi, star, rtol=1e-12)
+
+
 def test_lbfgs_is_per_task_and_keeps_its_tolerance():
     problem = kinked()
     inner = ir.LBFGS(maxiter=500, tol=1e-9)
