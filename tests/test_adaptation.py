@@ -70,6 +70,16 @@ def test_it_keeps_float32():
     assert adapt(problem, lam=np.float64(1.5)).dtype == np.float32
 
 
+def test_targets_of_another_dtype_are_refused_not_cast():
+    problem = ridge()
+    theta, x = problem.theta.astype(np.float32), problem.tasks.support_x
+    message = "targets must have the real dtype of φ, float32, got float64"
+    with pytest.raises(TypeError, match=message):
+        ir.adapt(problem.loss, theta, x.astype(np.float32), problem.tasks.support_y)
+    with pytest.raises(TypeError, match="x must have the real dtype of φ, float32"):
+        ir.adapt(problem.loss, theta, x, problem.tasks.support_y)
+
+
 @pytest.mark.parametrize("lam", [0, -1.0, np.nan, np.inf])
 def test_a_lam_that_is_not_positive_is_refused(lam):
     with pytest.raises(ValueError, match="lam must be positive and finite"):

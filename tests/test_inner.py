@@ -11,6 +11,7 @@ from problems import quadratic, ridge, softmax_regression
 import imaml_ref as ir
 from imaml_ref.checks import complex_step, digits
 from imaml_ref.inner import solve
+from imaml_ref.inner.base import norm
 
 SOLVERS = {
     "gd": ir.GradientDescent(step_size=0.9, num_steps=120),
@@ -161,6 +162,12 @@ def test_descent_is_complex_safe():
         for _ in range(6):
             moved = moved - (x[t] @ moved + 0.75 * (moved - v)) / 16
         assert_allclose(slope[t], moved, rtol=1e-13)
+
+
+def test_the_norm_of_a_complex_step_is_that_of_its_real_part():
+    norms = norm(np.array([[3 + 1e-3j, 4], [5j, 1]]))
+    assert norms.dtype == np.float64
+    assert_array_equal(norms, [5, 1])
 
 
 def test_a_function_is_an_inner_optimiser_too():

@@ -90,6 +90,26 @@ def test_where_values_are_rounding_the_gradient_decides():
     assert_allclose(phi, star, rtol=1e-12)
 
 
+class TooLong(Rounded):
+    """Newton steps ten times too long: of 1, ½, ¼, ⅛ only the last one comes closer."""
+
+    def linearize(self, phi, A, b):
+        at = super().linearize(phi, A, b)
+        product = at.hvp
+        at.hvp = lambda v: product(v) / 10 - 0.675 * v
+        return at
+
+
+def test_where_values_are_rounding_a_step_must_lower_the_gradient():
+    problem = quadratic()
+    star = ir.NewtonCG(5, 5).solve(problem.objective(), problem.theta)
+    start = star + 1e-6 * np.random.default_rng(0).normal(size=star.shape)
+    x, y = problem.tasks.support_x, problem.tasks.support_y
+    lying = ir.ProximalObjective(TooLong(start), problem.theta, x, y, 0.75)
+    phi = ir.NewtonCG(1, 5).solve(lying, problem.theta, start)
+    assert_allclose(phi - star, (start - star) * -0.25, rtol=1e-5)
+
+
 def test_lbfgs_is_per_task_and_keeps_its_tolerance():
     problem = kinked()
     inner = ir.LBFGS(maxiter=500, tol=1e-9)
