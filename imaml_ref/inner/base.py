@@ -12,6 +12,7 @@ from typing import Any
 import numpy
 
 from ..backend import Array, array_module, to_host
+from ..solvers.system import dot
 
 GROWTH = 1e3  # of ‖∇G‖, from the start of the inner loop to its end
 
@@ -74,11 +75,6 @@ def starting_point(objective, theta: Array, start: Array | None) -> Array:
     """Return φ_0 (T, P): ``start``, or θ for every task."""
     source = theta if start is None else start
     return array_module(theta).broadcast_to(source, (len(objective), len(theta)))
-
-
-def dot(a: Array, b: Array) -> Array:
-    """Return ⟨a, b⟩ over the last axis, (T, P) and (T, P) -> (T,), as a product."""
-    return (a[:, None, :] @ b[:, :, None])[:, 0, 0]
 
 
 def norm(a: Array) -> Array:
