@@ -1,6 +1,7 @@
 """From a configuration to the objects that it names: tasks, network, algorithm, θ."""
 
 import hashlib
+import math
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -152,7 +153,9 @@ def make_inner(config: Config):
 def make_optimizers(config: Config) -> tuple[MetaAdam, MetaAdam | None]:
     """Return the optimiser of θ and, if λ is learned, that of log λ."""
     of_lam = MetaAdam(config.lam_lr) if config.lam_lr else None
-    return MetaAdam(config.meta_lr, eps=config.adam_eps), of_lam
+    half_life = config.meta_lr_half_life or math.inf
+    of_theta = MetaAdam(config.meta_lr, eps=config.adam_eps, half_life=half_life)
+    return of_theta, of_lam
 
 
 def first_theta(config: Config, net: Network) -> Array:

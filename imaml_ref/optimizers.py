@@ -2,11 +2,14 @@
 
     SGD    θ ← θ − α g
     Adam   m ← β₁ m + (1 − β₁) g,   s ← β₂ s + (1 − β₂) g²,
-           θ ← θ − α (m / (1 − β₁ᵏ)) / (√(s / (1 − β₂ᵏ)) + ε)     at step k = 1, 2, …
+           θ ← θ − α_k (m / (1 − β₁ᵏ)) / (√(s / (1 − β₂ᵏ)) + ε)   at step k = 1, 2, …
+           α_k = α 2^(−(k − 1)/h),   constant where the half-life h is infinite
 
-Source: Kingma & Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015, alg. 1.
+Source: Kingma & Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015, alg. 1;
+its α_t of section 4 is here a geometric sequence, which asks for no last step.
 """
 
+import math
 from dataclasses import dataclass
 
 from .backend import Array, array_module
@@ -42,12 +45,14 @@ class Adam:
         beta1: Decay of the mean gradient, per step.
         beta2: Decay of the mean squared gradient, per step.
         eps: ε > 0, in units of the gradient.
+        half_life: h > 0, in steps: after h of them, steps are half as long.
     """
 
     step_size: float = 1e-3
     beta1: float = 0.9
     beta2: float = 0.999
     eps: float = 1e-8
+    half_life: float = math.inf
 
     def init(self, theta: Array) -> State:
         """Return m, s and the count of steps k before the first step."""
@@ -64,7 +69,8 @@ class Adam:
         k = state["k"] + 1
         m = self.beta1 * state["m"] + (1 - self.beta1) * grad
         s = self.beta2 * state["s"] + (1 - self.beta2) * grad * grad
-        rate = self.step_size * (1 - self.beta2**k) ** 0.5 / (1 - self.beta1**k)
+        alpha = self.step_size * 2.0 ** (-(k - 1) / self.half_life)
+        rate = alpha * (1 - self.beta2**k) ** 0.5 / (1 - self.beta1**k)
         floor = self.eps * (1 - self.beta2**k) ** 0.5
         step = rate.astype(theta.dtype) * m / (xp.sqrt(s) + floor.astype(theta.dtype))
         return theta - step, {"m": m, "s": s, "k": k}

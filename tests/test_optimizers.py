@@ -27,11 +27,15 @@ def test_sgd_steps_against_the_gradient():
 
 
 @pytest.mark.parametrize(
-    ("step_size", "beta1", "beta2", "eps"),
-    [(1e-3, 0.9, 0.999, 1e-8), (0.2, 0.5, 0.8, 1e-3), (0.1, 0.0, 0.99, 1.0)],
+    ("step_size", "beta1", "beta2", "eps", "half_life"),
+    [
+        (1e-3, 0.9, 0.999, 1e-8, math.inf),
+        (0.2, 0.5, 0.8, 1e-3, 3.0),
+        (0.1, 0.0, 0.99, 1.0, 0.7),
+    ],
 )
-def test_adam_is_algorithm_1_of_kingma_and_ba(step_size, beta1, beta2, eps):
-    optimizer = ir.Adam(step_size, beta1, beta2, eps)
+def test_adam_is_algorithm_1_of_kingma_and_ba(step_size, beta1, beta2, eps, half_life):
+    optimizer = ir.Adam(step_size, beta1, beta2, eps, half_life)
     got, state = run(optimizer, THETA, GRADS)
     for i, theta in enumerate(THETA.tolist()):
         m = v = 0.0
@@ -39,7 +43,8 @@ def test_adam_is_algorithm_1_of_kingma_and_ba(step_size, beta1, beta2, eps):
             m = beta1 * m + (1 - beta1) * g
             v = beta2 * v + (1 - beta2) * g * g
             m_hat, v_hat = m / (1 - beta1**k), v / (1 - beta2**k)
-            theta -= step_size * m_hat / (math.sqrt(v_hat) + eps)
+            alpha = step_size * math.exp(-math.log(2) * (k - 1) / half_life)
+            theta -= alpha * m_hat / (math.sqrt(v_hat) + eps)
         assert_allclose(got[i], theta, rtol=1e-12)
         assert_allclose(state["m"][i], m, rtol=1e-12)
         assert_allclose(state["s"][i], v, rtol=1e-12)
@@ -47,7 +52,9 @@ def test_adam_is_algorithm_1_of_kingma_and_ba(step_size, beta1, beta2, eps):
 
 
 def test_adams_defaults_are_the_usual_ones():
-    assert ir.Adam() == ir.Adam(step_size=1e-3, beta1=0.9, beta2=0.999, eps=1e-8)
+    usual = ir.Adam(step_size=1e-3, beta1=0.9, beta2=0.999, eps=1e-8)
+    assert ir.Adam() == usual
+    assert usual.half_life == math.inf
 
 
 def test_the_first_step_of_adam_has_the_step_size_in_each_coordinate():

@@ -22,7 +22,14 @@ PANELS = {
         "proximal",
     ),
     "Inner loop": ("inner", "inner_steps", "inner_lr"),
-    "Meta-training": ("meta_batch", "meta_steps", "meta_lr", "adam_eps", "seed"),
+    "Meta-training": (
+        "meta_batch",
+        "meta_steps",
+        "meta_lr",
+        "meta_lr_half_life",
+        "adam_eps",
+        "seed",
+    ),
     "Validation and test": ("validation_interval", "validation_tasks", "test_tasks"),
     "Machine": ("device", "dtype", "threads", "checkpoint_seconds"),
 }

@@ -76,6 +76,9 @@ class Config:
     meta_batch: int = key(32, "Tasks per meta-step.", at_least=1)
     meta_steps: int = key(20_000, "Meta-steps in all.", at_least=0)
     meta_lr: float = key(1e-3, "Adam's step for θ.", above=0)
+    meta_lr_half_life: int = key(
+        0, "Meta-steps after which meta-lr is half; 0 keeps it.", at_least=0
+    )
     adam_eps: float = key(1e-3, "Adam's ε.", above=0)
     device: str = key("auto", "Where to compute.", choices=("auto", "cpu", "cuda"))
     dtype: str = key("float32", "Precision.", choices=("float32", "float64"))
