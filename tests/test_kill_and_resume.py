@@ -19,8 +19,8 @@ STEPS = 120
 TRAIN = (
     f"-m imaml_ref train --meta-steps {STEPS} --data sinusoid --num-filters 8 "
     "--meta-batch 8 --meta-lr-half-life 50 --inner-steps 3 "
-    "--inner-lr 0.001 --lam-lr 0.1 --validation-interval 7 --validation-tasks 6 --test-tasks 5 "
-    "--checkpoint-seconds 0 --resume"
+    "--inner-lr 0.001 --lam-lr 0.1 --validation-interval 7 --validation-tasks 6 "
+    "--test-tasks 5 --checkpoint-seconds 0 --resume"
 ).split()
 QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
