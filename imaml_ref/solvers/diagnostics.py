@@ -46,7 +46,8 @@ def stacked(kind: Any, records: Sequence[Any], num_tasks: int) -> list[np.ndarra
 def quotients(c: np.ndarray, squared_p: np.ndarray, seen: np.ndarray) -> np.ndarray:
     """Return the smallest c / pᵀp of those seen, (T,); inf if there is none."""
     rayleigh = np.full(c.shape, np.inf)
-    np.divide(c, squared_p, out=rayleigh, where=seen)
+    # A direction so short that its square underflows says nothing.
+    np.divide(c, squared_p, out=rayleigh, where=seen & (squared_p > 0))
     return rayleigh.min(0, initial=np.inf)
 
 

@@ -1,0 +1,36 @@
+"""Tell anyone whether their meta-gradient is right, and if not, which mistake it is.
+
+report = conformance.check(obj)        any of loss, grad, hvp, gnvp, solve, …
+report = conformance.check_file(path)  answers that another program wrote
+"""
+
+from .answers import Attempt, BadAnswer, read_answers, write_answers
+from .asking import ask
+from .case import Answer, Case
+from .check import check, check_file
+from .computation import Computation, Refused
+from .engine import Engine
+from .judge import Report, Verdict, judge
+from .levels import LEVELS
+from .suite import export_inputs, load_suite
+
+__all__ = [
+    "LEVELS",
+    "Answer",
+    "Attempt",
+    "BadAnswer",
+    "Case",
+    "Computation",
+    "Engine",
+    "Refused",
+    "Report",
+    "Verdict",
+    "ask",
+    "check",
+    "check_file",
+    "export_inputs",
+    "judge",
+    "load_suite",
+    "read_answers",
+    "write_answers",
+]

@@ -1,0 +1,157 @@
+"""Answers as they come: from an object, or from a file.
+
+An answer file has schema ``imaml_ref/conformance-answers``, version 1, and holds
+
+    /answers/CASE/LEVEL/NAME    float64 or float32: one array, flat where it is in our
+                                files; or a group with one dataset per tensor
+    /answers/CASE/LEVEL         attribute ``warned`` (optional): a text, if the program
+                                says that there is no trustworthy answer
+
+What is absent counts as not attempted.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy
+
+from ..files import BadFile, atomic_h5, open_h5
+from .case import Array, Case
+from .levels import LEVELS
+
+SCHEMA, VERSION = "imaml_ref/conformance-answers", 1
+
+
+class BadAnswer(ValueError):
+    """An answer that cannot be compared: of another shape or dtype, NaN, incomplete."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What was answered to one level of a case.
+
+    Args:
+        values: Answers by name, as they came.
+        warned: What was said against them; empty if nothing.
+        failed: Why there is no answer though one was tried; empty if there is one.
+    """
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    warned: str = ""
+    failed: str = ""
+
+
+Attempts = dict[tuple[str, str], Attempt]
+
+
+def read_answers(path: str | Path, cases: Mapping[str, Case]) -> Attempts:
+    """Read a file of answers.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        BadFile: If it is truncated, foreign or of a newer version, or answers a case or
+            level that the suite does not have.
+    """
+    with open_h5(path, schema=SCHEMA, version=VERSION) as file:
+        found, given = {}, file.get("answers", {})
+        for name in given:
+            if name not in cases:
+                raise BadFile(
+                    f"{path} answers a case {name!r} that this suite does not have; it "
+                    "may belong to a newer suite: update imaml_ref, or export again"
+                )
+            for level in given[name]:
+                if level not in cases[name].levels:
+                    asked = ", ".join(cases[name].levels)
+                    raise BadFile(f"{path}: {name} asks for {asked}, not for {level!r}")
+                found[name, level] = read_attempt(given[name][level])
+        return found
+
+
+def read_attempt(place: h5py.Group) -> Attempt:
+    """Read the answers to one level."""
+    values = {name: read_value(item) for name, item in place.items()}
+    return Attempt(values, str(place.attrs.get("warned", "")))
+
+
+def read_value(item: h5py.Dataset | h5py.Group) -> Any:
+    """Read an array, or the tensors of a group by name."""
+    if isinstance(item, h5py.Group):
+        return {name: read_value(part) for name, part in item.items()}
+    return numpy.asarray(item[()])
+
+
+def write_answers(path: str | Path, attempts: Attempts) -> None:
+    """Write answers, each with what was said against it."""
+    with atomic_h5(path, schema=SCHEMA, version=VERSION) as file:
+        for (name, level), attempt in attempts.items():
+            place = file.create_group(f"answers/{name}/{level}")
+            if attempt.warned:
+                place.attrs["warned"] = attempt.warned
+            for answer, value in attempt.values.items():
+                write_value(place, answer, value)
+
+
+def write_value(place: h5py.Group, name: str, value: Any) -> None:
+    """Write an array, or tensors by name."""
+    if isinstance(value, Mapping):
+        group = place.create_group(name)
+        for part, tensor in value.items():
+            group.create_dataset(part, data=tensor)
+    else:
+        place.create_dataset(name, data=value)
+
+
+def comparable(case: Case, level: str, name: str, value: Any) -> Array:
+    """Return an answer as an array of the shape that is wanted.
+
+    Raises:
+        BadAnswer: If it cannot be compared, with what is wrong in one line.
+    """
+    want = case.answers[level][name].want
+    where = f"{case.name} {level} {name}"
+    if isinstance(value, Mapping):
+        value = packed(case, where, value)
+    value = numpy.asarray(value)
+    if value.dtype not in (numpy.float64, numpy.float32):
+        raise BadAnswer(f"{where} is {value.dtype}; answer in float64 or float32")
+    if value.shape != want.shape:
+        raise BadAnswer(
+            f"{where} expects shape {want.shape}, got {value.shape}"
+            + (" = (tasks, parameters)" if want.ndim == 2 else "")
+        )
+    if not numpy.isfinite(value).all():
+        first = tuple(int(i) for i in numpy.argwhere(~numpy.isfinite(value))[0])
+        raise BadAnswer(f"{where} is {value[first]} at {first}")
+    return value
+
+
+def packed(case: Case, where: str, tensors: Mapping[str, Any]) -> Array:
+    """Return the tensors of a group as one flat array.
+
+    Raises:
+        BadAnswer: If a tensor is missing or unknown, or its shape is not ours.
+    """
+    known = {tensor.name: tensor for tensor in case.tensors}
+    odd = sorted(set(tensors) ^ set(known))
+    if odd:
+        kind = "unknown" if odd[0] in tensors else "missing"
+        raise BadAnswer(f"{where}: tensor {odd[0]} is {kind}")
+    for name, value in tensors.items():
+        shape, wanted = numpy.shape(value), known[name].shape
+        if shape[len(shape) - len(wanted) :] != wanted:
+            moved = sorted(shape[-len(wanted) :]) == sorted(wanted)
+            raise BadAnswer(
+                f"{where}: tensor {name} expects shape (..., "
+                f"{', '.join(map(str, wanted))}), axes {', '.join(known[name].axes)}, "
+                f"got {shape}" + ("; its axes are in another order" if moved else "")
+            )
+    return case.pack({name: numpy.asarray(value) for name, value in tensors.items()})
+
+
+def asked(cases: Iterable[Case]) -> list[tuple[Case, str]]:
+    """Return every case with every level that it asks for."""
+    return [(case, level) for case in cases for level in LEVELS if level in case.levels]

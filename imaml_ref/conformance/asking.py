@@ -1,0 +1,112 @@
+"""Ask an object: any of loss, grad, hvp, gnvp, solve, meta_grad, outer_step.
+
+    loss(case) → (T,)                    L at case.phi, on the support sets
+    grad(case) → (T, P)                  ∇L there
+    hvp(case), gnvp(case) → (T, P)       H v and G v there, v = case.v
+    solve(A, b) → (n,)                   x with A x = b
+    meta_grad(case, phi) → (P,)          (5) at given φ (T, P); case.theta, case.lam
+    meta_grad(case) → (P,)               (5) at the solution of (1)
+    outer_step(case, theta, state)       → θ, or θ and a state; ``state`` is first None
+
+An array may be given as a dict of tensors by name.  A method that is absent, or raises
+NotImplementedError, is not attempted.  Where there is no trustworthy answer, warn
+(``warnings.warn``) or raise.
+"""
+
+import warnings
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+import numpy
+
+from .answers import Attempt, Attempts, asked
+from .case import Case
+from .levels import OUTER_STEPS
+
+# Warnings about the use of a library, not about its answer.
+HOUSEKEEPING = (
+    DeprecationWarning,
+    PendingDeprecationWarning,
+    FutureWarning,
+    ImportWarning,
+)
+METHODS = ("loss", "grad", "hvp", "gnvp", "solve", "meta_grad", "outer_step")
+
+
+def ask(
+    subject: Any,
+    cases: Iterable[Case],
+    dtype: str = "float64",
+    observe: Callable[[Case, str], Any] | None = None,
+) -> Attempts:
+    """Return what an object answers to every level of some cases.
+
+    Args:
+        subject: An object with any of the methods above.
+        cases: The cases, in float64.
+        dtype: Precision in which it is asked, "float64" or "float32".
+        observe: Called before each level with the case and the level.
+
+    Raises:
+        TypeError: If the object has none of the methods.
+    """
+    if not any(callable(getattr(subject, name, None)) for name in METHODS):
+        raise TypeError(
+            f"{type(subject).__name__} has none of the methods {', '.join(METHODS)}; "
+            "see imaml_ref.conformance.asking"
+        )
+    found = {}
+    for case, level in asked(cases):
+        if observe is not None:
+            observe(case, level)
+        found[case.name, level] = attempt(subject, case.astype(dtype), level)
+    return found
+
+
+def attempt(subject: Any, case: Case, level: str) -> Attempt:
+    """Return what an object answers to one level."""
+    values, said, failed = {}, [], ""
+    for name, question in questions(subject, case, level).items():
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                values[name] = question()
+            except NotImplementedError:
+                continue
+            except Exception as error:
+                failed = f"{type(error).__name__}: {error}"
+        said += [
+            str(w.message) for w in caught if not issubclass(w.category, HOUSEKEEPING)
+        ]
+    return Attempt(values, "; ".join(dict.fromkeys(said)), failed)
+
+
+def questions(subject: Any, case: Case, level: str) -> dict[str, Callable[[], Any]]:
+    """Return what to call for each answer of a level; absent methods are left out."""
+    found: dict[str, tuple[str, Callable]]
+    if level == "L3":
+        found = {"x": ("solve", lambda f: f(case.A, case.b))}
+    elif level == "L4":
+        found = {"meta_grad": ("meta_grad", lambda f: f(case, case.solution))}
+    elif level == "L5":
+        found = {"meta_grad": ("meta_grad", lambda f: f(case))}
+    elif level in OUTER_STEPS:
+        count = OUTER_STEPS[level]
+        found = {"theta": ("outer_step", lambda f: outer_steps(f, case, count))}
+    else:
+        names = ("loss", "grad") if level == "L1" else ("hvp", "gnvp")
+        found = {name: (name, lambda f: f(case)) for name in names}
+    methods = {n: (getattr(subject, name, None), f) for n, (name, f) in found.items()}
+    return {n: partial(f, method) for n, (method, f) in methods.items() if method}
+
+
+def outer_steps(outer_step: Callable, case: Case, count: int) -> Any:
+    """Return θ after some outer steps, the state handed on."""
+    theta, state = case.theta, None
+    for _ in range(count):
+        out = outer_step(case, theta, state)
+        theta, state = out if isinstance(out, tuple) else (out, None)
+        if isinstance(theta, dict):
+            theta = case.pack({k: numpy.asarray(a) for k, a in theta.items()})
+    return theta

@@ -1,0 +1,87 @@
+"""Generate the suite, from the recipes to the certified answers.
+
+    python -m imaml_ref.conformance.build suite.h5
+
+Inputs come out bit for bit the same everywhere; answers to their certified digits.
+"""
+
+import sys
+from collections.abc import Iterator
+from itertools import chain
+
+import numpy
+
+from ..parallel import one_blas_thread
+from .case import Case
+from .certify import certified, second_order_share
+from .grid import on_grid
+from .recipes import conditioned, networks, refused, variations
+from .suite import write_suite
+from .systems import systems
+
+LEAST_SECOND_ORDER = 0.05
+SPARE = 0.5  # digits by which a certificate exceeds what is required
+
+
+def cases() -> Iterator[Case]:
+    """Yield every case with its answers.
+
+    Raises:
+        AssertionError: If a case is not what it is meant to be.
+    """
+    for case, levels in chain(networks(), variations(), conditioned()):
+        yield checked(certified(case, levels))
+    yield from map(checked, refused())
+    for case in systems():
+        yield checked(case if case.refuse else certified(case, ("L3",)))
+
+
+def checked(case: Case) -> Case:
+    """Return a case that is what it is meant to be.
+
+    Raises:
+        AssertionError: If its inputs are off the grid, its certificates too weak, or its
+            second-order terms too small.
+    """
+    for name, a in case.inputs.items():
+        scale = 2.0**30 if case.name == "tiny-right-hand-side" and name == "b" else 1.0
+        demand(
+            name == "solution" or on_grid(a * scale), case, f"{name} is off the grid"
+        )
+    for level, answers in case.answers.items():
+        for name, answer in answers.items():
+            enough = answer.certified >= answer.required["float64"] + SPARE
+            demand(enough, case, f"{level} {name}: {answer.certified:.1f} digits")
+    if case.second_order and "L4" in case.answers:
+        share = second_order_share(case)
+        demand(share >= LEAST_SECOND_ORDER, case, f"first order is {share:.1%} away")
+    return case
+
+
+def demand(condition: bool, case: Case, text: str) -> None:
+    """Stop where a case is not what it is meant to be.
+
+    Raises:
+        AssertionError: If the condition does not hold.
+    """
+    if not condition:
+        raise AssertionError(f"{case.name}: {text}")
+
+
+def main(arguments: list[str]) -> None:
+    """Write the suite to the path that is given, and print what it holds."""
+    (path,) = arguments
+    with one_blas_thread(), numpy.errstate(all="raise", under="ignore"):
+        found = []
+        for case in cases():
+            found.append(case)
+            digits = [
+                a.certified for level in case.answers.values() for a in level.values()
+            ]
+            least = f"{min(digits):.1f} digits" if digits else "refused"
+            print(f"{case.name:22} {' '.join(case.levels):22} {least}", flush=True)
+        write_suite(path, found)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,150 @@
+"""A case of the suite: a problem, and apart from it the certified answers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy
+
+from ..data.tasks import TaskBatch
+from ..network import Network
+from .levels import LEVELS
+from .plain import Tensor, built, tensors
+
+Array = numpy.ndarray
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is right, and how we know.
+
+    Args:
+        want: The answer, float64.
+        certified: Digits in which the routes agree.
+        routes: How it was computed, at least two ways.
+        kappa: Condition number: relative change of the answer over that of the input.
+        required: Digits that are asked for, by dtype: min(stated, −log₁₀(κu) − 2).
+    """
+
+    want: Array
+    certified: float
+    routes: tuple[str, ...]
+    kappa: float
+    required: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A problem, its inputs multiples of 2⁻¹⁰, and its answers.
+
+    Args:
+        name: Such as ``mlp-tanh``.
+        title: What it is there for, one sentence.
+        inputs: Arrays by name: ``theta`` (P,), ``phi`` and ``v`` (T, P), ``lam`` () or
+            (P,), ``support_x`` (T, N, ...), ``support_y``, ``query_x``, ``query_y``; or
+            ``A`` (n, n) and ``b`` (n,).  ``solution`` (T, P), the φ* given at L4, is
+            computed, and no multiple of 2⁻¹⁰.
+        answers: Certified answers by level and name.
+        refuse: Levels that have no trustworthy answer, each with the reason: whoever
+            computes one there must warn.
+        network: The network as plain data; None for a linear system.
+        loss: "cross-entropy", the mean of −log softmax, or "squared-error", the mean
+            over examples of ½‖z − y‖².
+        outer: Optimiser of the outer steps and its numbers.
+        second_order: Whether the first-order answer is at least 5 % away.
+    """
+
+    name: str
+    title: str
+    inputs: Mapping[str, Array]
+    answers: Mapping[str, Mapping[str, Answer]] = field(default_factory=dict)
+    refuse: Mapping[str, str] = field(default_factory=dict)
+    network: Mapping[str, Any] | None = None
+    loss: str = ""
+    outer: Mapping[str, Any] = field(default_factory=dict)
+    second_order: bool = False
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """The levels at which something is asked."""
+        return tuple(n for n in LEVELS if n in self.answers or n in self.refuse)
+
+    @property
+    def theta(self) -> Array:
+        """θ, (P,)."""
+        return self.inputs["theta"]
+
+    @property
+    def phi(self) -> Array:
+        """The φ of L1 and L2, (T, P): any point, not a solution."""
+        return self.inputs["phi"]
+
+    @property
+    def v(self) -> Array:
+        """The directions of L2, (T, P)."""
+        return self.inputs["v"]
+
+    @property
+    def solution(self) -> Array:
+        """The φ given at L4, (T, P)."""
+        return self.inputs["solution"]
+
+    @property
+    def lam(self) -> Any:
+        """λ, a number or (P,)."""
+        lam = self.inputs["lam"]
+        return lam.item() if lam.ndim == 0 else lam
+
+    @property
+    def A(self) -> Array:
+        """The matrix of L3, (n, n)."""
+        return self.inputs["A"]
+
+    @property
+    def b(self) -> Array:
+        """The right-hand side of L3, (n,)."""
+        return self.inputs["b"]
+
+    @property
+    def num_tasks(self) -> int:
+        """T."""
+        return len(self.inputs["support_x"])
+
+    @cached_property
+    def tasks(self) -> TaskBatch:
+        """Support and query sets."""
+        names = ("support_x", "support_y", "query_x", "query_y")
+        return TaskBatch(*(self.inputs[name] for name in names))
+
+    @cached_property
+    def net(self) -> Network:
+        """The network, of our own layers."""
+        return built(self.network or {})
+
+    @cached_property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """Where each parameter lies in a flat vector; empty for a linear system."""
+        return tensors(self.net) if self.network else ()
+
+    def unpack(self, flat: Array) -> dict[str, Array]:
+        """Return the tensors (..., *shape) of a flat array (..., P), by name."""
+        return self.net.layout.unpack(flat)
+
+    def pack(self, named: Mapping[str, Array]) -> Array:
+        """Return a flat array (..., P) from tensors (..., *shape) by name."""
+        return self.net.layout.pack(named)
+
+    def at(self, theta: Array) -> "Case":
+        """Return the same problem at another θ, without answers."""
+        return replace(self, inputs={**self.inputs, "theta": theta}, answers={})
+
+    def astype(self, dtype: str) -> "Case":
+        """Return the case with its real inputs in another precision."""
+        return replace(
+            self,
+            inputs={
+                name: a.astype(dtype) if a.dtype.kind == "f" else a
+                for name, a in self.inputs.items()
+            },
+        )

@@ -1,0 +1,117 @@
+"""What imaml_ref itself computes, as an object that the suite can judge."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy
+
+from ..backend import to_device, to_host
+from ..data.tasks import TaskBatch
+from ..implicit import implicit_gradient, implicit_gradient_at
+from ..inner import NewtonCG
+from ..objective import TaskLoss
+from ..solvers import CertifiedCG, Status
+from .case import Array, Case
+from .computation import LOSSES, STATIONARY, Computation, Refused
+
+STOP = 16.0  # ‖∇G‖ at which the inner loop ends, in roundoffs
+
+
+@dataclass(frozen=True)
+class Engine:
+    """The package's own layers, inner solver and conjugate gradients.
+
+    The dtype is that of the case.
+
+    Args:
+        device: "cpu" or "cuda".
+        newton_steps: Steps of the inner loop, at most.
+    """
+
+    device: str = "cpu"
+    newton_steps: int = 20
+
+    def put(self, a: Any) -> Any:
+        """Return an array where the engine computes; numbers stay as they are."""
+        return to_device(a) if self.device == "cuda" and hasattr(a, "dtype") else a
+
+    def task_loss(self, case: Case) -> TaskLoss:
+        """Return the loss of a task."""
+        return TaskLoss(case.net, LOSSES[case.loss]())
+
+    def tasks(self, case: Case) -> TaskBatch:
+        """Return the tasks."""
+        tasks = case.tasks
+        arrays = (tasks.support_x, tasks.support_y, tasks.query_x, tasks.query_y)
+        return TaskBatch(*map(self.put, arrays))
+
+    def at_phi(self, case: Case):
+        """Return the linearisation of L at the φ of the case."""
+        tasks = self.tasks(case)
+        return self.task_loss(case).linearize(
+            self.put(case.phi), tasks.support_x, tasks.support_y
+        )
+
+    def loss(self, case: Case) -> Array:
+        """Return L (T,)."""
+        return to_host(self.at_phi(case).value)
+
+    def grad(self, case: Case) -> Array:
+        """Return ∇L (T, P)."""
+        return to_host(self.at_phi(case).grad)
+
+    def hvp(self, case: Case) -> Array:
+        """Return H v (T, P)."""
+        return to_host(self.at_phi(case).hvp(self.put(case.v)))
+
+    def gnvp(self, case: Case) -> Array:
+        """Return G v (T, P)."""
+        return to_host(self.at_phi(case).gnvp(self.put(case.v)))
+
+    def solve(self, A: Array, b: Array) -> Array:
+        """Return x with A x = b, by conjugate gradients.
+
+        Raises:
+            Refused: If A is seen not to be positive definite.
+        """
+        A = self.put(A)
+        x, info = solver_for(b).solve(lambda p: p @ A.T, self.put(b[None]))
+        if info.status[0] == Status.NEGATIVE_CURVATURE:
+            raise Refused(info.message(0))
+        return to_host(x)[0]
+
+    def meta_grad(self, case: Case, phi: Array | None = None) -> Array:
+        """Return (5), (P,), at a φ (T, P) or at the solution of (1).
+
+        Raises:
+            Refused: If φ is not stationary, or H + Λ not positive definite.
+        """
+        settings = {"lam": self.put(case.lam), "solver": solver_for(case.theta)}
+        loss, tasks, theta = (
+            self.task_loss(case),
+            self.tasks(case),
+            self.put(case.theta),
+        )
+        if phi is None:
+            tol = STOP * float(numpy.finfo(theta.dtype).eps)
+            inner = NewtonCG(self.newton_steps, cg_steps=len(theta), tol=tol)
+            out = implicit_gradient(loss, theta, tasks, inner=inner, **settings)
+            return to_host(out.grad)
+        out = implicit_gradient_at(loss, theta, self.put(phi), tasks, **settings)
+        pull = numpy.linalg.norm(to_host(case.lam * (phi - case.theta)), axis=1)
+        share = (out.diagnostics.inner_residual / pull).max()
+        if not share < STATIONARY:
+            raise Refused(f"φ is not stationary: ‖∇G‖ is {share:.2g} of ‖Λ(φ − θ)‖")
+        return to_host(out.grad)
+
+    def outer_step(self, case: Case, theta: Array, state: Any) -> tuple[Array, Any]:
+        """Return the next θ (P,) and the state of the optimiser."""
+        optimizer = Computation().optimizer(case)
+        state = optimizer.init(theta) if state is None else state
+        return optimizer.step(theta, self.meta_grad(case.at(theta)), state)
+
+
+def solver_for(b: Array) -> CertifiedCG:
+    """Return conjugate gradients as exact as the dtype of b allows."""
+    rtol = 8 * float(numpy.finfo(b.dtype).eps)
+    return CertifiedCG(rtol=rtol, refresh=1000, on_negative_curvature="refuse")

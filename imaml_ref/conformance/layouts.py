@@ -1,0 +1,48 @@
+"""Recognise tensors whose axes are in another order than ours."""
+
+from itertools import permutations
+
+import numpy
+
+from ..checks import digits
+from .agreement import rows
+from .case import Array, Case
+from .plain import Tensor
+
+
+def layout_hint(case: Case, got: Array, want: Array, required: float) -> str:
+    """Say which tensors are right but for the order of their axes; empty if none is.
+
+    Args:
+        case: Whose answer it is.
+        got: An answer that is not right, flat.
+        want: The right one.
+        required: Digits in which a tensor must agree to be recognised.
+    """
+    found = [order_of(t, case, got, want, required) for t in case.tensors]
+    texts = [text for text in found if text]
+    return "; ".join(texts)
+
+
+def order_of(
+    tensor: Tensor, case: Case, got: Array, want: Array, required: float
+) -> str:
+    """Say in which order the axes of a tensor are, if not in ours."""
+    if want.ndim == 0 or want.shape[-1] != case.net.layout.size:
+        return ""
+    pairs = [(g[tensor.where], w[tensor.where]) for _, g, w in rows(case, got, want)]
+    for order in permutations(range(len(tensor.shape))):
+        shape = tuple(tensor.shape[i] for i in order)
+        back = tuple(int(i) for i in numpy.argsort(order))
+        agree = all(
+            digits(g.reshape(shape).transpose(back).ravel(), w) >= max(required, 3.0)
+            for g, w in pairs
+        )
+        if agree:
+            same = order == tuple(range(len(order)))
+            names = ", ".join(tensor.axes[i] for i in order)
+            ours = ", ".join(tensor.axes)
+            return (
+                "" if same else f"{tensor.name} is in the order ({names}), not ({ours})"
+            )
+    return ""

@@ -1,0 +1,338 @@
+"""The problems of the suite: which network, which data, which λ, and what for."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy
+
+from .. import architectures
+from ..layers import (
+    ELU,
+    AveragePool2d,
+    BatchNorm2d,
+    Conv2d,
+    Flatten,
+    GlobalAveragePool2d,
+    Layer,
+    Linear,
+    MaxPool2d,
+    ReLU,
+    Softplus,
+    Tanh,
+    ZeroPad2d,
+)
+from ..network import Network
+from .case import Case
+from .computation import Computation
+from .grid import Grid
+from .plain import described
+
+SGD, ADAM = {"optimizer": "sgd", "step_size": 0.25}, {"optimizer": "adam"}
+AT_PHI, TO_STEP = ("L1", "L2", "L4", "L5"), ("L1", "L2", "L4", "L5", "L6")
+ALL = (*TO_STEP, "L7")
+
+
+def mlp(activation: Callable, outputs: int = 3, hidden: tuple[int, ...] = (4,)):
+    """Return a network on three features."""
+    return architectures.mlp((3,), hidden, outputs, activation=activation)
+
+
+def conv_net(*middle, bias: bool = True) -> Network:
+    """Return a convolution, more layers, and a linear layer of three outputs."""
+    image, channels, features = (5, 4, 1), 3, 12
+    conv = Conv2d(image[-1], channels, padding=(1, 1), use_bias=bias)
+    layers: dict[str, Layer] = {"conv1": conv}
+    layers |= {name_of(layer): layer for layer in middle}
+    layers |= {"flatten": Flatten(), "head": Linear(features, 3)}
+    return Network(layers, image)
+
+
+def name_of(layer: Layer) -> str:
+    """Return what a layer of the middle is called."""
+    if isinstance(layer, BatchNorm2d):
+        return "norm1"
+    pools = isinstance(layer, AveragePool2d | MaxPool2d)
+    return "pool1" if pools else "activation1"
+
+
+def strided_net(activation: Callable) -> Network:
+    """Return two strided blocks with a row and a column of zeros between them."""
+    layers = {
+        "conv1": Conv2d(1, 2, stride=(2, 2), padding=(1, 1), use_bias=False),
+        "norm1": BatchNorm2d(2),
+        "activation1": activation(),
+        "pad": ZeroPad2d(),
+        "conv2": Conv2d(2, 3, (3, 2), stride=(2, 1), use_bias=False),
+        "norm2": BatchNorm2d(3),
+        "activation2": activation(),
+        "flatten": Flatten(),
+        "head": Linear(9, 3),
+    }
+    return Network(layers, (6, 5, 1))
+
+
+def problem(
+    name: str,
+    title: str,
+    net: Network,
+    *,
+    loss: str = "cross-entropy",
+    lam: float = 2.0,
+    vector: bool = False,
+    tasks: int = 2,
+    support: int = 5,
+    query: int = 4,
+    span: float = 0.5,
+    levels: tuple[str, ...] = AT_PHI,
+    outer: dict[str, Any] | None = None,
+    second_order: bool = True,
+    seed: int | None = None,
+) -> tuple[Case, tuple[str, ...]]:
+    """Draw the inputs of a case; return it with the levels that it asks for."""
+    grid = Grid(sum(name.encode()) if seed is None else seed)
+    P = net.layout.size
+    inputs = {
+        "theta": grid.reals((P,), span),
+        "phi": grid.reals((tasks, P), span),
+        "v": grid.reals((tasks, P)),
+        "lam": grid.positive((P,), lam / 2, 2 * lam) if vector else numpy.array(lam),
+    }
+    for which, count in (("support", support), ("query", query)):
+        inputs[f"{which}_x"] = grid.reals((tasks, count, *net.input_shape))
+        inputs[f"{which}_y"] = labels(grid, loss, tasks, count, net.num_outputs)
+    case = Case(
+        name,
+        title,
+        inputs,
+        network=described(net),
+        loss=loss,
+        outer=SGD if outer is None else outer,
+        second_order=second_order,
+    )
+    return case, levels
+
+
+def labels(grid: Grid, loss: str, tasks: int, count: int, outputs: int):
+    """Draw classes, or targets for the squared error."""
+    if loss == "squared-error":
+        return grid.reals((tasks, count, outputs), 2.0)
+    return grid.integers(0, outputs - 1, (tasks, count))
+
+
+def networks() -> Iterator[tuple[Case, tuple[str, ...]]]:
+    """Yield every network of the suite once."""
+    yield problem(
+        "ridge",
+        "A linear model with the squared error: everything has a closed form.",
+        architectures.linear((3,), 2),
+        loss="squared-error",
+        lam=0.5,
+        support=6,
+        levels=ALL,
+    )
+    yield problem(
+        "logistic",
+        "A linear model with cross-entropy: H depends on φ and is rank deficient.",
+        architectures.linear((3,), 3),
+        lam=0.25,
+        tasks=3,
+        levels=ALL,
+    )
+    yield problem("mlp-tanh", "A smooth activation, act″ ≠ 0.", mlp(Tanh), levels=ALL)
+    yield problem(
+        "mlp-softplus",
+        "Another smooth activation, two hidden layers, the squared error.",
+        mlp(Softplus, 2, (4, 3)),
+        loss="squared-error",
+        levels=TO_STEP,
+    )
+    yield problem("mlp-elu", "An activation with a kink in its slope.", mlp(ELU))
+    yield problem(
+        "mlp-relu", "A kinked activation, act″ = 0.", mlp(ReLU), levels=TO_STEP, seed=0
+    )
+    yield problem(
+        "conv-tanh",
+        "A convolution without batch normalisation, average-pooling.",
+        conv_net(Tanh(), AveragePool2d()),
+        levels=TO_STEP,
+    )
+    yield problem(
+        "conv-norm-tanh",
+        "Batch normalisation with the statistics of the batch, smooth.",
+        conv_net(BatchNorm2d(3), Tanh(), AveragePool2d(), bias=False),
+        levels=ALL,
+    )
+    yield problem(
+        "conv-norm-bias",
+        "A bias before batch normalisation: its gradient is zero but for rounding.",
+        conv_net(BatchNorm2d(3), Softplus(), AveragePool2d()),
+        levels=TO_STEP,
+    )
+    yield problem(
+        "conv-norm-relu",
+        "Batch normalisation, kinks and max-pooling.",
+        conv_net(BatchNorm2d(3), ReLU(), MaxPool2d(), bias=False),
+        levels=TO_STEP,
+        seed=24,
+    )
+    yield problem(
+        "conv-global",
+        "Global average-pooling over the softplus of two input channels.",
+        conv_global(),
+    )
+    yield problem(
+        "strided-softplus",
+        "Strides, unequal windows, zero padding, two normalised blocks.",
+        strided_net(Softplus),
+        levels=TO_STEP,
+    )
+    yield problem(
+        "strided-relu",
+        "The block structure of the Omniglot network, kinked.",
+        strided_net(ReLU),
+        seed=21,
+    )
+
+
+def conv_global() -> Network:
+    """Return a network on images of two channels."""
+    layers = {
+        "conv1": Conv2d(2, 4, kernel_size=(2, 3)),
+        "activation1": Softplus(),
+        "pool1": GlobalAveragePool2d(),
+        "head": Linear(4, 3),
+    }
+    return Network(layers, (4, 5, 2))
+
+
+def variations() -> Iterator[tuple[Case, tuple[str, ...]]]:
+    """Yield other λ, other tasks, other data, other outer steps."""
+    yield problem(
+        "ridge-lam-vector",
+        "A λ per parameter, closed form.",
+        architectures.linear((3,), 2),
+        loss="squared-error",
+        lam=0.5,
+        vector=True,
+        levels=TO_STEP,
+    )
+    yield problem(
+        "mlp-lam-vector", "A λ per parameter.", mlp(Tanh), vector=True, levels=TO_STEP
+    )
+    yield problem(
+        "conv-lam-vector",
+        "A λ per parameter, batch normalisation.",
+        conv_net(BatchNorm2d(3), Softplus(), AveragePool2d(), bias=False),
+        vector=True,
+    )
+    yield problem(
+        "lam-large",
+        "λ = 64: the meta-gradient is nearly first order.",
+        mlp(Tanh),
+        lam=64.0,
+        second_order=False,
+    )
+    yield problem(
+        "lam-small",
+        "λ = 1/16: the meta-gradient is far from first order.",
+        architectures.linear((3,), 3),
+        lam=0.0625,
+        support=8,
+    )
+    yield problem("one-task", "T = 1.", mlp(Softplus), tasks=1, levels=TO_STEP)
+    yield problem(
+        "five-tasks", "T = 5: what sums, what averages.", mlp(Softplus), tasks=5
+    )
+    yield problem(
+        "one-example",
+        "One support and two query examples.",
+        mlp(Tanh),
+        support=1,
+        query=2,
+    )
+    yield duplicated()
+    yield tied()
+    yield problem(
+        "more-queries",
+        "A query set larger than the support set, batch normalisation.",
+        conv_net(BatchNorm2d(3), Tanh(), AveragePool2d(), bias=False),
+        support=3,
+        query=7,
+    )
+    yield problem(
+        "adam",
+        "Outer steps by Adam, with the corrections of its moments.",
+        mlp(Tanh),
+        outer=ADAM | {"step_size": 0.125, "beta1": 0.9, "beta2": 0.99, "eps": 2.0**-10},
+        levels=ALL,
+    )
+
+
+def duplicated():
+    """Return a case in which support examples occur twice."""
+    case, levels = problem(
+        "duplicates",
+        "Support examples that occur twice, and count twice.",
+        conv_net(BatchNorm2d(3), Tanh(), AveragePool2d(), bias=False),
+        support=6,
+    )
+    for name in ("support_x", "support_y"):
+        case.inputs[name][:, 4:] = case.inputs[name][:, :2]
+    return case, levels
+
+
+def tied():
+    """Return a case in which windows of a max-pooling hold equal entries."""
+    case, levels = problem(
+        "ties",
+        "Flat images: the largest entry of a window occurs several times.",
+        conv_net(Tanh(), MaxPool2d()),
+    )
+    for name in ("support_x", "query_x"):
+        case.inputs[name][:] = case.inputs[name][:, :, :1, :1]
+    return case, levels
+
+
+def conditioned() -> Iterator[tuple[Case, tuple[str, ...]]]:
+    """Yield ridge regressions whose H + λI has a condition number of 10, 1e3, 1e6."""
+    for name, scales in (
+        ("10", (1, 2, 3)),
+        ("1e3", (1, 8, 32)),
+        ("1e6", (1, 32, 1024)),
+    ):
+        case, levels = problem(
+            f"kappa-{name}",
+            f"A condition number of H + λI of about {name}.",
+            architectures.linear((3,), 2),
+            loss="squared-error",
+            lam=0.25,
+            support=6,
+        )
+        for which in ("support_x", "query_x"):
+            case.inputs[which] *= numpy.array(scales, float)
+        yield case, levels
+
+
+def refused() -> Iterator[Case]:
+    """Yield problems without a trustworthy meta-gradient at the φ that is given."""
+    case, _ = problem("not-stationary", "A φ that solves no inner problem.", mlp(Tanh))
+    yield replace(
+        case,
+        inputs={**case.inputs, "solution": case.phi},
+        refuse={"L4": "φ is not stationary: (5) does not apply"},
+    )
+    case, _ = problem(
+        "saddle",
+        "A stationary φ at which H + λI has a negative eigenvalue.",
+        mlp(Tanh),
+        tasks=1,
+        lam=0.125,
+        span=1.0,
+        seed=2,
+    )
+    yield replace(
+        case,
+        inputs={**case.inputs, "solution": Computation().solution(case)},
+        refuse={"L4": "H + λI is not positive definite: φ is no minimum"},
+    )

@@ -1,0 +1,149 @@
+"""The suite as an HDF5 file, readable without us: docs/conformance-format.md.
+
+/                           schema, schema_version, suite_version
+/cases/NAME                 title, network (JSON), loss, outer (JSON), second_order
+/cases/NAME/inputs/*        θ, φ, v, λ, support and query sets; or A and b
+/cases/NAME/parameters/*    one dataset per tensor: its shape; start, axes
+/cases/NAME/levels/L1/*     what is asked, empty datasets or answers
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy
+
+from ..files import BadFile, atomic_h5, open_h5
+from .case import Answer, Case
+from .levels import LEVELS
+
+SUITE, INPUTS, VERSION = (
+    "imaml_ref/conformance-suite",
+    "imaml_ref/conformance-inputs",
+    1,
+)
+SUITE_VERSION = "1.0"
+
+
+def load_suite(path: str | Path | None = None) -> dict[str, Case]:
+    """Return the cases by name, with their answers.
+
+    Args:
+        path: A suite; by default the one that comes with the package.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        BadFile: If it is truncated, foreign, of a newer version, or lacks a part.
+    """
+    if path is None:
+        with as_file(files(__package__) / "suite.h5") as shipped:
+            return load_suite(shipped)
+    with open_h5(path, schema=SUITE, version=VERSION) as file:
+        try:
+            return {
+                name: read_case(name, file["cases"][name]) for name in file["cases"]
+            }
+        except KeyError as error:
+            raise BadFile(
+                f"{path} is a damaged suite: {error}; write it again"
+            ) from error
+
+
+def write_suite(path: str | Path, cases: Iterable[Case]) -> None:
+    """Write cases with their answers."""
+    with atomic_h5(path, schema=SUITE, version=VERSION) as file:
+        write_cases(file, cases, answers=True)
+
+
+def export_inputs(path: str | Path, cases: Iterable[Case]) -> None:
+    """Write what a program needs in order to answer, without the answers.
+
+    Raises:
+        FileNotFoundError: If the folder does not exist.
+    """
+    with atomic_h5(path, schema=INPUTS, version=VERSION) as file:
+        write_cases(file, cases, answers=False)
+
+
+def write_cases(file: h5py.File, cases: Iterable[Case], *, answers: bool) -> None:
+    """Write cases into a file, with answers or without."""
+    file.attrs["suite_version"] = SUITE_VERSION
+    file.create_group("cases", track_order=True)
+    for case in cases:
+        group = file.create_group(f"cases/{case.name}")
+        write_problem(group, case)
+        for level in case.levels:
+            place = group.create_group(f"levels/{level}")
+            place.attrs["asked"] = list(LEVELS[level].answers)
+            if answers:
+                write_answers(place, case, level)
+
+
+def write_problem(group: h5py.Group, case: Case) -> None:
+    """Write everything of a case but its answers."""
+    group.attrs["title"] = case.title
+    group.attrs["network"] = json.dumps(case.network)
+    group.attrs["loss"] = case.loss
+    group.attrs["outer"] = json.dumps(dict(case.outer))
+    group.attrs["second_order"] = case.second_order
+    for name, a in case.inputs.items():
+        group.create_dataset(f"inputs/{name}", data=a)
+    for tensor in case.tensors:
+        place = group.create_dataset(f"parameters/{tensor.name}", data=tensor.shape)
+        place.attrs["start"] = tensor.start
+        place.attrs["axes"] = ",".join(tensor.axes)
+
+
+def write_answers(place: h5py.Group, case: Case, level: str) -> None:
+    """Write the answers of a level, or why there is none."""
+    if level in case.refuse:
+        place.attrs["refuse"] = case.refuse[level]
+    for name, answer in case.answers.get(level, {}).items():
+        dataset = place.create_dataset(name, data=answer.want)
+        dataset.attrs["certified_digits"] = answer.certified
+        dataset.attrs["routes"] = list(answer.routes)
+        dataset.attrs["kappa"] = answer.kappa
+        for dtype, digits in answer.required.items():
+            dataset.attrs[f"required_{dtype}"] = digits
+
+
+def read_case(name: str, group: h5py.Group) -> Case:
+    """Read a case."""
+    about, levels = group.attrs, group["levels"]
+    return Case(
+        name,
+        about["title"],
+        {
+            k: a[()] if a.ndim else numpy.asarray(a[()])
+            for k, a in group["inputs"].items()
+        },
+        answers={n: read_answers(levels[n]) for n in levels if len(levels[n])},
+        refuse={
+            n: levels[n].attrs["refuse"] for n in levels if "refuse" in levels[n].attrs
+        },
+        network=json.loads(about["network"]),
+        loss=about["loss"],
+        outer=json.loads(about["outer"]),
+        second_order=bool(about["second_order"]),
+    )
+
+
+def read_answers(place: h5py.Group) -> Mapping[str, Answer]:
+    """Read the answers of a level."""
+    return {name: read_answer(dataset) for name, dataset in place.items()}
+
+
+def read_answer(dataset: h5py.Dataset) -> Answer:
+    """Read an answer."""
+    about: Mapping[str, Any] = dataset.attrs
+    required = {d: float(about[f"required_{d}"]) for d in ("float64", "float32")}
+    return Answer(
+        dataset[()],
+        float(about["certified_digits"]),
+        tuple(map(str, about["routes"])),
+        float(about["kappa"]),
+        required,
+    )
