@@ -60,7 +60,8 @@ def described(net: Network) -> dict[str, Any]:
 
 def fields_of(layer) -> dict[str, Any]:
     """Return the sizes of a layer, pairs as lists."""
-    sizes = asdict(layer) if is_dataclass(layer) else {}
+    known = is_dataclass(layer) and not isinstance(layer, type)
+    sizes = asdict(layer) if known else {}
     return {k: list(v) if isinstance(v, tuple) else v for k, v in sizes.items()}
 
 
