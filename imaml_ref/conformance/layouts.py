@@ -31,7 +31,7 @@ def order_of(
     if want.ndim == 0 or want.shape[-1] != case.net.layout.size:
         return ""
     pairs = [(g[tensor.where], w[tensor.where]) for _, g, w in rows(case, got, want)]
-    for order in permutations(range(len(tensor.shape))):
+    for order in orders(len(tensor.shape)):
         shape = tuple(tensor.shape[i] for i in order)
         back = tuple(int(i) for i in numpy.argsort(order))
         agree = all(
@@ -46,3 +46,10 @@ def order_of(
                 "" if same else f"{tensor.name} is in the order ({names}), not ({ours})"
             )
     return ""
+
+
+def orders(num_axes: int) -> list[tuple[int, ...]]:
+    """Return every order of axes: ours first, then PyTorch's (out, in, kh, kw)."""
+    known = [tuple(range(num_axes)), {2: (1, 0), 4: (3, 2, 0, 1)}.get(num_axes)]
+    rest = permutations(range(num_axes))
+    return list(dict.fromkeys(o for o in [*known, *rest] if o is not None))
