@@ -40,8 +40,8 @@ def checked(case: Case) -> Case:
     """Return a case that is what it is meant to be.
 
     Raises:
-        AssertionError: If its inputs are off the grid, its certificates too weak, or its
-            second-order terms too small.
+        AssertionError: If its inputs are off the grid, its certificates too weak, or
+            its second-order terms too small.
     """
     for name, a in case.inputs.items():
         scale = 2.0**30 if case.name == "tiny-right-hand-side" and name == "b" else 1.0
