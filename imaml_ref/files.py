@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import h5py
+import numpy
 
 
 class BadFile(ValueError):
@@ -103,8 +104,8 @@ def check_schema(file: h5py.File, path, schema: str, version: int) -> None:
     Raises:
         BadFile: If they are absent or foreign, or the version is newer than ours.
     """
-    found = file.attrs.get("schema", "none")
-    if not isinstance(found, str) or found != schema:
+    found = text_of(file.attrs.get("schema", "none"))
+    if found != schema:
         raise BadFile(f"{path} has schema {found!r}, expected {schema!r}: foreign file")
     number = file.attrs.get("schema_version", "none")
     if number not in range(1, version + 1):
@@ -112,6 +113,16 @@ def check_schema(file: h5py.File, path, schema: str, version: int) -> None:
             f"{path} has {schema} version {number}, this program reads 1 to {version}; "
             "install a newer imaml_ref"
         )
+
+
+def text_of(attribute) -> str:
+    """Return a text attribute, however another program wrote it.
+
+    C and MATLAB write bytes of a fixed length, R an array of one text.
+    """
+    entries = numpy.ravel(attribute)
+    text = entries[0] if entries.size == 1 else attribute
+    return text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
 
 
 def sync(path: Path) -> None:

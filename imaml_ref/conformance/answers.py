@@ -10,7 +10,7 @@ An answer file has schema ``imaml_ref/conformance-answers``, version 1, and hold
 What is absent counts as not attempted.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from typing import Any
 import h5py
 import numpy
 
-from ..files import BadFile, atomic_h5, open_h5
+from ..files import BadFile, atomic_h5, open_h5, text_of
 from .case import Array, Case
 from .levels import LEVELS
 
@@ -52,36 +52,64 @@ def read_answers(path: str | Path, cases: Mapping[str, Case]) -> Attempts:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        BadFile: If it is truncated, foreign or of a newer version, or answers a case or
-            level that the suite does not have.
+        BadFile: If it is truncated, foreign or of a newer version, or answers a case,
+            level or name that the suite does not have.
     """
+    found = {}
     with open_h5(path, schema=SCHEMA, version=VERSION) as file:
-        found, given = {}, file.get("answers", {})
-        for name in given:
+        for name, levels in members(path, file.get("answers")):
             if name not in cases:
                 raise BadFile(
                     f"{path} answers a case {name!r} that this suite does not have; it "
                     "may belong to a newer suite: update imaml_ref, or export again"
                 )
-            for level in given[name]:
-                if level not in cases[name].levels:
-                    asked = ", ".join(cases[name].levels)
-                    raise BadFile(f"{path}: {name} asks for {asked}, not for {level!r}")
-                found[name, level] = read_attempt(given[name][level])
-        return found
+            for level, place in members(path, levels):
+                refuse_unknown(f"{path}: {name}", level, cases[name].levels)
+                for answer, _ in members(path, place):
+                    at = f"{path}: {name} {level}"
+                    refuse_unknown(at, answer, LEVELS[level].answers)
+                found[name, level] = read_attempt(place)
+    return found
+
+
+def members(path, place: Any) -> Iterator[tuple[str, Any]]:
+    """Yield what is in a group, by name; nothing if there is no group.
+
+    Raises:
+        BadFile: If the place is an array, or cannot be read.
+    """
+    if isinstance(place, h5py.Dataset):
+        raise BadFile(
+            f"{path}: {place.name} is an array; answers are /answers/CASE/LEVEL/NAME"
+        )
+    try:
+        yield from place.items() if place else ()
+    except KeyError as error:
+        raise BadFile(f"{path}: {place.name} is damaged: {error}") from error
+
+
+def refuse_unknown(where: str, name: str, asked: Iterable[str]) -> None:
+    """Stop at a level or an answer that is not asked for.
+
+    Raises:
+        BadFile: If the name is not among those asked for.
+    """
+    if name not in asked:
+        raise BadFile(f"{where} asks for {', '.join(asked)}, not for {name!r}")
 
 
 def read_attempt(place: h5py.Group) -> Attempt:
     """Read the answers to one level."""
     values = {name: read_value(item) for name, item in place.items()}
-    return Attempt(values, str(place.attrs.get("warned", "")))
+    return Attempt(values, text_of(place.attrs.get("warned", "")))
 
 
 def read_value(item: h5py.Dataset | h5py.Group) -> Any:
-    """Read an array, or the tensors of a group by name."""
+    """Read an array in this machine's byte order, or the tensors of a group by name."""
     if isinstance(item, h5py.Group):
         return {name: read_value(part) for name, part in item.items()}
-    return numpy.asarray(item[()])
+    a = numpy.asarray(item[()])
+    return a.astype(a.dtype.newbyteorder("="), copy=False)
 
 
 def write_answers(path: str | Path, attempts: Attempts) -> None:
@@ -114,14 +142,13 @@ def comparable(case: Case, level: str, name: str, value: Any) -> Array:
     want = case.answers[level][name].want
     where = f"{case.name} {level} {name}"
     if isinstance(value, Mapping):
-        value = packed(case, where, value)
-    value = numpy.asarray(value)
-    if value.dtype not in (numpy.float64, numpy.float32):
-        raise BadAnswer(f"{where} is {value.dtype}; answer in float64 or float32")
+        value = packed(case, where, value, want.shape[:-1])
+    value = real(where, value)
     if value.shape != want.shape:
         raise BadAnswer(
             f"{where} expects shape {want.shape}, got {value.shape}"
             + (" = (tasks, parameters)" if want.ndim == 2 else "")
+            + moved(value.shape, want.shape)
         )
     if not numpy.isfinite(value).all():
         first = tuple(int(i) for i in numpy.argwhere(~numpy.isfinite(value))[0])
@@ -129,8 +156,8 @@ def comparable(case: Case, level: str, name: str, value: Any) -> Array:
     return value
 
 
-def packed(case: Case, where: str, tensors: Mapping[str, Any]) -> Array:
-    """Return the tensors of a group as one flat array.
+def packed(case: Case, where: str, tensors: Mapping[str, Any], lead: tuple) -> Array:
+    """Return the tensors of a group, of shapes (*lead, ...), as one flat array.
 
     Raises:
         BadAnswer: If a tensor is missing or unknown, or its shape is not ours.
@@ -140,16 +167,36 @@ def packed(case: Case, where: str, tensors: Mapping[str, Any]) -> Array:
     if odd:
         kind = "unknown" if odd[0] in tensors else "missing"
         raise BadAnswer(f"{where}: tensor {odd[0]} is {kind}")
-    for name, value in tensors.items():
-        shape, wanted = numpy.shape(value), known[name].shape
-        if shape[len(shape) - len(wanted) :] != wanted:
-            moved = sorted(shape[-len(wanted) :]) == sorted(wanted)
+    found = {n: real(f"{where}: tensor {n}", tensors[n]) for n in known}
+    for name, value in found.items():
+        wanted = known[name].shape
+        if value.shape != (*lead, *wanted):
             raise BadAnswer(
                 f"{where}: tensor {name} expects shape (..., "
                 f"{', '.join(map(str, wanted))}), axes {', '.join(known[name].axes)}, "
-                f"got {shape}" + ("; its axes are in another order" if moved else "")
+                f"got {value.shape}{moved(value.shape, (*lead, *wanted))}"
             )
-    return case.pack({name: numpy.asarray(value) for name, value in tensors.items()})
+    return case.pack(found)
+
+
+def real(where: str, value: Any) -> Array:
+    """Return an answer as an array.
+
+    Raises:
+        BadAnswer: If it is none, or neither float64 nor float32.
+    """
+    try:
+        value = numpy.asarray(value)
+    except Exception as error:  # whatever a foreign array raises
+        raise BadAnswer(f"{where} is no array for NumPy: {error}") from error
+    if value.dtype not in (numpy.float64, numpy.float32):
+        raise BadAnswer(f"{where} is {value.dtype}; answer in float64 or float32")
+    return value
+
+
+def moved(got: tuple[int, ...], want: tuple[int, ...]) -> str:
+    """Say so if a shape has the right extents in another order."""
+    return "; its axes are in another order" if sorted(got) == sorted(want) else ""
 
 
 def asked(cases: Iterable[Case]) -> list[tuple[Case, str]]:

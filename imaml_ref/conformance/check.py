@@ -39,15 +39,27 @@ def check(
     return judge(chosen, attempts, name_of(subject))
 
 
-def check_file(path: str | Path, *, suite: str | Path | None = None) -> Report:
+def check_file(
+    path: str | Path,
+    *,
+    cases: Iterable[str] | None = None,
+    suite: str | Path | None = None,
+) -> Report:
     """Judge a file of answers.
+
+    Args:
+        path: The file.
+        cases: Names of the cases; all by default.
+        suite: A suite; by default the one that comes with the package.
 
     Raises:
         FileNotFoundError: If there is no such file.
         BadFile: If it is truncated, foreign or of a newer version.
+        ValueError: If a case has another name.
     """
     known = load_suite(suite)
-    return judge(known.values(), read_answers(path, known), Path(path).name)
+    attempts = read_answers(path, known)
+    return judge(select(known, cases), attempts, Path(path).name)
 
 
 def select(known: dict[str, Case], names: Iterable[str] | None) -> list[Case]:
