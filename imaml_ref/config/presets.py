@@ -16,17 +16,20 @@ PRESETS: dict[str, dict[str, Any]] = {
         "lam": 0.2,
         "queries": 5,
         "invert": True,
-        "meta_lr": 4e-3,
+        "meta_batch": 8,
+        "meta_lr": 8e-3,
+        "meta_lr_half_life": 2000,
         "adam_eps": 1e-8,
         "meta_steps": 1200,
-        "validation_interval": 100,
+        "validation_interval": 500,
     },
 }
 
 FOR_DATA: dict[tuple[str, str], dict[str, Any]] = {
     ("reliable", "glyphs"): {
         "num_filters": 32,
-        "meta_batch": 8,
+        "meta_lr": 4e-3,
+        "meta_lr_half_life": 0,
         "meta_steps": 500,
         "validation_interval": 100,
         "validation_tasks": 100,
@@ -38,7 +41,11 @@ FOR_DATA: dict[tuple[str, str], dict[str, Any]] = {
         "invert": False,
         "num_filters": 40,
         "inner_lr": 0.004,
+        "meta_batch": 32,
+        "meta_lr": 4e-3,
+        "meta_lr_half_life": 0,
         "meta_steps": 3000,
+        "validation_interval": 100,
     },
 }
 
