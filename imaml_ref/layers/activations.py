@@ -107,7 +107,7 @@ class ELU(Activation):
 
 
 class Mask(NamedTuple):
-    """The slope of ReLU, one where x > 0; its tangent is zero, and so None."""
+    """The slope of ReLU, true for one; its tangent is zero, and so None."""
 
     s: Array | None
 
@@ -118,7 +118,7 @@ class ReLU(Layer):
     shapes = {}  # noqa: RUF012 - a constant, as in every layer without parameters
 
     def forward(self, p, x):
-        s = (x.real > 0).astype(x.real.dtype)
+        s = x.real > 0
         return s * x, Mask(s)
 
     def jvp(self, p, saved, p_dot, x_dot):
