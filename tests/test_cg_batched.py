@@ -7,6 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse.linalg import cg as scipy_cg
 
 from imaml_ref.solvers import CG, Status, cg_batched
+from imaml_ref.solvers.diagnostics import quotients
 
 
 def scipy_iterates(A, b, **options):
@@ -416,3 +417,10 @@ def test_bad_arguments_are_named(error, changes, text):
 def test_a_bag_of_bad_options_is_refused_when_made(options):
     with pytest.raises(ValueError, match=next(iter(options))):
         CG(**options)
+
+
+def test_a_direction_whose_square_underflows_says_nothing_of_the_spectrum():
+    c, squared_p = np.array([[4e-324], [6.0]]), np.array([[0.0], [2.0]])
+    seen = np.array([[True], [True]])
+    assert quotients(c, squared_p, seen) == [3.0]
+    assert quotients(c[:1], squared_p[:1], seen[:1]) == [np.inf]

@@ -207,43 +207,27 @@ def contraction_rows(setting: Setting) -> Iterator[Row]:
 def algorithm_rows(setting: Setting, problem: Problem) -> Iterator[Row]:
     """Yield each algorithm by name against what it is said to compute."""
     theta, tasks = problem.on(setting)
-    inner, loss = problem.inner(5), problem.loss
-    plain = problem.plain()
-    phi, v = problem.solutions(inner), problem.query_gradients(inner)
-    rtol = setting.need(1e-13, 1e-7)
-    released = ReleasedIMAML(loss, lam=problem.lam, cg_steps=200)
-    loop = "complex step of the plain loop"
-    for name, algorithm, witness, want in (
-        (
-            "IMAML",
-            IMAML(loss, lam=problem.lam, inner=inner, solver=CG(200, rtol=rtol)),
-            "dense solve, H by complex steps",
-            problem.dense_solution(inner, problem.lam),
-        ),
-        (
-            "MAML",
-            MAML(loss, inner=inner),
-            loop,
-            plain.theta_slopes(inner, complex_step),
-        ),
-        (
-            "FirstOrderMAML",
-            FirstOrderMAML(loss, lam=problem.lam, inner=inner),
-            "mean ∇Q(φ)",
-            v.mean(0),
-        ),
-        (
-            "Reptile",
-            Reptile(loss, lam=problem.lam, inner=inner),
-            "θ − mean φ",
-            problem.theta - phi.mean(0),
-        ),
-        (
-            "ReleasedIMAML",
-            released,
-            "its operator, dense",
-            problem.released_solution(released),
-        ),
-    ):
+    for name, algorithm, witness, want in algorithms(setting, problem):
         pair = (algorithm(theta, tasks).grad, want)
         yield setting.row(problem.name, f"{name}, K = 5", witness, pair, (10, 4))
+
+
+def algorithms(setting: Setting, problem: Problem) -> Iterator[tuple]:
+    """Yield a name, the algorithm of it, its witness in words, and what that says."""
+    inner, loss, lam = problem.inner(5), problem.loss, problem.lam
+    solver = CG(200, rtol=setting.need(1e-13, 1e-7))
+    imaml = IMAML(loss, lam=lam, inner=inner, solver=solver)
+    dense = problem.dense_solution(inner, lam)
+    yield "IMAML", imaml, "dense solve, H by complex steps", dense
+    slopes = problem.plain().theta_slopes(inner, complex_step)
+    yield "MAML", MAML(loss, inner=inner), "complex step of the plain loop", slopes
+    first, v = (
+        FirstOrderMAML(loss, lam=lam, inner=inner),
+        problem.query_gradients(inner),
+    )
+    yield "FirstOrderMAML", first, "mean ∇Q(φ)", v.mean(0)
+    away = problem.theta - problem.solutions(inner).mean(0)
+    yield "Reptile", Reptile(loss, lam=lam, inner=inner), "θ − mean φ", away
+    released = ReleasedIMAML(loss, lam=lam, cg_steps=200)
+    exact = problem.released_solution(released)
+    yield "ReleasedIMAML", released, "its operator, dense", exact
