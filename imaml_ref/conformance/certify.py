@@ -23,11 +23,11 @@ from dataclasses import replace
 
 import numpy
 
-from ..checks import digits
 from ..objective import TaskLoss
 from .agreement import agreement, pieces, rows
 from .case import Answer, Array, Case
 from .computation import LOSSES, Computation, along_axes, copies
+from .conditions import CONDITIONS
 from .engine import Engine
 from .levels import OUTER_STEPS
 from .naive import Naive
@@ -204,33 +204,6 @@ def outer(count: int):
     return pairs
 
 
-def condition_at_phi(case: Case) -> float:
-    """Measure how much L1's and L2's answers move when φ and v do, relatively."""
-    nudge, ours, most = 1e-7, Engine(), 1.0
-    for seed in range(3):
-        draw = numpy.random.Generator(numpy.random.PCG64(seed)).uniform
-        moved = {
-            name: case.inputs[name] * (1 + nudge * draw(-1, 1, case.inputs[name].shape))
-            for name in ("phi", "v")
-        }
-        other = replace(case, inputs={**case.inputs, **moved})
-        for ask in (ours.grad, ours.hvp, ours.gnvp):
-            change = agreement(case, ask(other), ask(case), None).digits
-            most = max(most, 10**-change / nudge)
-    return most
-
-
-def condition_of_matrix(case: Case) -> float:
-    """Return the condition number of L3's matrix."""
-    return float(numpy.linalg.cond(case.A))
-
-
-def condition_of_operator(case: Case) -> float:
-    """Return the largest condition number of H + Λ over the tasks."""
-    H = Witness().curvature(case, case.solution)
-    return float(numpy.linalg.cond(Witness().operator(H, case.lam)).max())
-
-
 PAIRS = {
     "L1": at_phi,
     "L2": products,
@@ -240,15 +213,6 @@ PAIRS = {
     "L6": outer(OUTER_STEPS["L6"]),
     "L7": outer(OUTER_STEPS["L7"]),
 }
-CONDITIONS = {
-    "L1": condition_at_phi,
-    "L2": condition_at_phi,
-    "L3": condition_of_matrix,
-    "L4": condition_of_operator,
-    "L5": condition_of_operator,
-    "L6": condition_of_operator,
-    "L7": condition_of_operator,
-}
 
 
 def second_order_share(case: Case) -> float:
@@ -256,8 +220,3 @@ def second_order_share(case: Case) -> float:
     first = Witness().outer_gradient(case, case.solution).mean(0)
     want = case.answers["L4"]["meta_grad"].want
     return float(numpy.linalg.norm(first - want) / numpy.linalg.norm(want))
-
-
-def whole_digits(got: Array, want: Array) -> float:
-    """Return the digits in which two arrays agree as wholes."""
-    return digits(got, want)

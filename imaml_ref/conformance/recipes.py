@@ -1,8 +1,7 @@
 """The problems of the suite: which network, which data, which λ, and what for."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import numpy
 
@@ -11,113 +10,19 @@ from ..layers import (
     ELU,
     AveragePool2d,
     BatchNorm2d,
-    Conv2d,
-    Flatten,
-    GlobalAveragePool2d,
-    Layer,
-    Linear,
     MaxPool2d,
     ReLU,
     Softplus,
     Tanh,
-    ZeroPad2d,
 )
-from ..network import Network
 from .case import Case
 from .computation import Computation
-from .grid import Grid
-from .plain import described
+from .problem import AT_PHI, problem
+from .small_nets import conv_global, conv_net, mlp, strided_net
 
-SGD, ADAM = {"optimizer": "sgd", "step_size": 0.25}, {"optimizer": "adam"}
-AT_PHI, TO_STEP = ("L1", "L2", "L4", "L5"), ("L1", "L2", "L4", "L5", "L6")
+ADAM = {"optimizer": "adam"}
+TO_STEP = (*AT_PHI, "L6")
 ALL = (*TO_STEP, "L7")
-
-
-def mlp(activation: Callable, outputs: int = 3, hidden: tuple[int, ...] = (4,)):
-    """Return a network on three features."""
-    return architectures.mlp((3,), hidden, outputs, activation=activation)
-
-
-def conv_net(*middle, bias: bool = True) -> Network:
-    """Return a convolution, more layers, and a linear layer of three outputs."""
-    image, channels, features = (5, 4, 1), 3, 12
-    conv = Conv2d(image[-1], channels, padding=(1, 1), use_bias=bias)
-    layers: dict[str, Layer] = {"conv1": conv}
-    layers |= {name_of(layer): layer for layer in middle}
-    layers |= {"flatten": Flatten(), "head": Linear(features, 3)}
-    return Network(layers, image)
-
-
-def name_of(layer: Layer) -> str:
-    """Return what a layer of the middle is called."""
-    if isinstance(layer, BatchNorm2d):
-        return "norm1"
-    pools = isinstance(layer, AveragePool2d | MaxPool2d)
-    return "pool1" if pools else "activation1"
-
-
-def strided_net(activation: Callable) -> Network:
-    """Return two strided blocks with a row and a column of zeros between them."""
-    layers = {
-        "conv1": Conv2d(1, 2, stride=(2, 2), padding=(1, 1), use_bias=False),
-        "norm1": BatchNorm2d(2),
-        "activation1": activation(),
-        "pad": ZeroPad2d(),
-        "conv2": Conv2d(2, 3, (3, 2), stride=(2, 1), use_bias=False),
-        "norm2": BatchNorm2d(3),
-        "activation2": activation(),
-        "flatten": Flatten(),
-        "head": Linear(9, 3),
-    }
-    return Network(layers, (6, 5, 1))
-
-
-def problem(
-    name: str,
-    title: str,
-    net: Network,
-    *,
-    loss: str = "cross-entropy",
-    lam: float = 2.0,
-    vector: bool = False,
-    tasks: int = 2,
-    support: int = 5,
-    query: int = 4,
-    span: float = 0.5,
-    levels: tuple[str, ...] = AT_PHI,
-    outer: dict[str, Any] | None = None,
-    second_order: bool = True,
-    seed: int | None = None,
-) -> tuple[Case, tuple[str, ...]]:
-    """Draw the inputs of a case; return it with the levels that it asks for."""
-    grid = Grid(sum(name.encode()) if seed is None else seed)
-    P = net.layout.size
-    inputs = {
-        "theta": grid.reals((P,), span),
-        "phi": grid.reals((tasks, P), span),
-        "v": grid.reals((tasks, P)),
-        "lam": grid.positive((P,), lam / 2, 2 * lam) if vector else numpy.array(lam),
-    }
-    for which, count in (("support", support), ("query", query)):
-        inputs[f"{which}_x"] = grid.reals((tasks, count, *net.input_shape))
-        inputs[f"{which}_y"] = labels(grid, loss, tasks, count, net.num_outputs)
-    case = Case(
-        name,
-        title,
-        inputs,
-        network=described(net),
-        loss=loss,
-        outer=SGD if outer is None else outer,
-        second_order=second_order,
-    )
-    return case, levels
-
-
-def labels(grid: Grid, loss: str, tasks: int, count: int, outputs: int):
-    """Draw classes, or targets for the squared error."""
-    if loss == "squared-error":
-        return grid.reals((tasks, count, outputs), 2.0)
-    return grid.integers(0, outputs - 1, (tasks, count))
 
 
 def networks() -> Iterator[tuple[Case, tuple[str, ...]]]:
@@ -193,17 +98,6 @@ def networks() -> Iterator[tuple[Case, tuple[str, ...]]]:
         strided_net(ReLU),
         seed=21,
     )
-
-
-def conv_global() -> Network:
-    """Return a network on images of two channels."""
-    layers = {
-        "conv1": Conv2d(2, 4, kernel_size=(2, 3)),
-        "activation1": Softplus(),
-        "pool1": GlobalAveragePool2d(),
-        "head": Linear(4, 3),
-    }
-    return Network(layers, (4, 5, 2))
 
 
 def variations() -> Iterator[tuple[Case, tuple[str, ...]]]:

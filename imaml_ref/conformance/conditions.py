@@ -1,0 +1,48 @@
+"""How much answers move when their inputs do: the condition numbers of the levels."""
+
+from dataclasses import replace
+
+import numpy
+
+from .agreement import agreement
+from .case import Case
+from .computation import Computation, along_axes
+from .engine import Engine
+
+
+def condition_at_phi(case: Case) -> float:
+    """Measure how much L1's and L2's answers move when φ and v do, relatively."""
+    nudge, ours, most = 1e-7, Engine(), 1.0
+    for seed in range(3):
+        draw = numpy.random.Generator(numpy.random.PCG64(seed)).uniform
+        moved = {
+            name: case.inputs[name] * (1 + nudge * draw(-1, 1, case.inputs[name].shape))
+            for name in ("phi", "v")
+        }
+        other = replace(case, inputs={**case.inputs, **moved})
+        for ask in (ours.grad, ours.hvp, ours.gnvp):
+            change = agreement(case, ask(other), ask(case), None).digits
+            most = max(most, 10**-change / nudge)
+    return most
+
+
+def condition_of_matrix(case: Case) -> float:
+    """Return the condition number of L3's matrix."""
+    return float(numpy.linalg.cond(case.A))
+
+
+def condition_of_operator(case: Case) -> float:
+    """Return the largest condition number of H + Λ over the tasks."""
+    A = along_axes(Computation().inner_gradient, case, case.solution)
+    return float(numpy.linalg.cond(A).max())
+
+
+CONDITIONS = {
+    "L1": condition_at_phi,
+    "L2": condition_at_phi,
+    "L3": condition_of_matrix,
+    "L4": condition_of_operator,
+    "L5": condition_of_operator,
+    "L6": condition_of_operator,
+    "L7": condition_of_operator,
+}
