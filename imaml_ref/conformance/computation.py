@@ -6,6 +6,7 @@ the body of the mistakes in ``mutants`` and as one of the routes of the certific
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy
@@ -233,14 +234,7 @@ def copies(case: Case, count: int) -> Case:
     """Return a case with every task that many times, one after the other."""
     names = ("support_x", "support_y", "query_x", "query_y")
     many = {name: numpy.repeat(case.inputs[name], count, 0) for name in names}
-    return Case(
-        case.name,
-        case.title,
-        {**case.inputs, **many},
-        network=case.network,
-        loss=case.loss,
-        outer=case.outer,
-    )
+    return replace(case, inputs={**case.inputs, **many})
 
 
 def along_axes(f: Callable[[Case, Array], Array], case: Case, phi: Array) -> Array:
