@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from .._version import __version__
+from .conformance import app as conformance_app
 from .data import app as data_app
 from .errors import CTRL_C, WRONG_INPUT, Stop, complain
 from .evaluate import evaluate_command
@@ -15,7 +16,7 @@ from .train import train
 from .verify import verify_command
 
 # What needs a command after it; without one they explain themselves.
-GROUPS: tuple[list[str], ...] = ([], ["data"])
+GROUPS: tuple[list[str], ...] = ([], ["conformance"], ["data"])
 
 app = typer.Typer(
     name="imaml-ref",
@@ -38,6 +39,7 @@ app.command("predict", epilog="Example: imaml-ref predict runs/omniglot known un
 app.command("verify", epilog="Example: imaml-ref verify --quick --json rows.json")(
     verify_command
 )
+app.add_typer(conformance_app, name="conformance")
 app.add_typer(data_app, name="data")
 
 

@@ -5,7 +5,8 @@ An answer file has schema ``imaml_ref/conformance-answers``, version 1, and hold
     /answers/CASE/LEVEL/NAME    float64 or float32: one array, flat where it is in our
                                 files; or a group with one dataset per tensor
     /answers/CASE/LEVEL         attribute ``warned`` (optional): a text, if the program
-                                says that there is no trustworthy answer
+                                says that there is no trustworthy answer; attribute
+                                ``failed`` (optional): why it has none
 
 What is absent counts as not attempted.
 """
@@ -101,7 +102,8 @@ def refuse_unknown(where: str, name: str, asked: Iterable[str]) -> None:
 def read_attempt(place: h5py.Group) -> Attempt:
     """Read the answers to one level."""
     values = {name: read_value(item) for name, item in place.items()}
-    return Attempt(values, text_of(place.attrs.get("warned", "")))
+    said = (text_of(place.attrs.get(name, "")) for name in ("warned", "failed"))
+    return Attempt(values, *said)
 
 
 def read_value(item: h5py.Dataset | h5py.Group) -> Any:
@@ -117,8 +119,9 @@ def write_answers(path: str | Path, attempts: Attempts) -> None:
     with atomic_h5(path, schema=SCHEMA, version=VERSION) as file:
         for (name, level), attempt in attempts.items():
             place = file.create_group(f"answers/{name}/{level}")
-            if attempt.warned:
-                place.attrs["warned"] = attempt.warned
+            for said in ("warned", "failed"):
+                if getattr(attempt, said):
+                    place.attrs[said] = getattr(attempt, said)
             for answer, value in attempt.values.items():
                 write_value(place, answer, value)
 
