@@ -1,0 +1,99 @@
+"""What every mistake is: the reference computation, with a few methods overridden."""
+
+import warnings
+from typing import Any
+
+from ..case import Array, Case
+from ..computation import Computation, Refused
+
+# Whoever overrides none of these has the φ*, or the H, of the reference.
+HOOKS_OF_LOSS = ("layer", "criterion", "linearized", "at_support")
+HOOKS_OF_H = (*HOOKS_OF_LOSS, "product", "curvature")
+HOOKS_OF_SOLUTION = (
+    *HOOKS_OF_LOSS,
+    "lam",
+    "anchor",
+    "start",
+    "inner_gradient",
+    "solution",
+)
+
+
+class Mistake(Computation):
+    """The reference computation; a subclass is wrong in one place.
+
+    The first line of a subclass's docstring is what the report says.  Overriding
+    methods go through ``super()``, so that two mistakes can be made at once:
+    ``type("Both", (A, B), {})``.
+
+    Where the reference refuses, a mistake says why and goes on, as most programs would.
+
+    Args:
+        shared: φ* and H by case and point, kept for all mistakes that do not touch
+            them; by default each keeps its own.
+        looks: Whether it looks for what should be refused; without, it is faster.
+
+    Attributes:
+        name: What it is called.
+        level: The first level at which it can show.
+        effect: What it typically does to the answers.
+        found_in: Public code in which it was found; empty if none.
+    """
+
+    name: str = ""
+    level: str = ""
+    effect: str = ""
+    found_in: str = ""
+
+    def __init__(self, shared: dict | None = None, *, looks: bool = True):
+        self.shared: dict = {} if shared is None else shared
+        self.looks = looks
+        self.networks: dict = {}
+
+    def network(self, case: Case) -> Any:
+        """Return f, built once."""
+        if case.net not in self.networks:
+            self.networks[case.net] = super().network(case)
+        return self.networks[case.net]
+
+    def solution(self, case: Case) -> Array:
+        """Return φ* (T, P), shared among those that solve the same inner problem."""
+        if not self.keeps(HOOKS_OF_SOLUTION):
+            return super().solution(case)
+        key = ("solution", case.name, case.theta.tobytes())
+        if key not in self.shared:
+            self.shared[key] = super().solution(case)
+        return self.shared[key]
+
+    def curvature(self, case: Case, phi: Array) -> Array:
+        """Return H (T, P, P), shared among those that compute the same."""
+        if not self.keeps(HOOKS_OF_H):
+            return super().curvature(case, phi)
+        key = ("curvature", case.name, phi.tobytes())
+        if key not in self.shared:
+            self.shared[key] = super().curvature(case, phi)
+        return self.shared[key]
+
+    def keeps(self, hooks: tuple[str, ...]) -> bool:
+        """Whether it overrides none of some methods."""
+        return all(getattr(type(self), h) is getattr(Mistake, h) for h in hooks)
+
+    def meta_grad(self, case: Case, phi: Array | None = None) -> Array:
+        """Return the meta-gradient (P,); warn where it should be refused."""
+        if phi is None or self.looks:
+            return super().meta_grad(case, phi)
+        return self.over_tasks(self.task_grads(case, phi))
+
+    def refuse_unstationary(self, case: Case, phi: Array) -> None:
+        """Warn where φ is no solution."""
+        try:
+            super().refuse_unstationary(case, phi)
+        except Refused as refused:
+            warnings.warn(str(refused), stacklevel=2)
+
+    def refuse_indefinite(self, A: Array) -> None:
+        """Warn where A is not positive definite."""
+        try:
+            super().refuse_indefinite(A)
+        except Refused as refused:
+            warnings.warn(str(refused), stacklevel=2)

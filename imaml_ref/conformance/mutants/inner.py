@@ -1,0 +1,140 @@
+"""Mistakes in the inner problem (1): they show once φ* has to be found.
+
+Loops that end early take steps of gradient descent from θ, of length 1 / λ_max(H + Λ)
+at θ, the largest over the tasks.
+"""
+
+import numpy
+
+from ..case import Array, Case
+from .base import Mistake
+
+FEW, MANY = 5, 16  # steps
+
+
+class ProximalTermMissing(Mistake):
+    """The inner loop has no proximal term: 16 steps of plain gradient descent."""
+
+    name, level = "proximal-term-missing", "L5"
+    effect = "φ solves no inner problem: the formula does not apply"
+    found_in = "GBML (D2)"
+
+    def solution(self, case):
+        return descent(self, case, plain(self), MANY)[-1]
+
+
+class OnePullBack(Mistake):
+    """16 plain steps, and the proximal term in one step at the end."""
+
+    name, level = "one-pull-back", "L5"
+    effect = "φ solves no inner problem: the formula does not apply"
+    found_in = "imaml_dev (D2)"
+
+    def solution(self, case):
+        phi = descent(self, case, plain(self), MANY)[-1]
+        return phi - rate(self, case) * self.lam(case) * (phi - case.theta)
+
+
+class AnchoredAtZero(Mistake):
+    """The proximal term pulls φ to zero, not to θ."""
+
+    name, level = "anchored-at-zero", "L5"
+    effect = "weight decay: φ* does not depend on θ"
+
+    def anchor(self, case):
+        return numpy.zeros_like(super().anchor(case))
+
+
+class InnerLamHalved(Mistake):
+    """λ is halved in the inner loop, but not in the linear system."""
+
+    name, level = "inner-lam-halved", "L5"
+    effect = "φ goes too far"
+
+    def inner_gradient(self, case, phi):
+        pull = self.lam(case) * (phi - self.anchor(case))
+        return super().inner_gradient(case, phi) - pull / 2
+
+
+class InnerLamDoubled(Mistake):
+    """The proximal term of the inner loop lacks its ½: λ ‖φ − θ‖²."""
+
+    name, level = "inner-lam-doubled", "L5"
+    effect = "φ does not go far enough"
+
+    def inner_gradient(self, case, phi):
+        pull = self.lam(case) * (phi - self.anchor(case))
+        return super().inner_gradient(case, phi) + pull
+
+
+class FewInnerSteps(Mistake):
+    """The inner loop ends after five steps of gradient descent."""
+
+    name, level = "five-inner-steps", "L5"
+    effect = "φ is not stationary"
+
+    def solution(self, case):
+        return descent(self, case, self.inner_gradient, FEW)[-1]
+
+
+class StaleCurvature(Mistake):
+    """After five inner steps v is taken at φ, but H where φ was a step before."""
+
+    name, level = "stale-curvature", "L5"
+    effect = "as after an in-place update; grows with the last step"
+
+    def solution(self, case):
+        return descent(self, case, self.inner_gradient, FEW - 1)[-1]
+
+    def outer_gradient(self, case, phi):
+        step = rate(self, case) * self.inner_gradient(case, phi)
+        return super().outer_gradient(case, phi - step)
+
+
+class FrozenAtStart(Mistake):
+    """The inner loop does not move φ: φ = θ."""
+
+    name, level = "no-inner-step", "L5"
+    effect = "no adaptation at all"
+
+    def solution(self, case):
+        return self.start(case)
+
+
+class Unrolled(Mistake):
+    """Five inner steps are differentiated through: (5) is not used at all."""
+
+    name, level = "five-steps-unrolled", "L5"
+    effect = "the gradient of another map, φ₅(θ)"
+
+    def meta_grad(self, case, phi=None):
+        if phi is not None:
+            return super().meta_grad(case, phi)
+        *before, phi = descent(self, case, self.inner_gradient, FEW)
+        v = self.outer_gradient(case, phi)
+        g, step, lam = numpy.zeros_like(v), rate(self, case), self.lam(case)
+        for point in reversed(before):
+            H = self.curvature(case, point)
+            g = g + step * lam * v
+            v = v - step * ((H @ v[..., None])[..., 0] + lam * v)
+        return self.over_tasks(g + v)
+
+
+def plain(subject: Mistake):
+    """Return the gradient of L alone, a function of case and φ."""
+    return lambda case, phi: subject.at_support(case, phi).grad
+
+
+def descent(subject: Mistake, case: Case, gradient, steps: int) -> list[Array]:
+    """Return θ and the iterates (T, P) after it."""
+    phis, step = [subject.start(case)], rate(subject, case)
+    for _ in range(steps):
+        phis.append(phis[-1] - step * gradient(case, phis[-1]))
+    return phis
+
+
+def rate(subject: Mistake, case: Case) -> float:
+    """Return 1 / λ_max(H + Λ) at θ."""
+    H = subject.curvature(case, subject.start(case))
+    spectrum = numpy.linalg.eigvals(subject.operator(H, subject.lam(case)))
+    return 1 / float(spectrum.real.max())

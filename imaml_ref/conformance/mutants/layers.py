@@ -1,0 +1,116 @@
+"""Other layers that are wrong: each differentiates what it computes, but for a kink."""
+
+from ...layers import (
+    ELU,
+    Conv2d,
+    Flatten,
+    Layer,
+    MaxPool2d,
+    Softplus,
+    Tanh,
+    ZeroPad2d,
+)
+from ...layers.pooling import MaxSaved, split
+
+
+class Bendless:
+    """An activation whose second derivative was forgotten."""
+
+    def bend(self, y, s):
+        return 0 * s
+
+
+class BendlessTanh(Bendless, Tanh):
+    """tanh with c = 0."""
+
+
+class BendlessSoftplus(Bendless, Softplus):
+    """Softplus with c = 0."""
+
+
+class BendlessELU(Bendless, ELU):
+    """ELU with c = 0."""
+
+
+class FlippedConv2d(Conv2d):
+    """A convolution in the mathematical sense: the kernel is turned by 180°."""
+
+    def forward(self, p, x):
+        return super().forward(turned(p), x)
+
+    def jvp(self, p, saved, p_dot, x_dot):
+        return super().jvp(turned(p), saved, turned(p_dot), x_dot)
+
+    def vjp(self, p, saved, y_bar):
+        p_bar, x_bar = super().vjp(turned(p), saved, y_bar)
+        return turned(p_bar), x_bar
+
+    def vjp_dot(self, p, saved, p_dot, saved_dot, y_bar, y_bar_dot):
+        p_bar_dot, x_bar_dot = super().vjp_dot(
+            turned(p), saved, turned(p_dot), saved_dot, y_bar, y_bar_dot
+        )
+        return turned(p_bar_dot), x_bar_dot
+
+
+def turned(p):
+    """Return parameters with the kernel upside down and left to right."""
+    return {**p, "kernel": p["kernel"][:, ::-1, ::-1]}
+
+
+class ChannelsFirstFlatten(Flatten):
+    """Flatten in the order channel, height, width."""
+
+    def forward(self, p, x):
+        return super().forward(p, first(x))
+
+    def jvp(self, p, saved, p_dot, x_dot):
+        return super().jvp(p, saved, p_dot, first(x_dot))
+
+    def vjp(self, p, saved, y_bar):
+        return {}, last(super().vjp(p, saved, y_bar)[1])
+
+    def vjp_dot(self, p, saved, p_dot, saved_dot, y_bar, y_bar_dot):
+        return self.vjp(p, saved, y_bar_dot)
+
+
+def first(x):
+    """Move the channels of (T, N, H, W, C) before height and width."""
+    return x.transpose(0, 1, 4, 2, 3) if x.ndim == 5 else x
+
+
+def last(x):
+    """Move them back."""
+    return x.transpose(0, 1, 3, 4, 2) if x.ndim == 5 else x
+
+
+class TopLeftPad(ZeroPad2d):
+    """Zeros at the top and at the left."""
+
+    def extended(self, x):
+        return super().extended(x[:, :, ::-1, ::-1])[:, :, ::-1, ::-1]
+
+    def cropped(self, y):
+        return super().cropped(y[:, :, ::-1, ::-1])[:, :, ::-1, ::-1]
+
+
+class EveryMaximumPool(MaxPool2d):
+    """Max-pooling that hands the cotangent to every one of several largest entries."""
+
+    def forward(self, p, x):
+        y, _ = super().forward(p, x)
+        x_k = split(x, self.window).real
+        largest = x_k == x_k.max(-1, keepdims=True)
+        return y, MaxSaved(largest.astype(x_k.dtype), x.shape)
+
+
+BENDLESS: dict[type[Layer], type[Layer]] = {
+    Tanh: BendlessTanh,
+    Softplus: BendlessSoftplus,
+    ELU: BendlessELU,
+}
+
+
+def recast(layer: Layer, kinds: dict[type[Layer], type[Layer]]) -> Layer:
+    """Return a layer of another kind and the same sizes, if its kind has one."""
+    kind = next((new for old, new in kinds.items() if isinstance(layer, old)), None)
+    return layer if kind is None else kind(**vars(layer))
