@@ -1,0 +1,191 @@
+"""Turn JAX code into an object that the suite can ask.
+
+    from imaml_ref import conformance
+    from imaml_ref.conformance.from_jax import from_jax
+
+    report = conformance.check(from_jax(meta_grad=my_meta_grad))
+
+``my_meta_grad(task)`` gets a ``Task``: the network as a function ``task.model(params,
+x)``, the loss, θ, φ or None, λ, and support and query sets.  Parameters are nested
+dicts, ``params[layer][parameter]``, with Flax's names and layouts:
+
+    convolution, linear    kernel, bias    as ours: (kh, kw, in, out) and (in, out)
+    batch normalisation    scale, bias     our gamma, beta
+
+It returns a tree of the same form.  Images are (N, H, W, C), as with us.
+"""
+
+import functools
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+import jax
+import numpy
+from jax import numpy as jnp
+
+from .adapter import Adapter, Hooks
+from .case import Case
+from .jax_networks import LOSSES, apply_of
+from .orders import Order, kept
+
+FLAX = {"gamma": "scale", "beta": "bias"}
+FLAX_KINDS = {"Conv2d": "Conv", "BatchNorm2d": "BatchNorm", "Linear": "Dense"}
+
+
+def from_jax(
+    build: Callable[[Case], Callable | None] | None = None,
+    *,
+    names: Callable[[Case], Mapping[str, str]] | None = None,
+    losses: Mapping[str, Callable] = LOSSES,
+    meta_grad: Callable | None = None,
+    batch_grad: Callable | None = None,
+    solve: Callable | None = None,
+    hvp: Callable | None = None,
+    outer_step: Callable | None = None,
+    name: str = "JAX",
+) -> "JaxAdapter":
+    """Return an object with the methods of ``conformance.asking``.
+
+    Float64 is switched on while it is asked in float64, and only then.
+
+    Args:
+        build: A function that returns (params, x) → outputs for a case, or None where
+            it has none; by default ``apply_of``.  For a Flax module ``lambda case:
+            lambda params, x: module.apply({"params": params}, x)``.
+        names: A function that returns, for a case, what its layers are called in
+            ``params``; by default as in the case.  ``flax_names`` gives those of
+            Flax's compact modules: Conv_0, BatchNorm_0, Dense_0.
+        losses: ℓ(outputs, y) by the names of the suite.
+        meta_grad: (task) → the gradient of one task; see ``adapter.Task``.
+        batch_grad: (list of tasks) → the meta-gradient, where the user takes the mean.
+        solve: (A, b) → x; ``lambda A, b: my_cg(lambda p: A @ p, b)`` for most solvers.
+        hvp: (task, v) → H v at ``task.phi``, v a tree.
+        outer_step: (θ, gradient, state, outer) → θ and state, ``state`` first None and
+            ``outer`` such as {"optimizer": "sgd", "step_size": 0.25}.
+        name: What the report calls it.
+    """
+    hooks = Hooks(meta_grad, batch_grad, solve, hvp, outer_step)
+    return JaxAdapter(build or apply_of, names or own_names, hooks, losses, name)
+
+
+def own_names(case: Case) -> dict[str, str]:
+    """Return the names of the layers as they are."""
+    return {e["name"]: e["name"] for e in (case.network or {})["layers"]}
+
+
+def flax_names(case: Case) -> dict[str, str]:
+    """Return the names that Flax gives: the kind of the layer, counted from 0."""
+    found: dict[str, str] = {}
+    for entry in (case.network or {})["layers"]:
+        kind = FLAX_KINDS.get(entry["type"])
+        if kind:
+            count = sum(name.startswith(f"{kind}_") for name in found.values())
+            found[entry["name"]] = f"{kind}_{count}"
+    return found
+
+
+def in_precision(method: Callable) -> Callable:
+    """Return a method that runs with float64 if it is asked in it, else without."""
+
+    @functools.wraps(method)
+    def asked(self, case, *rest):
+        dtype = (case.theta if isinstance(case, Case) else case).dtype
+        with jax.enable_x64(dtype == numpy.float64):
+            return method(self, case, *rest)
+
+    return asked
+
+
+class JaxAdapter(Adapter):
+    """Asks JAX code; see ``from_jax``."""
+
+    def __init__(self, build, names, hooks: Hooks, losses: Mapping, name: str):
+        super().__init__(hooks, losses, name)
+        self.build, self.names = build, names
+
+    loss = in_precision(Adapter.loss)
+    grad = in_precision(Adapter.grad)
+    hvp = in_precision(Adapter.hvp)
+    gnvp = in_precision(Adapter.gnvp)
+    solve = in_precision(Adapter.solve)
+    meta_grad = in_precision(Adapter.meta_grad)
+    outer_step = in_precision(Adapter.outer_step)
+
+    def orders(self, case: Case) -> dict[str, Order]:
+        names, found = self.names(case), {}
+        for tensor in case.tensors:
+            layer, _, parameter = tensor.name.partition(".")
+            found[f"{names[layer]}.{FLAX.get(parameter, parameter)}"] = kept(tensor)
+        return found
+
+    def model(self, case, params):
+        apply = self.build(case)
+        if apply is None:
+            raise NotImplementedError(f"no function for {case.name}")
+        return apply
+
+    def put(self, a):
+        return jnp.asarray(a)
+
+    def get(self, tensor):
+        return numpy.asarray(tensor)
+
+    def tree(self, named):
+        return nested(named)
+
+    def named(self, case, tree):
+        return dict(leaves(tree))
+
+    def value(self, task):
+        return slope(task.model, task.loss, task.phi, *task.support)[0]
+
+    def gradient(self, task):
+        return slope(task.model, task.loss, task.phi, *task.support)[1]
+
+    def product(self, task, v):
+        return products(task.model, task.loss, task.phi, *task.support, v)[0]
+
+    def gauss_newton(self, task, v):
+        return products(task.model, task.loss, task.phi, *task.support, v)[1]
+
+
+def nested(named: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``{"a": {"b": x}}`` from ``{"a.b": x}``."""
+    tree: dict[str, Any] = {}
+    for name, leaf in named.items():
+        *path, last = name.split(".")
+        place = tree
+        for step in path:
+            place = place.setdefault(step, {})
+        place[last] = leaf
+    return tree
+
+
+def leaves(tree: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield ``"a.b", x`` from ``{"a": {"b": x}}``."""
+    for name, branch in tree.items():
+        if isinstance(branch, Mapping):
+            yield from leaves(branch, f"{path}{name}.")
+        else:
+            yield f"{path}{name}", branch
+
+
+# Two functions, because each is compiled anew for each network and each shape.
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def slope(apply, loss, params, x, y):
+    """Return L and ∇L."""
+    return jax.value_and_grad(lambda p: loss(apply(p, x), y))(params)
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def products(apply, loss, params, x, y, v):
+    """Return H v, and G v = Jᵀ H_z J v."""
+    grad = jax.grad(lambda p: loss(apply(p, x), y))
+    _, hvp = jax.jvp(grad, (params,), (v,))
+    z, pull = jax.vjp(lambda p: apply(p, x), params)
+    _, z_dot = jax.jvp(lambda p: apply(p, x), (params,), (v,))
+    _, bent = jax.jvp(jax.grad(lambda z: loss(z, y)), (z,), (z_dot,))
+    return hvp, pull(bent)[0]
