@@ -141,7 +141,7 @@ class TorchAdapter(Adapter):
             NotImplementedError: If there is none, or its parameters are not the case's.
         """
         fixed = isinstance(self.build, nn.Module)
-        module = copy.deepcopy(self.build) if fixed else self.build(case)
+        module = copy.deepcopy(self.build if fixed else self.build(case))
         if module is None:
             raise NotImplementedError(f"no Module for {case.name}")
         shapes = [tuple(a.shape) for a in module.parameters()]

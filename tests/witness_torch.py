@@ -1,0 +1,80 @@
+"""Equation (5) of docs/mathematics.md by autograd: a witness in PyTorch.
+
+None of our layers, losses, products with H or solvers is in it; the Module, the loss
+and the data come with the task (``conformance.adapter.Task``).
+"""
+
+import warnings
+
+import torch
+from torch.func import functional_call
+from torch.nn.utils import parameters_to_vector
+
+NEWTON_STEPS = 3
+
+
+def loss_at(task, examples):
+    """Return the loss on some examples as a function of a flat φ."""
+    named = dict(task.model.named_parameters())
+    sizes = [a.numel() for a in named.values()]
+
+    def loss(phi):
+        pieces = zip(named.items(), phi.split(sizes), strict=True)
+        params = {name: piece.view_as(a) for (name, a), piece in pieces}
+        return task.loss(
+            functional_call(task.model, params, (examples[0],)), examples[1]
+        )
+
+    return loss
+
+
+def flat(tree):
+    """Return θ, φ or λ as a vector; a number stays one."""
+    return parameters_to_vector(tree.values()) if isinstance(tree, dict) else tree
+
+
+def slope_and_hessian(f, phi):
+    """Return ∇f and ∇²f, one backward pass a row."""
+    phi = phi.detach().requires_grad_()
+    (slope,) = torch.autograd.grad(f(phi), phi, create_graph=True)
+    rows = [torch.autograd.grad(s, phi, retain_graph=True)[0] for s in slope]
+    return slope.detach(), torch.stack(rows)
+
+
+def minimum(f, start):
+    """Return the minimum of f downhill of a point: L-BFGS, then Newton's method."""
+    phi = start.clone().requires_grad_()
+    descent = torch.optim.LBFGS(
+        [phi], max_iter=1000, tolerance_grad=1e-7, line_search_fn="strong_wolfe"
+    )
+
+    def closure():
+        descent.zero_grad()
+        value = f(phi)
+        value.backward()
+        return value
+
+    descent.step(closure)
+    for _ in range(NEWTON_STEPS):
+        slope, H = slope_and_hessian(f, phi)
+        phi = phi.detach() - torch.linalg.solve(H, slope)
+    return phi
+
+
+def implicit(task):
+    """Return g = Λ (H + Λ)⁻¹ ∇Q, H = ∇²L, at φ or at the solution of (1)."""
+    theta, lam = flat(task.theta), flat(task.lam)
+    support, query = loss_at(task, task.support), loss_at(task, task.query)
+    phi = flat(task.phi)
+    if phi is None:
+        phi = minimum(lambda p: support(p) + (lam * (p - theta) ** 2).sum() / 2, theta)
+    slope, H = slope_and_hessian(support, phi)
+    pull = lam * (phi - theta)
+    if (slope + pull).norm() > 1e-6 * pull.norm():
+        warnings.warn("φ is not stationary", stacklevel=2)
+    A = H + torch.diag(lam * torch.ones_like(phi))
+    if torch.linalg.eigvalsh(A)[0] <= 0:
+        warnings.warn("H + Λ is not positive definite", stacklevel=2)
+    point = phi.detach().requires_grad_()
+    (v,) = torch.autograd.grad(query(point), point)
+    return lam * torch.linalg.solve(A, v)
