@@ -3,10 +3,12 @@
 import warnings
 from typing import Any
 
-from ..case import Array, Case
-from ..computation import Computation, Refused
+import numpy
 
-# Whoever overrides none of these has the φ*, or the H, of the reference.
+from ..case import Array, Case
+from ..computation import LOSSES, Computation, Refused
+
+# Whoever leaves these alone has the φ*, or the H, of the reference.
 HOOKS_OF_LOSS = ("layer", "criterion", "linearized", "at_support")
 HOOKS_OF_H = (*HOOKS_OF_LOSS, "product", "curvature")
 HOOKS_OF_SOLUTION = (
@@ -58,7 +60,7 @@ class Mistake(Computation):
 
     def solution(self, case: Case) -> Array:
         """Return φ* (T, P), shared among those that solve the same inner problem."""
-        if not self.keeps(HOOKS_OF_SOLUTION):
+        if not self.keeps(HOOKS_OF_SOLUTION, case):
             return super().solution(case)
         key = ("solution", case.name, case.theta.tobytes())
         if key not in self.shared:
@@ -67,16 +69,26 @@ class Mistake(Computation):
 
     def curvature(self, case: Case, phi: Array) -> Array:
         """Return H (T, P, P), shared among those that compute the same."""
-        if not self.keeps(HOOKS_OF_H):
+        if not self.keeps(HOOKS_OF_H, case):
             return super().curvature(case, phi)
         key = ("curvature", case.name, phi.tobytes())
         if key not in self.shared:
             self.shared[key] = super().curvature(case, phi)
         return self.shared[key]
 
-    def keeps(self, hooks: tuple[str, ...]) -> bool:
-        """Whether it overrides none of some methods."""
-        return all(getattr(type(self), h) is getattr(Mistake, h) for h in hooks)
+    def keeps(self, hooks: tuple[str, ...], case: Case) -> bool:
+        """Whether it overrides none of some methods, or to no effect in a case."""
+        return all(self.keeps_one(hook, case) for hook in hooks)
+
+    def keeps_one(self, hook: str, case: Case) -> bool:
+        """Whether it leaves one method alone."""
+        if getattr(type(self), hook) is getattr(Mistake, hook):
+            return True
+        if hook == "layer":
+            return self.network(case) is case.net
+        if hook == "criterion":
+            return type(self.criterion(case)) is LOSSES[case.loss]
+        return hook == "lam" and numpy.array_equal(self.lam(case), case.lam)
 
     def meta_grad(self, case: Case, phi: Array | None = None) -> Array:
         """Return the meta-gradient (P,); warn where it should be refused."""

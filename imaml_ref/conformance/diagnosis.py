@@ -1,0 +1,237 @@
+"""Name the mistakes behind failing answers.
+
+A failing answer is compared with what each mistake of ``mutants`` would have given.
+
+1. In each case the lowest failing level is looked at: failures above it follow from it.
+2. Mistakes that contradict what passes are tried last; two at once if no one fits.
+3. What explains most failing answers comes first; what gives the same numbers is tied.
+4. Where no mistake fits, one factor between all entries is looked for.
+"""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from itertools import combinations
+
+import numpy
+
+from .case import Case
+from .explanation import Diagnosis, Place
+from .judge import FAIL, PASS, Report, Verdict
+from .laboratory import (
+    LEAST,
+    SINGLE,
+    SINGLES,
+    Fits,
+    Laboratory,
+    Names,
+    near,
+    nearly_right,
+    origin,
+    was_single,
+)
+from .layouts import layout_hint
+
+PATIENCE = (
+    6  # answers of a level that nothing fits, before only known mistakes are tried
+)
+PAIR_SCANS = 2  # answers of a level for which two mistakes at once are tried
+PAIR_SECONDS = 30.0  # for all pairs together
+PAIR_LEVELS = ("L1", "L2", "L3", "L4", "L5")
+
+
+def diagnose(
+    report: Report,
+    cases: Mapping[str, Case] | Iterable[Case],
+    laboratory: Laboratory | None = None,
+) -> Report:
+    """Return a report with its diagnoses.
+
+    Args:
+        report: What ``judge`` found; without answers there is nothing to diagnose.
+        cases: The cases that were judged, with their answers.
+        laboratory: Answers of mistakes computed before, for the same cases.
+    """
+    search = Search(laboratory or Laboratory(cases), report)
+    search.run()
+    return replace(report, diagnoses=(*search.named(), *search.unnamed()))
+
+
+def place(verdict: Verdict) -> Place:
+    """Return where a verdict was given."""
+    return verdict.case, verdict.level, verdict.answer
+
+
+class Search:
+    """The search for mistakes behind the failing answers of a report.
+
+    Args:
+        laboratory: What mistakes would have answered.
+        report: What was judged.
+    """
+
+    def __init__(self, laboratory: Laboratory, report: Report):
+        self.laboratory, self.report = laboratory, report
+        self.failing = [v for v in report.verdicts if self.can_be_looked_at(v)]
+        self.found: dict[Place, Fits] = {}
+        self.deadline = 0.0
+
+    def can_be_looked_at(self, verdict: Verdict) -> bool:
+        """Whether it failed with an answer whose axes are not what is wrong."""
+        if verdict.outcome != FAIL or verdict.got is None or verdict.required is None:
+            return False
+        case = self.laboratory.cases[verdict.case]
+        want = case.answers[verdict.level][verdict.answer].want
+        return not layout_hint(case, verdict.got, want, verdict.required)
+
+    @property
+    def lowest(self) -> list[Verdict]:
+        """Failing answers at the lowest failing level of their case, cheapest first."""
+        first: dict[str, str] = {}
+        for v in self.failing:
+            first[v.case] = min(v.level, first.get(v.case, v.level))
+        lowest = [v for v in self.failing if v.level == first[v.case]]
+        return sorted(lowest, key=lambda v: (v.level, self.cost(v)))
+
+    def cost(self, verdict: Verdict) -> int:
+        """Return the size of a case: what it costs to answer it grows with this."""
+        return sum(a.size for a in self.laboratory.cases[verdict.case].inputs.values())
+
+    def run(self) -> None:
+        """Look at the lowest failing level of each case, then above."""
+        idle: dict[str, int] = {}
+        for verdict in self.lowest:
+            patient = idle.get(verdict.level, 0) < PATIENCE
+            if not self.explain(verdict, patient):
+                idle[verdict.level] = idle.get(verdict.level, 0) + 1
+        self.deadline = time.monotonic() + PAIR_SECONDS
+        self.try_pairs(self.lowest)
+        self.look_above()
+
+    def explain(self, verdict: Verdict, patient: bool) -> bool:
+        """Find single mistakes behind an answer: known ones, likely ones, all."""
+        if was_single(verdict):
+            self.found[place(verdict)] = {SINGLE: verdict.digits or 0.0}
+            return True
+        fits = self.laboratory.fits(verdict, self.known())
+        if not fits and patient:
+            likely = [names for names in SINGLES if self.agrees(names, verdict)]
+            rest = [names for names in SINGLES if names not in likely]
+            fits = self.laboratory.fits(verdict, likely)
+            fits = fits or self.laboratory.fits(verdict, rest)
+        if fits:
+            self.found[place(verdict)] = fits
+        return bool(fits)
+
+    def known(self) -> list[Names]:
+        """Return the mistakes that explain an answer so far."""
+        return list(dict.fromkeys(n for fits in self.found.values() for n in fits))
+
+    def agrees(self, names: Names, verdict: Verdict) -> bool:
+        """Whether mistakes pass where the case passes, up to the level of a verdict."""
+        return all(
+            self.laboratory.passes(names, v)
+            for v in self.report.verdicts
+            if v.case == verdict.case and v.outcome == PASS and v.level <= verdict.level
+        )
+
+    def worth_pairs(self, verdict: Verdict) -> bool:
+        """Whether an answer is cheap enough, and wrong enough, to be worth pairs."""
+        return verdict.level in PAIR_LEVELS and not nearly_right(verdict)
+
+    def try_pairs(self, verdicts: list[Verdict]) -> None:
+        """Find two mistakes behind what no one explains."""
+        scans: dict[str, int] = {}
+        for verdict in verdicts:
+            if place(verdict) in self.found or not self.worth_pairs(verdict):
+                continue
+            known = [names for names in self.known() if len(names) == 2]
+            fits = self.laboratory.fits(verdict, known)
+            if not fits and scans.get(verdict.level, 0) < PAIR_SCANS:
+                scans[verdict.level] = scans.get(verdict.level, 0) + 1
+                fits = self.laboratory.fits(verdict, self.in_time(self.pairs(verdict)))
+            if fits:
+                self.found[place(verdict)] = fits
+
+    def pairs(self, verdict: Verdict) -> list[Names]:
+        """Return pairs of mistakes that show at an answer, likely ones first."""
+        shown = [n for n in SINGLES if not self.laboratory.passes(n, verdict)]
+        pairs = [(a, b) for (a,), (b,) in combinations(shown, 2)]
+        odd = {name for (name,) in shown if not self.agrees((name,), verdict)}
+        return sorted(pairs, key=lambda pair: len(odd.intersection(pair)))
+
+    def in_time(self, candidates: Iterable[Names]) -> Iterator[Names]:
+        """Yield candidates until the time for pairs is over."""
+        for names in candidates:
+            if time.monotonic() > self.deadline:
+                return
+            yield names
+
+    def look_above(self) -> None:
+        """See whether what was named explains failures above it, or with another."""
+        scans: dict[str, int] = {}
+        for verdict in sorted(self.failing, key=lambda v: (v.level, self.cost(v))):
+            below = self.below(verdict)
+            if place(verdict) in self.found or not below:
+                continue
+            if not self.worth_pairs(verdict):
+                continue
+            fits = self.laboratory.fits(verdict, self.known())
+            if not fits and scans.get(verdict.level, 0) < PAIR_SCANS:
+                scans[verdict.level] = scans.get(verdict.level, 0) + 1
+                together = (
+                    (*b, *s) for b in below for s in SINGLES if len(b) == 1 and s != b
+                )
+                fits = self.laboratory.fits(verdict, self.in_time(together))
+            if fits:
+                self.found[place(verdict)] = fits
+
+    def below(self, verdict: Verdict) -> list[Names]:
+        """Return what was named at lower levels of the same case."""
+        return [
+            names
+            for (case, level, _), fits in self.found.items()
+            if case == verdict.case and level < verdict.level
+            for names in fits
+        ]
+
+    def named(self) -> Iterator[Diagnosis]:
+        """Yield diagnoses with a name, first what explains most answers."""
+        left = dict(self.found)
+        while left:
+            by_names: dict[Names, dict[Place, float]] = {}
+            for where, fits in left.items():
+                for names, digits in fits.items():
+                    by_names.setdefault(names, {})[where] = digits
+            best = max(by_names.values(), key=lambda d: (len(d), sum(d.values())))
+            tied = [
+                n for n, explained in by_names.items() if set(explained) == set(best)
+            ]
+            tied.sort(key=lambda n: -sum(by_names[n].values()))
+            joined = tuple(" + ".join(names) for names in tied)
+            yield Diagnosis(tuple(best), joined, min(best.values()))
+            left = {where: fits for where, fits in left.items() if where not in best}
+
+    def unnamed(self) -> Iterator[Diagnosis]:
+        """Yield what is left: answers off by one factor, or that nothing fits."""
+        left = [v for v in self.lowest if place(v) not in self.found]
+        groups: dict[tuple[str, float | None], list[Place]] = {}
+        for verdict in left:
+            factor = common_factor(self.laboratory.cases[verdict.case], verdict)
+            rounded = None if factor is None else float(f"{factor:.4g}")
+            groups.setdefault((verdict.level, rounded), []).append(place(verdict))
+        for (_, factor), places in groups.items():
+            yield Diagnosis(tuple(places), factor=factor)
+
+
+def common_factor(case: Case, verdict: Verdict) -> float | None:
+    """Return the one number by which an answer is off; None if there is none."""
+    want, got = case.answers[verdict.level][verdict.answer].want, verdict.got
+    if got is None or got.size < 2:
+        return None
+    start = origin(case, verdict)
+    a, b = (got, want) if start is None else (got - start, want - start)
+    factor = float(numpy.vdot(b, a) / numpy.vdot(b, b))
+    right = factor * b if start is None else start + factor * b
+    least = max(LEAST[str(got.dtype)], (verdict.digits or 0.0) + 2)
+    return factor if factor and near(case, verdict, got, right) >= least else None
