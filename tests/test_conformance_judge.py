@@ -239,14 +239,14 @@ def test_tensors_by_name_are_packed():
     assert "tensor norm1.mean is unknown" in one(CASE, "L2", "hvp", unknown).message
     odd = tensors | {"norm1.beta": np.ones((2, 5))}
     message = one(CASE, "L2", "hvp", odd).message
-    assert "tensor norm1.beta expects shape (..., 3), axes out, got (2, 5)" in message
+    assert "norm1.beta expects shape (2, 3), axes task, out, got (2, 5)" in message
 
 
 def test_a_swapped_layout_is_recognised_by_its_shape():
     kernel = CASE.unpack(WANT)["conv1.kernel"].transpose(0, 4, 3, 1, 2)
     found = one(CASE, "L2", "hvp", CASE.unpack(WANT) | {"conv1.kernel": kernel})
     assert found.outcome == "fail"
-    assert "axes kh, kw, in, out, got (2, 3, 1, 3, 3)" in found.message
+    assert "axes task, kh, kw, in, out, got (2, 3, 1, 3, 3)" in found.message
     assert found.message.endswith("its axes are in another order")
 
 

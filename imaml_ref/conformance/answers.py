@@ -69,7 +69,7 @@ def read_answers(path: str | Path, cases: Mapping[str, Case]) -> Attempts:
                 for answer, _ in members(path, place):
                     at = f"{path}: {name} {level}"
                     refuse_unknown(at, answer, LEVELS[level].answers)
-                found[name, level] = read_attempt(place)
+                found[name, level] = read_attempt(path, place)
     return found
 
 
@@ -77,16 +77,17 @@ def members(path, place: Any) -> Iterator[tuple[str, Any]]:
     """Yield what is in a group, by name; nothing if there is no group.
 
     Raises:
-        BadFile: If the place is an array, or cannot be read.
+        BadFile: If the place is an array, or a name in it points nowhere.
     """
     if isinstance(place, h5py.Dataset):
         raise BadFile(
             f"{path}: {place.name} is an array; answers are /answers/CASE/LEVEL/NAME"
         )
-    try:
-        yield from place.items() if place else ()
-    except KeyError as error:
-        raise BadFile(f"{path}: {place.name} is damaged: {error}") from error
+    for name in place or ():
+        item = place.get(name)
+        if item is None:
+            raise BadFile(f"{path}: {place.name}/{name} points nowhere")
+        yield name, item
 
 
 def refuse_unknown(where: str, name: str, asked: Iterable[str]) -> None:
@@ -99,17 +100,17 @@ def refuse_unknown(where: str, name: str, asked: Iterable[str]) -> None:
         raise BadFile(f"{where} asks for {', '.join(asked)}, not for {name!r}")
 
 
-def read_attempt(place: h5py.Group) -> Attempt:
+def read_attempt(path, place: h5py.Group) -> Attempt:
     """Read the answers to one level."""
-    values = {name: read_value(item) for name, item in place.items()}
+    values = {name: read_value(path, item) for name, item in members(path, place)}
     said = (text_of(place.attrs.get(name, "")) for name in ("warned", "failed"))
     return Attempt(values, *said)
 
 
-def read_value(item: h5py.Dataset | h5py.Group) -> Any:
+def read_value(path, item: h5py.Dataset | h5py.Group) -> Any:
     """Read an array in this machine's byte order, or the tensors of a group by name."""
     if isinstance(item, h5py.Group):
-        return {name: read_value(part) for name, part in item.items()}
+        return {name: read_value(path, part) for name, part in members(path, item)}
     a = numpy.asarray(item[()])
     return a.astype(a.dtype.newbyteorder("="), copy=False)
 
@@ -172,12 +173,12 @@ def packed(case: Case, where: str, tensors: Mapping[str, Any], lead: tuple) -> A
         raise BadAnswer(f"{where}: tensor {odd[0]} is {kind}")
     found = {n: real(f"{where}: tensor {n}", tensors[n]) for n in known}
     for name, value in found.items():
-        wanted = known[name].shape
-        if value.shape != (*lead, *wanted):
+        wanted = (*lead, *known[name].shape)
+        if value.shape != wanted:
+            axes = ", ".join([*("task" for _ in lead), *known[name].axes])
             raise BadAnswer(
-                f"{where}: tensor {name} expects shape (..., "
-                f"{', '.join(map(str, wanted))}), axes {', '.join(known[name].axes)}, "
-                f"got {value.shape}{moved(value.shape, (*lead, *wanted))}"
+                f"{where}: tensor {name} expects shape {wanted}, axes {axes}, "
+                f"got {value.shape}{moved(value.shape, wanted)}"
             )
     return case.pack(found)
 

@@ -24,11 +24,12 @@ LEGEND = (
 WIDTH = 88
 # For streams that cannot hold them.
 SPELLED = {
-    "✗": "x", "·": "-", "−": "-", "–": "-", "…": "...", "→": "->", "×": "x", "‖": "|",
-    "∇": "grad ", "θ": "theta", "φ": "phi", "λ": "lam", "Λ": "Lam", "κ": "kappa",
-    "ε": "eps", "γ": "gamma", "β": "beta", "σ": "sigma", "′": "'", "″": "''",
-    "⁻": "-", "¹": "1", "²": "2", "√": "sqrt ", "≥": ">=", "≤": "<=", "≠": "!=",
-    "≈": "~", "½": "1/2", "ᵀ": "^T", "∞": "inf",
+    "✗": "x", "·": "-", "−": "-", "–": "-", "…": "...", "→": "->", "↦": "->",
+    "×": "x", "‖": "|", "∇": "grad ", "√": "sqrt ", "∞": "inf", "ᵀ": "^T",
+    "θ": "theta", "φ": "phi", "λ": "lam", "Λ": "Lam", "κ": "kappa", "ε": "eps",
+    "γ": "gamma", "β": "beta", "σ": "sigma", "ρ": "rho", "′": "'", "″": "''",
+    "⁻": "-", "¹": "1", "²": "2", "½": "1/2", "≥": ">=", "≤": "<=", "≠": "!=",
+    "≈": "~",
 }  # fmt: skip
 
 
@@ -102,7 +103,7 @@ def described(report: Report, most: int | None = None) -> Iterator[str]:
         yield f"{MARKS[verdict.outcome]} " + "\n    ".join(lines(verdict))
     hidden = len(wrong[most:]) if most is not None else 0
     if hidden:
-        yield f"{hidden} more failures: --failures {len(wrong)} describes them too"
+        yield f"and {hidden} more failures"
     if report.diagnoses:
         found = [f"  {' '.join(str(d.text).split())}" for d in report.diagnoses]
         yield "\n".join(["Diagnosis", *found])

@@ -1,0 +1,482 @@
+"""imaml-ref conformance: list, export, check, diagnose, run, self, and bad files."""
+
+import json
+import os
+import sys
+from dataclasses import replace
+from types import ModuleType, SimpleNamespace
+
+import h5py
+import numpy as np
+import pytest
+from conformance_reports import CASES, NAMES, Mistaken
+from tiny_runs import snapshot
+
+from imaml_ref.cli import main
+from imaml_ref.conformance import Attempt, Computation, ask, load_suite, write_answers
+from imaml_ref.conformance.answers import SCHEMA
+from imaml_ref.conformance.suite import INPUTS
+
+CASE = load_suite()["mlp-tanh"]
+ONLY = ["--cases", "mlp-tanh"]
+
+
+@pytest.fixture(name="right", scope="module")
+def write_right(tmp_path_factory):
+    """A file of right answers."""
+    path = tmp_path_factory.mktemp("right") / "right.h5"
+    write_answers(path, ask(Computation(), CASES))
+    return path
+
+
+@pytest.fixture(name="wrong", scope="module")
+def write_wrong(tmp_path_factory):
+    """A file of wrong answers."""
+    path = tmp_path_factory.mktemp("wrong") / "wrong.h5"
+    attempts = ask(Mistaken(), CASES)
+    write_answers(path, attempts)
+    return path
+
+
+@pytest.fixture(name="call")
+def make_call(tmp_path, capsys, monkeypatch):
+    """Run a command in an empty folder; return status, output and errors."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*args):
+        capsys.readouterr()
+        status = main(["conformance", *map(str, args)])
+        out, err = capsys.readouterr()
+        assert "Traceback" not in out + err
+        return status, out, err
+
+    return call
+
+
+@pytest.fixture(name="refused")
+def make_refused(call, tmp_path):
+    """Run a command that must end with 2, one line, and nothing written."""
+
+    def refused(*args):
+        before = snapshot(tmp_path)
+        status, _, err = call(*args)
+        assert status == 2
+        assert len(err.splitlines()) == 1, err
+        assert err.startswith("imaml-ref: ")
+        assert snapshot(tmp_path) == before
+        return err
+
+    return refused
+
+
+@pytest.fixture(name="stand_in")
+def make_stand_in(monkeypatch):
+    """A diagnosis that says the same of everything; returns what it was given."""
+    given, module = [], ModuleType("imaml_ref.conformance.diagnosis")
+
+    def diagnose(report, cases):
+        given.append((report, list(cases)))
+        return replace(report, diagnoses=(SimpleNamespace(text="λ is halved"),))
+
+    module.diagnose = diagnose
+    monkeypatch.setitem(sys.modules, "imaml_ref.conformance.diagnosis", module)
+    return given
+
+
+# What each command does
+
+
+def test_list_shows_levels_cases_and_titles(call):
+    status, out, _ = call("list")
+    assert status == 0
+    lines = out.splitlines()
+    for case in load_suite().values():
+        assert any(
+            t.startswith(f"{case.name} ")
+            and t.endswith(case.title)
+            and " ".join(case.levels) in t
+            for t in lines
+        )
+    assert "L2                    Hv and Gauss-Newton v at φ: hvp, gnvp" in lines
+
+
+@pytest.mark.parametrize(
+    "command", ["", "list", "export", "check", "diagnose", "run", "self"]
+)
+def test_every_command_helps_with_an_example(call, command):
+    status, out, _ = call(*command.split(), "--help")
+    assert status == 0
+    assert "Example" in out
+    assert f"imaml-ref conformance {command or 'run'}" in " ".join(out.split())
+
+
+def test_without_a_command_it_explains_itself(call):
+    status, out, _ = call()
+    assert status == 0
+    assert "diagnose" in out
+
+
+def test_export_writes_the_inputs_and_no_answers(call, tmp_path):
+    status, out, _ = call("export", "in.h5", "--cases", "ridge,saddle")
+    assert (status, out) == (0, "in.h5: 2 cases\n")
+    with h5py.File(tmp_path / "in.h5") as file:
+        assert file.attrs["schema"] == INPUTS
+        assert list(file["cases"]) == ["ridge", "saddle"]
+        assert len(file["cases/ridge/levels/L4"]) == 0
+        assert "refuse" not in file["cases/saddle/levels/L4"].attrs
+        want = load_suite()["ridge"].theta
+        np.testing.assert_array_equal(file["cases/ridge/inputs/theta"][()], want)
+
+
+def test_right_answers_end_with_zero(call, right):
+    status, out, err = call("check", right)
+    assert (status, err) == (0, "")
+    assert "right.h5, suite 1.0: " in out
+    assert ", 0 failed, " in out
+
+
+def test_a_refusal_by_an_error_survives_the_file(call, right):
+    """The dense computation raises where there is no answer: a warning, in a file."""
+    _, out, _ = call("check", right)
+    assert "of what must be refused, 2 warned, 0 did not" in out
+
+
+def test_wrong_answers_end_with_one_and_our_lines(call, wrong):
+    status, out, err = call("check", wrong)
+    assert status == 1
+    assert "✗ ridge L2 hvp: 0.30 digits, 10.00 required" in out
+    assert "ratio 0.5\n" in out
+    assert 'mlp-tanh L2 hvp: ValueError: x < y & "z"' in out
+    assert len(err.splitlines()) == 1
+    assert err.endswith(" answers failed\n")
+
+
+def test_did_not_warn_is_graded_apart(call, tmp_path):
+    case = load_suite()["indefinite"]
+    answer = {"x": np.linalg.solve(case.A, case.b)}
+    write_answers(tmp_path / "a.h5", {("indefinite", "L3"): Attempt(answer)})
+    status, out, _ = call("check", "a.h5")
+    assert status == 0
+    assert "0 failed" in out
+    assert "of what must be refused, 0 warned, 1 did not" in out
+    assert "! indefinite L3 x: did not warn: A is not positive definite" in out
+
+
+def test_only_the_cases_that_are_named_are_judged(call, wrong):
+    status, out, _ = call("check", wrong, "--cases", "spd-10, ridge", "--failures", 1)
+    assert status == 1
+    assert "mlp-tanh" not in out
+    assert out.count("\n\n✗ ") == 1
+    assert call("check", wrong, "--cases", "spd-10")[0] == 0
+
+
+def test_reports_are_written_and_replace_what_was_there(call, wrong, tmp_path):
+    for name in ("r.json", "r.html"):
+        (tmp_path / name).write_text("old")
+    status, _, _ = call("check", wrong, "--json", "r.json", "--html", "r.html")
+    assert status == 1
+    found = json.loads((tmp_path / "r.json").read_text("utf-8"))
+    assert found["summary"]["fail"] > 0
+    assert (tmp_path / "r.html").read_text("utf-8").startswith("<!DOCTYPE html>")
+    assert sorted(os.listdir(tmp_path)) == ["r.html", "r.json"]
+
+
+def test_diagnose_names_mistakes(call, wrong, stand_in, tmp_path):
+    status, out, _ = call("diagnose", wrong, *ONLY, "--json", "r.json")
+    assert status == 1
+    assert out.endswith("\nDiagnosis\n  λ is halved\n")
+    found = json.loads((tmp_path / "r.json").read_text("utf-8"))
+    assert [d["text"] for d in found["diagnoses"]] == ["λ is halved"]
+    ((report, cases),) = stand_in
+    assert {v.case for v in report.verdicts} == {"mlp-tanh"}
+    assert {"mlp-tanh"} <= {case.name for case in cases}
+
+
+def test_check_does_not_diagnose(call, wrong, stand_in):
+    assert "λ is halved" not in call("check", wrong)[1]
+    assert stand_in == []
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_it_judges_itself(call, dtype, tmp_path):
+    names = ",".join(NAMES)
+    flags = ["--cases", names, "--dtype", dtype, "--json", "r.json"]
+    status, out, err = call("self", *flags)
+    assert (status, err) == (0, "")
+    assert f", {dtype}, cpu, suite 1.0: " in out
+    found = json.loads((tmp_path / "r.json").read_text("utf-8"))
+    best = max(v["digits"] or 0 for v in found["verdicts"] if v["level"] == "L4")
+    assert (best > 10) == (dtype == "float64")
+
+
+def test_output_is_plain_ascii_where_the_stream_holds_no_more(wrong, monkeypatch):
+    from imaml_ref.cli import conformance_report
+
+    shown = []
+    monkeypatch.setattr(conformance_report, "encoding", lambda: "ascii")
+    monkeypatch.setattr("builtins.print", lambda text, **_: shown.append(text))
+    main(["conformance", "check", str(wrong)])
+    assert "x ridge L2 hvp: 0.30 digits" in shown[0]
+    assert all(text.isascii() for text in shown[:1])
+
+
+# Running a program
+
+COPY = "import shutil, sys; shutil.copy(sys.argv[1], sys.argv[2])"
+BY_NAME = (
+    "import os, shutil, sys; assert os.path.exists(os.environ['IMAML_REF_INPUTS']);"
+    "shutil.copy(sys.argv[1], os.environ['IMAML_REF_ANSWERS'])"
+)
+
+
+def test_a_program_gets_the_paths_as_words(call, right):
+    status, out, _ = call("run", "--", sys.executable, "-c", COPY, right, "{answers}")
+    assert status == 0
+    assert "{answers}, suite 1.0: " in out
+    look = "import sys, h5py; print(*h5py.File(sys.argv[1])['cases'])"
+    program = [sys.executable, "-c", f"{look}; {COPY}", "{inputs}", "{answers}"]
+    assert "has schema 'imaml_ref/conformance-inputs'" in call("run", *program)[2]
+
+
+def test_a_program_gets_the_paths_by_the_environment(call, right):
+    assert call("run", sys.executable, "-c", BY_NAME, right)[0] == 0
+
+
+def test_a_program_that_is_wrong_is_diagnosed(call, right, wrong, stand_in):
+    program = [sys.executable, "-c", BY_NAME]
+    assert "λ is halved" not in call("run", "--", *program, right)[1]
+    status, out, _ = call("run", "--", *program, wrong)
+    assert status == 1
+    assert "λ is halved" in out
+    assert "λ is halved" not in call("run", "--no-diagnose", *program, wrong)[1]
+    assert "λ is halved" in call("run", "--diagnose", *program, right)[1]
+
+
+def test_a_program_gets_only_the_cases_that_are_named(call, right):
+    look = "import os, h5py; file = h5py.File(os.environ['IMAML_REF_INPUTS'])"
+    demand = f"{look}; assert list(file['cases']) == ['spd-10', 'ridge']"
+    program = [sys.executable, "-c", f"{demand}; {BY_NAME}", right]
+    assert call("run", "--cases", "spd-10,ridge", "--", *program)[0] == 0
+
+
+def test_a_program_that_does_not_deliver(refused, right):
+    python = [sys.executable, "-c"]
+    assert "cannot run no-such-program" in refused("run", "no-such-program", "-x")
+    assert "ended with status 3" in refused("run", *python, "raise SystemExit(3)")
+    said = refused("run", *python, f"{BY_NAME}; raise SystemExit(1)", right)
+    assert "ended with status 1" in said
+    assert "wrote no answers; write them to the path in" in refused("run", *python, "")
+    torn = BY_NAME + "; os.truncate(os.environ['IMAML_REF_ANSWERS'], 3000)"
+    assert "truncated" in refused("run", *python, torn, right)
+    assert "CMD" in refused("run")
+
+
+# Bad files: no judgement, status 2
+
+
+def answers(path, place="answers/mlp-tanh/L4/meta_grad", data=None, **attributes):
+    """Write a file of answers with something at a place."""
+    about = {"schema": SCHEMA, "schema_version": 1} | attributes
+    with h5py.File(path, "w") as file:
+        file.attrs.update(about)
+        if place:
+            file[place] = CASE.theta if data is None else data
+
+
+def torn(path):
+    answers(path)
+    os.truncate(path, 1500)
+
+
+def dangling(path):
+    answers(path)
+    with h5py.File(path, "a") as file:
+        file["answers/mlp-tanh/L1"] = h5py.SoftLink("/nowhere")
+
+
+UNREADABLE = {
+    "missing": (lambda path: None, "no such file"),
+    "a folder": (lambda path: path.mkdir(), "no such file"),
+    "empty": (lambda path: path.write_bytes(b""), "not a readable HDF5 file"),
+    "truncated": (torn, "not a readable HDF5 file: truncated"),
+    "foreign": (lambda path: path.write_text("loss, 1"), "not a readable HDF5 file"),
+    "no schema": (lambda path: h5py.File(path, "w").close(), "has schema 'none'"),
+    "inputs": (lambda path: answers(path, schema=INPUTS), f"schema '{INPUTS}'"),
+    "newer": (
+        lambda path: answers(path, schema_version=2),
+        "version 2, this program reads 1 to 1; install a newer imaml_ref",
+    ),
+    "unknown case": (
+        lambda path: answers(path, "answers/transformer/L1/grad"),
+        "answers a case 'transformer' that this suite does not have",
+    ),
+    "unknown level": (
+        lambda path: answers(path, "answers/mlp-tanh/L8/theta"),
+        "mlp-tanh asks for L1, L2, L4, L5, L6, L7, not for 'L8'",
+    ),
+    "level not asked": (
+        lambda path: answers(path, "answers/ridge/L3/x"),
+        "ridge asks for L1, L2, L4, L5, L6, L7, not for 'L3'",
+    ),
+    "unknown name": (
+        lambda path: answers(path, "answers/mlp-tanh/L4/metagrad"),
+        "mlp-tanh L4 asks for meta_grad, not for 'metagrad'",
+    ),
+    "array for level": (
+        lambda path: answers(path, "answers/mlp-tanh/L4"),
+        "/answers/mlp-tanh/L4 is an array; answers are /answers/CASE/LEVEL/NAME",
+    ),
+    "array for case": (
+        lambda path: answers(path, "answers/mlp-tanh"),
+        "/answers/mlp-tanh is an array",
+    ),
+    "array for all": (lambda path: answers(path, "answers"), "/answers is an array"),
+    "dangling": (dangling, "/answers/mlp-tanh/L1 points nowhere"),
+    "nothing": (lambda path: answers(path, ""), "answers nothing that is asked"),
+}
+
+
+@pytest.mark.parametrize("kind", UNREADABLE)
+def test_a_file_that_cannot_be_judged(refused, tmp_path, kind):
+    write, expected = UNREADABLE[kind]
+    write(tmp_path / "bad.h5")
+    for command in ("check", "diagnose"):
+        said = refused(command, "bad.h5")
+        assert expected in said
+        assert "bad.h5" in said
+
+
+def test_flags_that_cannot_be(refused, right):
+    said = refused("check", right, "--cases", "rigde")
+    assert "no case 'rigde'; there are ridge, logistic" in said
+    assert "no case 'rigde'" in refused("export", "o.h5", "--cases", "rigde")
+    assert "the folder none does not exist" in refused("export", "none/o.h5")
+    assert "the folder no does not exist" in refused("check", right, "--html", "no/h")
+    assert "--dtype must be float64 or float32" in refused("self", "--dtype", "half")
+    assert "--device must be cpu or cuda" in refused("self", "--device", "tpu")
+
+
+def test_a_gpu_that_is_absent(refused, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    assert "no GPU back end" in refused("self", "--device", "cuda")
+
+
+# Bad answers in a file that can be judged: status 1, one line each
+
+WANT = CASE.answers["L4"]["meta_grad"].want
+HVP = CASE.answers["L2"]["hvp"].want
+TENSORS = CASE.unpack(WANT)
+NORM = load_suite()["conv-norm-tanh"]
+KERNELS = NORM.unpack(NORM.answers["L2"]["hvp"].want)
+L4, L2 = "answers/mlp-tanh/L4/meta_grad", "answers/mlp-tanh/L2/hvp"
+L2_NORM = "answers/conv-norm-tanh/L2/hvp"
+
+
+def swapped_flat(kernels):
+    """Return a flat answer with the kernel of the head transposed inside."""
+    flat = NORM.answers["L2"]["hvp"].want.copy()
+    part = NORM.unpack(flat)["head.kernel"]
+    part[:] = kernels["head.kernel"].swapaxes(1, 2).reshape(part.shape)
+    return flat
+
+
+def tensors(parts, **changes):
+    """Return tensors by name with some changed; None leaves one out."""
+    changes = {name.replace("_", "."): a for name, a in changes.items()}
+    return {name: a for name, a in (parts | changes).items() if a is not None}
+
+
+BAD = {
+    "nan": (L4, WANT * np.nan, "is nan at (0,)"),
+    "infinite": (L4, WANT + np.inf, "is inf at (0,)"),
+    "float16": (L4, WANT.astype("float16"), "is float16; answer in float64 or float32"),
+    "integers": (L4, WANT.astype(int), "is int64; answer in float64 or float32"),
+    "text": (L4, np.bytes_("done"), "is |S4; answer in float64 or float32"),
+    "too long": (L4, np.append(WANT, 0), "expects shape (31,), got (32,)"),
+    "a number": (L4, 1.0, "expects shape (31,), got ()"),
+    "columns": (
+        L2,
+        HVP.T,
+        "expects shape (2, 31), got (31, 2) = (tasks, parameters); "
+        "its axes are in another order",
+    ),
+    "missing tensor": (
+        L4,
+        tensors(TENSORS, head_bias=None),
+        "tensor head.bias is missing",
+    ),
+    "unknown tensor": (
+        L4,
+        tensors(TENSORS, head_weight=WANT),
+        "tensor head.weight is unknown",
+    ),
+    "tensor of wrong shape": (
+        L4,
+        tensors(TENSORS, head_bias=np.ones(4)),
+        "tensor head.bias expects shape (3,), axes out, got (4,)",
+    ),
+    "tensor in float16": (
+        L4,
+        tensors(TENSORS, head_bias=TENSORS["head.bias"].astype("float16")),
+        "tensor head.bias is float16; answer in float64 or float32",
+    ),
+    "tensor without tasks": (
+        L2,
+        TENSORS,
+        "tensor linear1.kernel expects shape (2, 3, 4), axes task, in, out, got (3, 4)",
+    ),
+    "layout by shape": (
+        L4,
+        tensors(TENSORS, head_kernel=TENSORS["head.kernel"].T),
+        "axes in, out, got (3, 4); its axes are in another order",
+    ),
+    "layout of PyTorch by shape": (
+        L2_NORM,
+        tensors(KERNELS, conv1_kernel=KERNELS["conv1.kernel"].transpose(0, 4, 3, 1, 2)),
+        "kh, kw, in, out, got (2, 3, 1, 3, 3); its axes are in another order",
+    ),
+    "layout by numbers": (
+        L2_NORM,
+        swapped_flat(KERNELS),
+        "head.kernel is in the order (out, in), not (in, out)",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_an_answer_that_is_not_fit_fails_with_one_line(call, tmp_path, kind):
+    place, data, expected = BAD[kind]
+    if isinstance(data, dict):
+        answers(tmp_path / "bad.h5", "")
+        with h5py.File(tmp_path / "bad.h5", "a") as file:
+            for name, a in data.items():
+                file[f"{place}/{name}"] = a
+    else:
+        answers(tmp_path / "bad.h5", place, data)
+    status, out, err = call("check", "bad.h5")
+    assert status == 1
+    assert err == "imaml-ref: 1 of 1 answers failed\n"
+    _, case, level, name = place.split("/")
+    (block,) = [b for b in out.split("\n\n") if b.startswith("✗")]
+    assert block.startswith(f"✗ {case} {level} {name}: ")
+    assert expected in block
+    assert len(block.splitlines()) == (1 if "digits" not in block else 3)
+
+
+def test_answers_as_other_languages_write_them_are_taken(call, tmp_path):
+    """Texts of fixed length or in arrays, versions as floats, the other byte order."""
+    answers(
+        tmp_path / "c.h5",
+        data=WANT.astype(">f8"),
+        schema=np.bytes_(SCHEMA),
+        schema_version=np.float64(1),
+    )
+    with h5py.File(tmp_path / "c.h5", "a") as file:
+        x = file.create_dataset("answers/indefinite/L3/x", data=np.ones(6))
+        x.parent.attrs["warned"] = np.bytes_("indefinite")
+    status, out, _ = call("check", "c.h5")
+    assert status == 0
+    assert "1 passed, 0 failed" in out
+    assert "1 warned, 0 did not" in out
+    answers(tmp_path / "r.h5", data=WANT, schema=[SCHEMA], schema_version=[1])
+    assert call("check", "r.h5")[0] == 0
