@@ -4,7 +4,6 @@ import json
 import math
 from dataclasses import replace
 from io import StringIO
-from types import SimpleNamespace
 
 import pytest
 from conformance_reports import CASES, DIAGNOSES, NAMES, correct, mistaken
@@ -13,6 +12,7 @@ from rich.console import Console
 import imaml_ref
 from imaml_ref.conformance import check
 from imaml_ref.conformance.as_json import as_json
+from imaml_ref.conformance.explanation import Diagnosis
 from imaml_ref.conformance.matrix import OUTCOMES, cells, lines, summary
 from imaml_ref.conformance.text import as_table, as_text, fitted, matrix, shortened
 
@@ -218,14 +218,18 @@ def test_json_has_null_for_what_is_no_finite_number(report):
 
 def test_json_has_the_diagnoses(report, good):
     assert [d["text"] for d in document(report)["diagnoses"]] == list(DIAGNOSES)
-    full = SimpleNamespace(text="t", names=("a", "b"), cases=["ridge"], level="L4")
+    places = (("ridge", "L2", "hvp"), ("mlp-tanh", "L2", "hvp"))
+    full = Diagnosis(places, ("lam-halved",), digits=12.5)
     (found,) = document(replace(report, diagnoses=(full,)))["diagnoses"]
     assert found == {
-        "text": "t",
-        "names": ["a", "b"],
-        "cases": ["ridge"],
-        "level": "L4",
-        "answer": None,
+        "text": full.text,
+        "names": ["lam-halved"],
+        "cases": ["ridge", "mlp-tanh"],
+        "found_in": list(full.found_in),
+        "level": "L2",
+        "answer": "hvp",
+        "digits": 12.5,
+        "factor": None,
     }
     assert document(good)["diagnoses"] == []
     assert document(good)["passed"]

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from .._version import __version__
-from .conformance_report import choose, conclude, diagnosed, judged, say
+from .conformance_report import choose, conclude, diagnosed, judged, say, split
 from .errors import WRONG_INPUT, Stop, refusing
 
 app = typer.Typer(
@@ -197,8 +197,7 @@ def judge_self(
 
     with refusing():
         demand_machine(dtype, device)
-        names = [case.name for case in choose(cases)]
-        report = check_object(Engine(device=device), cases=names, dtype=dtype)
+        report = check_object(Engine(device), cases=split(cases), dtype=dtype)
     subject = f"imaml_ref {__version__}, {dtype}, {device}"
     conclude(replace(report, subject=subject), json_file, html_file, failures)
 

@@ -8,13 +8,17 @@ from ..files import atomic_path
 from .errors import CHECK_FAILED, WRONG_INPUT, Stop, refusing
 
 
+def split(names: str | None) -> list[str] | None:
+    """Return the names of cases in a flag; None, which means all, if it is absent."""
+    return None if names is None else [name.strip() for name in names.split(",")]
+
+
 def choose(names: str | None) -> list[Any]:
     """Return the cases that a flag names, all if it is absent."""
     from ..conformance import load_suite
     from ..conformance.check import select
 
-    wanted = None if names is None else [name.strip() for name in names.split(",")]
-    return select(load_suite(), wanted)
+    return select(load_suite(), split(names))
 
 
 def judged(file: Path, names: str | None) -> Any:
@@ -22,7 +26,7 @@ def judged(file: Path, names: str | None) -> Any:
     from ..conformance import check_file
 
     with refusing():
-        return check_file(file, cases=[case.name for case in choose(names)])
+        return check_file(file, cases=split(names))
 
 
 def diagnosed(report: Any) -> Any:

@@ -68,13 +68,14 @@ def certificate(verdict: Verdict, case: Case) -> dict[str, Any]:
 
 
 def diagnosis(found: Any) -> dict[str, Any]:
-    """Return what a diagnosis says and, where it says so, of what."""
-    about = {name: getattr(found, name, None) for name in ("level", "answer")}
-    return {
-        "text": str(found.text),
-        "names": list(map(str, getattr(found, "names", ()))),
-        "cases": list(map(str, getattr(found, "cases", ()))),
-    } | {name: str(value) if value else None for name, value in about.items()}
+    """Return what a diagnosis says and, where it says so, of what and how surely."""
+    lists = ("names", "cases", "found_in")
+    single = ("level", "answer", "digits", "factor")
+    return (
+        {"text": str(found.text)}
+        | {name: list(getattr(found, name, ())) for name in lists}
+        | {name: getattr(found, name, None) for name in single}
+    )
 
 
 def finite(number: float) -> float | None:
