@@ -220,6 +220,16 @@ def test_it_judges_itself(call, dtype, tmp_path):
     assert (best > 10) == (dtype == "float64")
 
 
+def test_a_terminal_gets_colours_and_the_same_lines(call, wrong, monkeypatch):
+    _, plain, _ = call("check", wrong)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    status, out, _ = call("check", wrong)
+    assert status == 1
+    assert "\x1b[1;31m✗ 0.3\x1b[0m" in out
+    assert "\x1b[" not in plain
+    assert out.partition("\ndigits of")[2] == plain.partition("\ndigits of")[2]
+
+
 def test_output_is_plain_ascii_where_the_stream_holds_no_more(wrong, monkeypatch):
     from imaml_ref.cli import conformance_report
 

@@ -8,8 +8,8 @@ import pytest
 from conformance_reports import CASES, DIAGNOSES, NAMES, correct, mistaken
 
 from imaml_ref.conformance import LEVELS
+from imaml_ref.conformance.cells import cells, summary
 from imaml_ref.conformance.html import as_html
-from imaml_ref.conformance.matrix import cells, summary
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 

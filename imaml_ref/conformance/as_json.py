@@ -7,8 +7,8 @@ from typing import Any
 
 from .._version import __version__
 from .case import Case
+from .cells import OUTCOMES
 from .judge import Report, Verdict
-from .matrix import OUTCOMES
 
 SCHEMA, VERSION = "imaml_ref conformance report", 1
 

@@ -11,9 +11,9 @@ from string import Template
 
 from .._version import __version__
 from .case import Answer, Case
+from .cells import Cell, by_case, message, number, place, ratio, summary
 from .judge import FAIL, NOT_ATTEMPTED, PASS, SILENT, WARNED, Report, Verdict
 from .levels import LEVELS
-from .matrix import Cell, by_case, message, number, place, ratio, summary
 from .text import mark
 
 CLASSES = {

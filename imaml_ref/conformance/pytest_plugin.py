@@ -25,9 +25,9 @@ from ..parallel import one_blas_thread
 from .answers import asked
 from .asking import attempt
 from .case import Case
+from .cells import lines
 from .check import name_of, select
 from .judge import FAIL, NOT_ATTEMPTED, SILENT, judge
-from .matrix import lines
 from .suite import load_suite
 
 

@@ -11,9 +11,9 @@ from math import floor
 from textwrap import fill
 from typing import Any
 
+from .cells import Cell, attempted, by_case, lines, summary
 from .judge import FAIL, NOT_ATTEMPTED, PASS, SILENT, WARNED, Report
 from .levels import LEVELS
-from .matrix import Cell, attempted, by_case, lines, summary
 
 MARKS = {FAIL: "✗", NOT_ATTEMPTED: "·", WARNED: "warned", SILENT: "!"}
 STYLES = {PASS: "green", FAIL: "bold red", SILENT: "bold yellow", WARNED: "cyan"}
