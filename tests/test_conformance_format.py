@@ -8,11 +8,14 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from conformance_reports import CASES as REPORTED
+from conformance_reports import mistaken
 from numpy.testing import assert_allclose
 
 from imaml_ref import layers
 from imaml_ref.conformance import LEVELS, export_inputs, load_suite
 from imaml_ref.conformance.answers import SCHEMA as ANSWERS
+from imaml_ref.conformance.as_json import as_json
 from imaml_ref.conformance.certify import MARGIN, ROUNDOFF, STATED, has_zero
 from imaml_ref.conformance.plain import AXES
 from imaml_ref.conformance.suite import INPUTS, SUITE, write_suite
@@ -162,6 +165,16 @@ def test_the_schemas_are_those_of_the_page():
         assert f"| `{schema}` | 1 |" in PAGE
 
 
+def test_the_report_in_json_has_the_fields_of_the_page():
+    found = json.loads(as_json(mistaken(), REPORTED))
+    for name, fields in table("list | an entry has"):
+        assert set(re.findall(r"\w+", fields)) == set(found.pop(name)[0])
+    for name in found:
+        assert f"`{name}`" in PAGE
+    for outcome in found["summary"]:
+        assert f'"{outcome}"' in PAGE
+
+
 def test_inputs_are_exact_in_float32_but_for_the_solution():
     for case in CASES.values():
         for name, a in case.inputs.items():
@@ -187,7 +200,7 @@ def test_flat_vectors_hold_tensors_as_the_page_says(files):
 
 
 def test_the_required_digits_are_those_of_the_formula():
-    """(2) of the page: min(10, −log₁₀(κu) − 2), κ at least 1/√u beside a zero."""
+    """min(10, −log₁₀(κu) − 2), κ at least 1/√u beside a zero: section 8."""
     assert (STATED, MARGIN) == (10, 2)
     for case in CASES.values():
         for level, answers in case.answers.items():

@@ -70,11 +70,12 @@ def certificate(verdict: Verdict, case: Case) -> dict[str, Any]:
 def diagnosis(found: Any) -> dict[str, Any]:
     """Return what a diagnosis says and, where it says so, of what and how surely."""
     lists = ("names", "cases", "found_in")
-    single = ("level", "answer", "digits", "factor")
+    numbers = {name: getattr(found, name, None) for name in ("digits", "factor")}
     return (
         {"text": str(found.text)}
         | {name: list(getattr(found, name, ())) for name in lists}
-        | {name: getattr(found, name, None) for name in single}
+        | {name: getattr(found, name, None) for name in ("level", "answer")}
+        | {name: None if n is None else finite(n) for name, n in numbers.items()}
     )
 
 
