@@ -1,0 +1,68 @@
+"""higher (MAML): the unrolled gradient of many proximal steps at L5; ∇L at L1."""
+
+import higher
+import torch
+from subjects import Variant
+from torch_problem import Problem
+from unrolled import STEPS, step_size
+
+from imaml_ref.conformance.from_torch import from_torch
+
+PACKAGES = ("higher", "torch")
+
+
+def unrolled(steps):
+    """Return a function of a task: the gradient through the steps of SGD."""
+
+    def meta_grad(task):
+        if task.phi is not None:
+            raise NotImplementedError("MAML has no φ to be given")
+        problem = Problem(task)
+        sgd = torch.optim.SGD(task.model.parameters(), lr=step_size(problem))
+        start = list(task.model.parameters())
+        loop = higher.innerloop_ctx(task.model, sgd, copy_initial_weights=False)
+        with loop as (model, optimizer):
+            for _ in range(steps):
+                loss = task.loss(model(task.support[0]), task.support[1])
+                optimizer.step(loss + problem.pull(model.parameters(), start))
+            outer = task.loss(model(task.query[0]), task.query[1])
+            return torch.autograd.grad(outer, start)
+
+    return meta_grad
+
+
+class Functional:
+    """∇L by higher's functional module at L1."""
+
+    def __init__(self, adapter, name):
+        self.adapter, self.name = adapter, name
+        self.meta_grad = adapter.meta_grad
+
+    def grad(self, case):
+        return self.adapter.each(case, lambda task, v: slope(task))
+
+
+def slope(task):
+    """Return ∇L in the parameters given to the functional module."""
+    model = higher.monkeypatch(task.model, copy_initial_weights=True)
+    params = [task.phi[n].clone().requires_grad_() for n in task.theta]
+    x, y = task.support
+    loss = task.loss(model(x, params=params), y)
+    found = torch.autograd.grad(loss, params)
+    return dict(zip(task.theta, found, strict=True))
+
+
+def variant(name, steps):
+    """Return a variant with a number of steps."""
+
+    def make():
+        return Functional(from_torch(meta_grad=unrolled(steps)), name)
+
+    text = f"SGD(lr=1.8/‖H + Λ‖₂), {steps} steps on L + ½λ‖φ − θ‖², unrolled"
+    return Variant(text, make)
+
+
+VARIANTS = {
+    "tight": variant(f"higher (MAML, {STEPS} steps)", STEPS),
+    "example": variant("higher (MAML, 5 steps)", 5),
+}
