@@ -18,8 +18,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from imaml_ref import conformance
-from imaml_ref.conformance.as_json import diagnosis
 from imaml_ref.conformance.diagnosis import diagnose
+from imaml_ref.conformance.json_report import diagnosis
 from imaml_ref.conformance.laboratory import Laboratory
 from imaml_ref.conformance.suite import SUITE_VERSION
 

@@ -137,6 +137,23 @@ def mean_of_windows(entry, x):
     return F.sum(blocks, axis=(3, 5)) * (1.0 / (kh * kw))
 
 
+def spelled_out(entry, p, x):
+    """Normalise by the batch in elementary operations: a control."""
+    count = x.size // x.shape[1]
+
+    def mean(a):
+        return F.sum(a, axis=(0, 2, 3), keepdims=True) * (1.0 / count)
+
+    def over_pixels(a):
+        return F.reshape(a, (1, -1, 1, 1))
+
+    centred = x - F.broadcast_to(mean(x), x.shape)
+    variance = mean(centred * centred) + entry["eps"]
+    scaled = centred * F.broadcast_to(variance**-0.5, x.shape)
+    gamma = F.broadcast_to(over_pixels(p["gamma"]), x.shape)
+    return scaled * gamma + F.broadcast_to(over_pixels(p["beta"]), x.shape)
+
+
 VARIANTS = {
     "tight": Variant(
         f"dezero {dezero.__version__}: conv2d, batch_nrom, …; "
@@ -147,5 +164,11 @@ VARIANTS = {
         f"dezero {dezero.__version__}: the same with conv2d_simple, pooling_simple "
         "and an average over reshaped windows",
         lambda: DeZero("DeZero, conv2d_simple", SIMPLE),
+    ),
+    "simple-control": Variant(
+        "as simple, batch normalisation in elementary operations",
+        lambda: DeZero(
+            "DeZero, conv2d_simple, control", SIMPLE | {"BatchNorm2d": spelled_out}
+        ),
     ),
 }

@@ -4,7 +4,7 @@ At L3 the inner objective is ½ xᵀA x − ⟨t, x⟩ and the outer one ⟨b, x
 """
 
 import torch
-from hypergrad.approx_hypergrad import conjugate_gradient, neumann
+from hypergrad.approx_hypergrad import conjugate_gradient, implicit_grad, neumann
 from subjects import Only, Variant
 from torch_problem import Problem
 
@@ -12,6 +12,43 @@ from imaml_ref.conformance.from_torch import from_torch
 
 PACKAGES = ("torch",)
 METHODS = ("solve", "meta_grad")
+
+
+def textbook(fresh):
+    """Return conjugate gradients of ours under hypergrad's decorator: a control.
+
+    Args:
+        fresh: Whether the new direction is built on the new residual, or on the old.
+    """
+
+    @implicit_grad
+    def loop(inner_obj, outer_obj, in_params, out_params, num_iters, lr):
+        b, direct = torch.func.grad(outer_obj, argnums=(0, 1))(in_params, out_params)
+
+        def product(p):
+            slope = torch.func.grad(lambda q: inner_obj(q, out_params))
+            return torch.func.jvp(slope, (in_params,), (p,))[1]
+
+        x, r = tuple(torch.zeros_like(a) for a in b), b
+        p, rr = r, inner(r, r)
+        for _ in range(num_iters):
+            Ap = product(p)
+            length = rr / inner(p, Ap)
+            x = tuple(a + length * d for a, d in zip(x, p, strict=True))
+            old, r = r, tuple(a - length * d for a, d in zip(r, Ap, strict=True))
+            before, rr = rr, inner(r, r)
+            if float(rr) == 0:
+                break
+            base = r if fresh else old
+            p = tuple(a + rr / before * d for a, d in zip(base, p, strict=True))
+        return x, direct
+
+    return loop
+
+
+def inner(a, b):
+    """Return the inner product of two tuples of tensors."""
+    return sum((x * y).sum() for x, y in zip(a, b, strict=True))
 
 
 def solve_by(method, settings):
@@ -72,6 +109,19 @@ VARIANTS = {
         "conjugate_gradient(num_iters=10 n, lr=1)",
         conjugate_gradient,
         lambda n, step: {"num_iters": 10 * n, "lr": 1.0},
+    ),
+    "control": variant(
+        "hypergrad, control",
+        "as longer, its loop replaced by one of ours",
+        textbook(fresh=True),
+        lambda n, step: {"num_iters": 10 * n, "lr": 1.0},
+    ),
+    "control-old-residual": variant(
+        "hypergrad, control with the old residual",
+        "as tight, its loop replaced by one of ours that builds the new direction on "
+        "the old residual",
+        textbook(fresh=False),
+        lambda n, step: {"num_iters": n, "lr": 1.0},
     ),
     "neumann": variant(
         "hypergrad neumann",

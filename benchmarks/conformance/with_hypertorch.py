@@ -4,6 +4,8 @@ At L3 the fixed-point map is x ↦ x − (A x − t) and the outer loss ⟨b, x�
 hypergradient in t is A⁻¹ b; elsewhere it is hypertorch's gradient step on G.
 """
 
+from unittest.mock import patch
+
 import hypergrad as hg
 import torch
 from subjects import Only, Variant
@@ -57,6 +59,36 @@ def gradient_by(method, step_of, settings):
     return meta_grad
 
 
+def last_iterate(Ax, b, max_iter=100, epsilon=1e-5):
+    """Solve by conjugate gradients with the same stopping rule: a control.
+
+    The iterate that meets the tolerance is the one returned.
+    """
+    x, r = [torch.zeros_like(a) for a in b], list(b)
+    p, rr = r, inner(r, r)
+    for _ in range(max_iter):
+        Ap = Ax(p)
+        length = rr / inner(p, Ap)
+        x = [a + length * d for a, d in zip(x, p, strict=True)]
+        r = [a - length * d for a, d in zip(r, Ap, strict=True)]
+        before, rr = rr, inner(r, r)
+        if float(rr.sqrt()) < epsilon:
+            break
+        p = [a + rr / before * d for a, d in zip(r, p, strict=True)]
+    return x
+
+
+def inner(a, b):
+    """Return the inner product of two lists of tensors."""
+    return sum((x * y).sum() for x, y in zip(a, b, strict=True))
+
+
+def controlled(*args, **settings):
+    """Return hypertorch's hypergradient by ``CG``, its solver replaced."""
+    with patch("hypergrad.CG_torch.cg", last_iterate):
+        return hg.CG(*args, **settings)
+
+
 def variant(name, settings, method, options, step_of=None, methods=METHODS):
     """Return a variant with one of hypertorch's methods."""
 
@@ -87,6 +119,12 @@ VARIANTS = {
         "CG(K=5), tol=1e-10, gradient step of size 1",
         hg.CG,
         lambda n: {"K": 5},
+    ),
+    "control": variant(
+        "hypertorch CG, control",
+        "as tight, its cg replaced by one of ours that returns the last iterate",
+        controlled,
+        lambda n: {"K": 10 * n, "tol": 1e-15},
     ),
     "normal": variant(
         "hypertorch CG_normaleq",

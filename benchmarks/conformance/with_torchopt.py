@@ -6,7 +6,7 @@ At L4 the solver function returns the φ given; at L5, one found by ``torch_prob
 import torch
 import torchopt
 from subjects import Only, Variant
-from torch_problem import Problem
+from torch_problem import Problem, flat_of
 from torchopt.diff.implicit import custom_root
 from torchopt.linear_solve import solve_cg, solve_inv, solve_normal_cg
 
@@ -36,6 +36,30 @@ def implicit_gradient(solve):
     return meta_grad
 
 
+def as_one_tensor(solve):
+    """Return the same function with θ and φ as one flat tensor each: a control."""
+
+    def meta_grad(task):
+        problem = Problem(task)
+        split = problem.splitter(problem.theta)
+        phi = flat_of(problem.solution())
+        theta = flat_of(problem.theta).requires_grad_()
+
+        def optimality(flat, anchor):
+            return torch.func.grad(lambda p: problem.inner(split(p), split(anchor)))(
+                flat
+            )
+
+        @custom_root(optimality, argnums=1, solve=solve)
+        def solved(flat, anchor):
+            return phi
+
+        found = problem.outer(split(solved(theta.detach(), theta)))
+        return torch.autograd.grad(found, theta)[0]
+
+    return meta_grad
+
+
 def linear_solve(solver):
     """Return a function (A, b) → x."""
     return lambda A, b: solver(lambda p: A @ p, b)
@@ -52,6 +76,16 @@ def outer_step(theta, grad, state, outer):
     return dict(zip(names, params, strict=True)), state
 
 
+def outer_step_in_float64(*args):
+    """Take that step with PyTorch's default dtype set to float64: a control."""
+    default = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        return outer_step(*args)
+    finally:
+        torch.set_default_dtype(default)
+
+
 def optimizer_of(outer):
     """Return the optimiser that a case names."""
     if outer["optimizer"] == "sgd":
@@ -60,14 +94,16 @@ def optimizer_of(outer):
     return torchopt.adam(outer["step_size"], betas, outer["eps"])
 
 
-def variant(name, settings, solver, methods=METHODS):
+def variant(
+    name, settings, solver, methods=METHODS, gradient=implicit_gradient, step=outer_step
+):
     """Return a variant that uses a linear solver at every level."""
 
     def make():
         adapter = from_torch(
-            meta_grad=implicit_gradient(solver),
+            meta_grad=gradient(solver),
             solve=linear_solve(solver or solve_normal_cg()),
-            outer_step=outer_step,
+            outer_step=step,
         )
         return Only(adapter, methods, name)
 
@@ -91,6 +127,20 @@ VARIANTS = {
         "TorchOpt, solve_inv",
         "solve_inv(), custom_root(solve=the same)",
         solve_inv(),
+    ),
+    "dense-control": variant(
+        "TorchOpt, solve_inv, one tensor",
+        "as dense, all parameters in one flat tensor",
+        solve_inv(),
+        ("meta_grad",),
+        as_one_tensor,
+    ),
+    "adam-control": variant(
+        "TorchOpt, default dtype float64",
+        "as tight, with torch.set_default_dtype(torch.float64) around its optimiser",
+        solve_cg(rtol=1e-14),
+        ("outer_step",),
+        step=outer_step_in_float64,
     ),
     "neumann": variant(
         "TorchOpt, Neumann",
