@@ -12,8 +12,7 @@ import warnings
 
 import numpy as np
 
-from imaml_ref.conformance import check
-from imaml_ref.conformance.text import as_text
+from imaml_ref.conformance import as_text, check
 
 
 class Ridge:

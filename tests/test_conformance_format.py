@@ -15,8 +15,8 @@ from numpy.testing import assert_allclose
 from imaml_ref import layers
 from imaml_ref.conformance import LEVELS, export_inputs, load_suite
 from imaml_ref.conformance.answers import SCHEMA as ANSWERS
-from imaml_ref.conformance.as_json import as_json
 from imaml_ref.conformance.certify import MARGIN, ROUNDOFF, STATED, has_zero
+from imaml_ref.conformance.json_report import as_json
 from imaml_ref.conformance.plain import AXES
 from imaml_ref.conformance.suite import INPUTS, SUITE, write_suite
 

@@ -11,9 +11,9 @@ from rich.console import Console
 
 import imaml_ref
 from imaml_ref.conformance import check
-from imaml_ref.conformance.as_json import as_json
 from imaml_ref.conformance.cells import OUTCOMES, cells, lines, summary
 from imaml_ref.conformance.explanation import Diagnosis
+from imaml_ref.conformance.json_report import as_json
 from imaml_ref.conformance.text import as_table, as_text, fitted, matrix, shortened
 
 

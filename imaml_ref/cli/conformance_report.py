@@ -44,8 +44,8 @@ def conclude(
     Raises:
         Stop: With exit status 1 if something failed, 2 if nothing was attempted.
     """
-    from ..conformance.as_json import as_json
     from ..conformance.html import as_html
+    from ..conformance.json_report import as_json
     from ..conformance.judge import FAIL, NOT_ATTEMPTED, PASS
 
     if report.count(NOT_ATTEMPTED) == len(report.verdicts):

@@ -2,6 +2,7 @@
 
 report = conformance.check(obj)        any of loss, grad, hvp, gnvp, solve, …
 report = conformance.check_file(path)  answers that another program wrote
+print(conformance.as_text(report))     or as_html, as_json
 """
 
 from .answers import Attempt, BadAnswer, read_answers, write_answers
@@ -10,9 +11,12 @@ from .case import Answer, Case
 from .check import check, check_file
 from .computation import Computation, Refused
 from .engine import Engine
+from .html import as_html
+from .json_report import as_json
 from .judge import Report, Verdict, judge
 from .levels import LEVELS
 from .suite import export_inputs, load_suite
+from .text import as_text
 
 __all__ = [
     "LEVELS",
@@ -25,6 +29,9 @@ __all__ = [
     "Refused",
     "Report",
     "Verdict",
+    "as_html",
+    "as_json",
+    "as_text",
     "ask",
     "check",
     "check_file",
