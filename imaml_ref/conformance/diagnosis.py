@@ -82,15 +82,21 @@ class Search:
             return False
         case = self.laboratory.cases[verdict.case]
         want = case.answers[verdict.level][verdict.answer].want
-        return not layout_hint(case, verdict.got, want, verdict.required)
+        return not (
+            verdict.message and layout_hint(case, verdict.got, want, verdict.required)
+        )
 
     @property
     def lowest(self) -> list[Verdict]:
-        """Failing answers at the lowest failing level of their case, cheapest first."""
+        """Failing answers up to the lowest level that fails by more than a tolerance.
+
+        The cheapest first; where a case is nearly right, all that fails in it.
+        """
         first: dict[str, str] = {}
         for v in self.failing:
-            first[v.case] = min(v.level, first.get(v.case, v.level))
-        lowest = [v for v in self.failing if v.level == first[v.case]]
+            if not nearly_right(v):
+                first[v.case] = min(v.level, first.get(v.case, v.level))
+        lowest = [v for v in self.failing if v.level <= first.get(v.case, v.level)]
         return sorted(lowest, key=lambda v: (v.level, self.cost(v)))
 
     def cost(self, verdict: Verdict) -> int:
@@ -215,13 +221,15 @@ class Search:
     def unnamed(self) -> Iterator[Diagnosis]:
         """Yield what is left: answers off by one factor, or that nothing fits."""
         left = [v for v in self.lowest if place(v) not in self.found]
-        groups: dict[tuple[str, float | None], list[Place]] = {}
+        groups: dict[tuple[str, bool, float | None], list[Verdict]] = {}
         for verdict in left:
             factor = common_factor(self.laboratory.cases[verdict.case], verdict)
             rounded = None if factor is None else float(f"{factor:.4g}")
-            groups.setdefault((verdict.level, rounded), []).append(place(verdict))
-        for (_, factor), places in groups.items():
-            yield Diagnosis(tuple(places), factor=factor)
+            key = (verdict.level, nearly_right(verdict), rounded)
+            groups.setdefault(key, []).append(verdict)
+        for (_, nearly, factor), verdicts in groups.items():
+            digits = min(v.digits or 0.0 for v in verdicts) if nearly else 0.0
+            yield Diagnosis(tuple(map(place, verdicts)), digits=digits, factor=factor)
 
 
 def common_factor(case: Case, verdict: Verdict) -> float | None:

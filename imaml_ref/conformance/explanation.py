@@ -17,7 +17,8 @@ class Diagnosis:
         places: Case, level and name of each answer that it explains.
         names: Mistakes that explain it, tied; two made at once are joined by " + ".
             Empty if none fits.
-        digits: In which the answers agree with the first of them, the fewest.
+        digits: In which the answers agree with the first of them, the fewest; if none
+            fits, with what is right, where that is more than a few.
         factor: The answers over the right ones, if that is one number and none fits.
     """
 
@@ -73,6 +74,11 @@ class Diagnosis:
             return (
                 f"every entry is {self.factor:.4g} of what is expected, and no mistake "
                 "of the catalogue gives that"
+            )
+        if not self.names and self.digits:
+            return (
+                f"right to {self.digits:.1f} digits, fewer than are asked for: a "
+                "tolerance, perhaps; no mistake of the catalogue fits"
             )
         if not self.names:
             return (

@@ -83,14 +83,18 @@ class Laboratory:
         return found if found >= least else None
 
     def fits(self, verdict: Verdict, candidates: Iterable[Names]) -> Fits:
-        """Return which of some candidates fit an answer best, with the digits."""
+        """Return which of some candidates fit an answer best, with the digits.
+
+        Two mistakes of which one is enough are left out.
+        """
         found = {}
         for names in candidates:
             digits = self.fit(names, verdict)
             if digits is not None:
                 found[names] = digits
         best = max(found.values(), default=0.0)
-        return {names: digits for names, digits in found.items() if digits > best - TIE}
+        good = {names: digits for names, digits in found.items() if digits > best - TIE}
+        return {n: d for n, d in good.items() if not any(set(o) < set(n) for o in good)}
 
 
 def near(case: Case, verdict: Verdict, got: Array, want: Array) -> float:

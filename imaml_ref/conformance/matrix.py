@@ -1,115 +1,151 @@
-"""A report by case and level, and in words: what its table, page and files share."""
+"""Which mistake fails which case, and where first.
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from itertools import groupby
+    python -m imaml_ref.conformance.matrix                        prints the matrix
+    python -m imaml_ref.conformance.matrix conformance-mutants.md   writes the page too
 
-from .judge import FAIL, NOT_ATTEMPTED, PASS, SILENT, WARNED, Report, Verdict
-from .levels import OUTER_STEPS
+A mistake is looked for up to the level that it is about: one that shows with φ* given
+up to L4, one of the inner problem up to L5, one of the outer step up to L7.
+"""
 
-# The first of these that a level's answers have is what its cell shows.
-GRAVEST = (FAIL, SILENT, PASS, WARNED, NOT_ATTEMPTED)
-OUTCOMES = (PASS, FAIL, NOT_ATTEMPTED, WARNED, SILENT)
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from ..parallel import one_blas_thread
+from .answers import Attempt
+from .asking import attempt
+from .case import Case
+from .judge import FAIL, SILENT, Report, judge
+from .laboratory import Laboratory
+from .levels import LEVELS
+from .mutants import CATALOGUE, TOPICS, Mistake, combined, mistakes_of, sentence
+from .suite import load_suite
+
+REACH = {"L1": "L4", "L2": "L4", "L3": "L4", "L4": "L4", "L5": "L5"}
+PASSED, UNWARNED = "·", "w"
+COMMAND = "python -m imaml_ref.conformance.matrix docs/conformance-mutants.md"
+
+Matrix = dict[str, dict[str, str]]  # mistake → case → first failing level, or ""
 
 
-@dataclass(frozen=True)
-class Cell:
-    """The verdicts on one level of one case.
+def matrix(cases: Mapping[str, Case], laboratory: Laboratory | None = None) -> Matrix:
+    """Return, for every mistake and case, the first level that fails; "" if none does.
 
     Args:
-        case: Name of the case.
-        level: "L1" to "L7".
-        verdicts: One for each answer.
+        cases: The cases by name, with their answers.
+        laboratory: Answers of mistakes computed before, for the same cases.
     """
-
-    case: str
-    level: str
-    verdicts: tuple[Verdict, ...]
-
-    @property
-    def outcome(self) -> str:
-        """The gravest outcome."""
-        return min((v.outcome for v in self.verdicts), key=GRAVEST.index)
-
-    @property
-    def digits(self) -> float | None:
-        """The least digits of the answers with that outcome; None without any."""
-        same = (v.digits for v in self.verdicts if v.outcome == self.outcome)
-        return min((d for d in same if d is not None), default=None)
+    laboratory = laboratory or Laboratory(cases)
+    return {
+        name: {
+            case.name: first_failure(laboratory, name, case) for case in cases.values()
+        }
+        for name in CATALOGUE
+    }
 
 
-def cells(report: Report) -> list[Cell]:
-    """Return a cell for each level that was judged, in the order of the verdicts."""
-    by_level = groupby(report.verdicts, key=lambda v: (v.case, v.level))
-    return [Cell(*at, tuple(verdicts)) for at, verdicts in by_level]
+def first_failure(laboratory: Laboratory, name: str, case: Case) -> str:
+    """Return the first level of a case at which a mistake fails, or does not warn."""
+    for level in case.levels:
+        if level > REACH.get(CATALOGUE[name].level, "L7"):
+            break
+        report = judged(laboratory, name, case, level)
+        if report.count(FAIL) or report.count(SILENT):
+            return level
+    return ""
 
 
-def by_case(report: Report) -> dict[str, dict[str, Cell]]:
-    """Return the cells of each case by level."""
-    found: dict[str, dict[str, Cell]] = {}
-    for cell in cells(report):
-        found.setdefault(cell.case, {})[cell.level] = cell
-    return found
+def judged(laboratory: Laboratory, name: str, case: Case, level: str) -> Report:
+    """Return the verdicts on what a mistake answers to one level."""
+    if level in case.refuse:
+        loud = combined(name, shared=laboratory.shared)
+        found = attempt(loud, case, level)
+    else:
+        found = Attempt(laboratory.answers((name,), case.name, level))
+    report = judge([case], {(case.name, level): found}, name)
+    return Report(name, report.of(case.name, level))
 
 
-def attempted(cells: Iterable[Cell]) -> bool:
-    """Whether anything was answered."""
-    return any(cell.outcome != NOT_ATTEMPTED for cell in cells)
+def as_text(found: Matrix, cases: Mapping[str, Case]) -> str:
+    """Return the matrix as text: a row for each mistake, a column for each case."""
+    wide = max(map(len, found))
+    lines = [f"{'':{wide}} {row}" for row in stacked(list(cases))]
+    for name, row in found.items():
+        lines.append(f"{name:{wide}} {''.join(mark(row[c], cases[c]) for c in cases)}")
+    return "\n".join(lines)
 
 
-def summary(report: Report) -> str:
-    """Return one line: how many passed; apart from it, how many warned."""
-    counts = {outcome: report.count(outcome) for outcome in OUTCOMES}
-    line = ", ".join(
-        f"{counts[outcome]} {word}"
-        for outcome, word in ((PASS, "passed"), (FAIL, "failed"), (NOT_ATTEMPTED,) * 2)
-    )
-    return (
-        f"{line}; of what must be refused, {counts[WARNED]} warned, "
-        f"{counts[SILENT]} did not"
-    )
+def mark(level: str, case: Case) -> str:
+    """Return the sign for a cell: the number of the level, w for "did not warn"."""
+    if not level:
+        return PASSED
+    return UNWARNED if level in case.refuse else level[1:]
 
 
-def place(verdict: Verdict) -> str:
-    """Say where the worst entry is: tensor, task, index; empty without an answer."""
-    seen = verdict.agreement
-    if seen is None:
-        return ""
-    index = f"[{', '.join(map(str, seen.entry))}]" if seen.entry else ""
-    of_task = f", task {seen.task}" if seen.task is not None else ""
-    of_step = " of the step from θ" if verdict.level in OUTER_STEPS else ""
-    return (seen.tensor or verdict.answer) + index + of_task + of_step
+def stacked(names: list[str]) -> list[str]:
+    """Write names from top to bottom, side by side."""
+    tall = max(map(len, names))
+    return ["".join(row) for row in zip(*(n.rjust(tall) for n in names), strict=True)]
 
 
-def number(value: float) -> str:
-    """Write a number with the digits that help."""
-    return f"{value:.9g}"
+def page(found: Matrix, cases: Mapping[str, Case]) -> str:
+    """Return the page of the catalogue and the matrix, as Markdown."""
+    return "\n".join([*catalogue(), *tail(found, cases)])
 
 
-def ratio(verdict: Verdict) -> str:
-    """Return got over expected; say so where zero is expected."""
-    seen = verdict.agreement
-    if seen is None:
-        return ""
-    return f"{seen.ratio:.6g}" if seen.want else "none, zero is expected"
-
-
-def message(verdict: Verdict) -> str:
-    """Return the message without the place that it may begin with."""
-    at = f"{verdict.case} {verdict.level} {verdict.answer}"
-    return " ".join(verdict.message.removeprefix(at).lstrip(" :").split())
-
-
-def lines(verdict: Verdict) -> list[str]:
-    """Say what is wrong with an answer, in one to three lines."""
-    at, text = f"{verdict.case} {verdict.level} {verdict.answer}", message(verdict)
-    seen = verdict.agreement
-    if seen is None:
-        said = "did not warn: " if verdict.outcome == SILENT else ""
-        return [f"{at}: {said}{text}"]
-    found = [
-        f"{at}: {seen.digits:.2f} digits, {verdict.required:.2f} required",
-        f"{place(verdict)}: got {number(seen.got)}, expected {number(seen.want)}, "
-        f"ratio {ratio(verdict)}",
+def catalogue() -> list[str]:
+    """Return the lines that list the mistakes."""
+    lines = [
+        "# The catalogue of mistakes",
+        "",
+        f"{len(CATALOGUE)} mistakes, each a small variant of the reference computation "
+        "in `imaml_ref/conformance/mutants/`. A failing answer is compared with what "
+        "each of them would have given. This page is written by",
+        "",
+        f"    {COMMAND}",
+        "",
     ]
-    return found + [text] * bool(text)
+    for topic in TOPICS:
+        title = (topic.__doc__ or "").split("\n")[0]
+        lines += [f"## {title.removesuffix('.')}", "", *table(mistakes_of(topic)), ""]
+    return lines
+
+
+def table(mistakes: list[type[Mistake]]) -> list[str]:
+    """Return the lines of a table of mistakes."""
+    head = "| name | what it is | typical effect | shows from | found in |"
+    rows = [
+        f"| `{m.name}` | {sentence(m.name)} | {m.effect} | {m.level} | {m.found_in} |"
+        for m in mistakes
+    ]
+    return [head, "|---|---|---|---|---|", *rows]
+
+
+def tail(found: Matrix, cases: Mapping[str, Case]) -> list[str]:
+    """Return the lines with the matrix."""
+    levels = ", ".join(f"{name[1:]} {level.title}" for name, level in LEVELS.items())
+    return [
+        "## Mistakes and cases",
+        "",
+        f"The first level at which a mistake fails a case: {levels}; "
+        f"{UNWARNED} it does not warn where it must; {PASSED} it cannot be seen.",
+        "",
+        "```text",
+        as_text(found, cases),
+        "```",
+        "",
+    ]
+
+
+def main(arguments: list[str]) -> None:
+    """Print the matrix; write the page if a path is given."""
+    cases = load_suite()
+    with one_blas_thread():
+        found = matrix(cases)
+    print(as_text(found, cases))
+    for path in arguments:
+        Path(path).write_text(page(found, cases), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

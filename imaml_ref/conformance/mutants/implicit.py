@@ -13,7 +13,7 @@ class FirstOrder(Mistake):
 
     name, level = "first-order", "L4"
     effect = "nearly right for large λ"
-    found_in = "MAML-Pytorch (D12: no create_graph)"
+    found_in = "MAML-Pytorch (dragen1860), which sets no create_graph"
 
     def task_grads(self, case, phi):
         return self.outer_gradient(case, phi)

@@ -17,7 +17,7 @@ class ProximalTermMissing(Mistake):
 
     name, level = "proximal-term-missing", "L5"
     effect = "φ solves no inner problem: the formula does not apply"
-    found_in = "GBML (D2)"
+    found_in = "GBML (read, not run)"
 
     def solution(self, case):
         return descent(self, case, plain(self), MANY)[-1]
@@ -28,7 +28,7 @@ class OnePullBack(Mistake):
 
     name, level = "one-pull-back", "L5"
     effect = "φ solves no inner problem: the formula does not apply"
-    found_in = "imaml_dev (D2)"
+    found_in = "imaml_dev (read, not run)"
 
     def solution(self, case):
         phi = descent(self, case, plain(self), MANY)[-1]

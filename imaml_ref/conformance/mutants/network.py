@@ -215,7 +215,7 @@ class SinglePrecision(Mistake):
     """Numbers are single precision (float32), though float64 is asked for."""
 
     name, level = "single-precision", "L1"
-    effect = "six to seven digits where ten or more are asked for"
+    effect = "a few digits too little, everywhere"
 
     def loss(self, case):
         return super().loss(case.astype("float32")).astype(float)

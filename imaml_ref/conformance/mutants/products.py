@@ -20,7 +20,7 @@ class BendMissing(Mistake):
 
     name, level = "bend-missing", "L2"
     effect = "Hv wrong on smooth activations, right on ReLU"
-    found_in = "numpy-ml (D10)"
+    found_in = "numpy-ml"
 
     def layer(self, layer):
         return recast(super().layer(layer), BENDLESS)
@@ -31,7 +31,7 @@ class NormConstantScale(Mistake):
 
     name, level = "norm-constant-scale", "L2"
     effect = "gradient right, Hv wrong; H is not symmetric"
-    found_in = "DeZero (D11)"
+    found_in = "DeZero"
 
     def layer(self, layer):
         return recast(super().layer(layer), {BatchNorm2d: ConstantScaleNorm})
@@ -75,7 +75,7 @@ class ForwardDifference(Mistake):
     """Hv is a forward difference of gradients, φ moved by 1e-4 v."""
 
     name, level = "hvp-forward-difference", "L2"
-    effect = "three to five digits"
+    effect = "a few digits; fewer the more φ bends"
 
     def product(self, case, lin, v):
         return (gradient(lin, lin.phi + STEP * v) - lin.grad) / STEP

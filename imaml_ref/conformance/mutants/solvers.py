@@ -41,8 +41,8 @@ class AbsoluteTolerance(Mistake):
     """CG stops at ⟨r, r⟩ < 1e-10, however small the right-hand side is."""
 
     name, level = "cg-absolute-tolerance", "L3"
-    effect = "five digits at best; one step where the right-hand side is tiny"
-    found_in = "imaml_dev (D4)"
+    effect = "few digits; one step where the right-hand side is tiny"
+    found_in = "imaml_dev"
 
     def inverse(self, A, b):
         def small(r, b):
@@ -56,7 +56,7 @@ class LastIterateDropped(Mistake):
 
     name, level = "cg-last-iterate-dropped", "L3"
     effect = "one step too few; A = I gives 0"
-    found_in = "hypertorch (D6)"
+    found_in = "hypertorch"
 
     def inverse(self, A, b):
         iterates = list(conjugate_gradients(A, b, 2 * len(b), self.satisfied))
@@ -72,7 +72,7 @@ class AlphaInTheStepOnly(Mistake):
 
     name, level = "cg-alpha-in-the-step", "L3"
     effect = "residual and iterate part company"
-    found_in = "Betty, for cg_alpha ≠ 1 (D7)"
+    found_in = "Betty, for cg_alpha ≠ 1"
 
     def inverse(self, A, b):
         x, r, p, scale = numpy.zeros_like(b), b, b, 0.5
@@ -91,7 +91,7 @@ class OldResidual(Mistake):
 
     name, level = "cg-old-residual", "L3"
     effect = "directions are not conjugate: no convergence"
-    found_in = "moskomule/hypergrad (D8)"
+    found_in = "moskomule/hypergrad"
 
     def inverse(self, A, b):
         x, r, p = numpy.zeros_like(b), b, b
@@ -146,7 +146,7 @@ class ToleranceOne(Mistake):
 
     name, level = "cg-tolerance-one", "L3"
     effect = "zero"
-    found_in = "curvlinops (D13, read in the source, not run)"
+    found_in = "curvlinops (read, not run)"
 
     def inverse(self, A, b):
         return numpy.zeros_like(b)

@@ -115,7 +115,7 @@ class ReleasedOperator(Mistake):
 
     name, level = "released-operator", "L4"
     effect = "half the first-order meta-gradient, nearly"
-    found_in = "imaml_dev and files that copy its line (D1)"
+    found_in = "imaml_dev and files that copy its line"
 
     def operator(self, H, lam):
         return 2 * numpy.eye(H.shape[-1]) + H / (column(lam) + 10)
