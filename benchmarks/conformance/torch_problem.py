@@ -94,8 +94,14 @@ class Problem:
         return str(self.task.model), str(lam), *arrays
 
     def step_size(self):
-        """Return 1 / the largest eigenvalue of H + Λ at θ: no faster step is safe."""
-        return 1 / float(torch.linalg.eigvalsh(self.hessian(self.theta))[-1])
+        """Return 1 / the largest eigenvalue of H + Λ at θ and φ*: a safe step."""
+        points = self.theta, self.solution()
+        return 1 / max(float(largest(self.hessian(phi))) for phi in points)
+
+
+def largest(matrix):
+    """Return the largest eigenvalue of a symmetric matrix."""
+    return torch.linalg.eigvalsh(matrix)[-1]
 
 
 def flat_of(tensors):

@@ -9,5 +9,5 @@ STEPS = 200
 
 
 def step_size(problem):
-    """Return the step of the inner loop: 1.8 over the largest eigenvalue at θ."""
+    """Return the step of the inner loop: 1.8 over the largest eigenvalue."""
     return 1.8 * problem.step_size()

@@ -5,6 +5,7 @@ gradient along the path θ → φ → θ, as Betty's engine does.  At L3 the inn
 ½ xᵀA x − ⟨t, x⟩ and the outer one ⟨b, x⟩.
 """
 
+import betty
 import torch
 from betty.configs import Config
 from betty.hypergradient import get_grads
@@ -14,7 +15,7 @@ from torch_problem import Problem
 
 from imaml_ref.conformance.from_torch import from_torch
 
-PACKAGES = ("betty-ml", "torch")
+PACKAGES = ("torch",)
 METHODS = ("solve", "meta_grad")
 
 
@@ -78,7 +79,7 @@ def variant(name, settings, config, methods=METHODS):
         adapter = from_torch(meta_grad=meta_grad, solve=solve)
         return Only(adapter, methods, name)
 
-    return Variant(settings, make)
+    return Variant(f"betty {betty.__version__}: {settings}", make)
 
 
 def cg(iterations, alpha):

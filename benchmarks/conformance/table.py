@@ -1,0 +1,40 @@
+"""Make the table of docs/conformance-report.md from the results.
+
+    python benchmarks/conformance/table.py benchmarks/results/conformance
+
+A cell is passed / attempted, then the fewest digits of an answer that passed; answers
+that should have been refused are not counted.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+LEVELS = [f"L{i}" for i in range(1, 8)]
+
+
+def main(folder):
+    """Print a row for each variant of each result."""
+    print(f"| implementation, variant | {' | '.join(LEVELS)} |")
+    print("|---" * (1 + len(LEVELS)) + "|")
+    for path in sorted(Path(folder).glob("*.json")):
+        record = json.loads(path.read_text())
+        for name, variant in record["variants"].items():
+            cells = [cell(variant["levels"].get(level)) for level in LEVELS]
+            print(f"| {path.stem}, {name} | {' | '.join(cells)} |")
+
+
+def cell(counts):
+    """Return a level in a few characters."""
+    if counts is None:
+        return ""
+    passed = counts.get("pass", 0)
+    attempted = passed + counts.get("fail", 0)
+    if not attempted:
+        return ""
+    fewest = counts["fewest_digits"]
+    return f"{passed}/{attempted}" + (f", {fewest:.1f}" if fewest else "")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
