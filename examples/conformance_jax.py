@@ -20,8 +20,8 @@ from jax import numpy as jnp
 from jax.flatten_util import ravel_pytree
 
 from imaml_ref import conformance
+from imaml_ref.conformance.diagnosis import diagnose
 from imaml_ref.conformance.from_jax import from_jax
-from imaml_ref.conformance.text import as_text
 
 CASES = ["logistic", "mlp-tanh", "mlp-lam-vector", "not-stationary", "indefinite"]
 NEWTON_STEPS = 12
@@ -133,7 +133,7 @@ def main() -> None:
     wanted = my_stale_products if parser.parse_args().mistake else my_meta_grad
     mine = from_jax(meta_grad=wanted, solve=my_solve)
     report = conformance.check(mine, cases=CASES)
-    print(as_text(report))
+    print(conformance.as_text(diagnose(report, conformance.load_suite())))
 
 
 if __name__ == "__main__":

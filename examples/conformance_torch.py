@@ -7,8 +7,8 @@
 What is judged here is iMAML as it is often written: an inner loop on the parameters of
 a Module, conjugate gradients on products with H by autograd, and no layout of ours in
 sight.  Only the last lines are about the suite: a function of a task goes in, a report
-comes out.  With --mistake the factor λ after the solve is forgotten, which no training
-with Adam would ever show.
+comes out.  With --mistake the factor λ after the solve is forgotten, which for a scalar
+λ no training with Adam would ever show.
 """
 
 import argparse
@@ -18,8 +18,8 @@ import torch
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from imaml_ref import conformance
+from imaml_ref.conformance.diagnosis import diagnose
 from imaml_ref.conformance.from_torch import from_torch
-from imaml_ref.conformance.text import as_text
 
 CASES = ["ridge", "mlp-tanh", "conv-lam-vector", "not-stationary"]
 SYSTEMS = ["spd-10", "tiny-right-hand-side", "indefinite"]
@@ -132,7 +132,7 @@ def main() -> None:
     wanted = my_lost_factor if parser.parse_args().mistake else my_meta_grad
     mine = from_torch(meta_grad=wanted, solve=lambda A, b: my_cg(A.matmul, b))
     report = conformance.check(mine, cases=CASES + SYSTEMS)
-    print(as_text(report))
+    print(conformance.as_text(diagnose(report, conformance.load_suite())))
 
 
 if __name__ == "__main__":

@@ -13,12 +13,7 @@ from imaml_ref import conformance
 torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
-from witness_torch import (  # noqa: E402
-    flat,
-    implicit,
-    loss_at,
-    slope_and_hessian,
-)
+from witness_torch import flat, implicit, loss_at, slope_and_hessian  # noqa: E402
 
 from imaml_ref.conformance.from_torch import from_torch, module_of  # noqa: E402
 
@@ -103,12 +98,14 @@ def with_named_parameters(task):
     return {name: piece.view_as(a) for (name, a), piece in pieces}
 
 
-def as_a_list(task):
-    """Return (5) in the order of the parameters."""
-    return list(with_named_parameters(task).values())
+FORMS = {
+    "vector": implicit,
+    "names": with_named_parameters,
+    "order": lambda task: list(with_named_parameters(task).values()),
+}
 
 
-@pytest.mark.parametrize("mine", [implicit, with_named_parameters, as_a_list])
+@pytest.mark.parametrize("mine", FORMS.values(), ids=FORMS)
 def test_a_module_of_ones_own_passes_however_the_gradient_is_returned(mine):
     report = conformance.check(
         from_torch(OwnNet(), meta_grad=mine), cases=["more-queries"]
@@ -220,8 +217,12 @@ def test_a_gradient_of_another_form_is_told_in_one_line():
         assert text in found.message
 
 
-@pytest.mark.parametrize(("arguments", "count"), [([], 0), (["--mistake"], 10)])
-def test_the_example_ends_with_a_report(arguments, count):
+def run_the_example(*arguments):
+    """Return what the example prints.
+
+    Raises:
+        AssertionError: If it fails, with what it said.
+    """
     done = subprocess.run(
         [sys.executable, "-W", "error", EXAMPLE, *arguments],
         capture_output=True,
@@ -231,8 +232,20 @@ def test_the_example_ends_with_a_report(arguments, count):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert f"{count} failed, 0 not attempted" in done.stdout
-    assert "2 warned, 0 did not" in done.stdout
+    return done.stdout
+
+
+def test_the_example_passes_and_warns():
+    out = run_the_example()
+    assert " 0 failed" in out
+    assert "2 warned, 0 did not" in out
+    assert "Diagnosis" not in out
+
+
+def test_the_mistake_in_the_example_fails_and_is_named():
+    out = run_the_example("--mistake")
+    assert " 10 failed" in out
+    assert "this is what you get with lam-not-multiplied" in " ".join(out.split())
 
 
 def test_nothing_of_ours_imports_torch_unasked():
