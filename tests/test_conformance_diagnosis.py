@@ -1,5 +1,7 @@
 """What is said of failing answers: two mistakes, ties, what passes, what is left."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from blind import CASES, SMALL, diagnoses, perturbed, report_of
@@ -89,6 +91,22 @@ def test_what_explains_most_comes_first(laboratory):
     both = Report("both", other.verdicts + report.verdicts)
     names = [d.names for d in diagnoses(both, laboratory)]
     assert names == [("lam-halved",), ("v-at-theta",)]
+
+
+def test_one_mistake_that_is_enough_is_not_paired(laboratory):
+    """With one task, a sum over tasks is their mean."""
+    both = ("lam-halved", "tasks-summed")
+    report = report_of(laboratory, both, ["mlp-tanh", "one-task"], ("L4", "L5"))
+    named = {d.cases: d.names for d in diagnoses(report, laboratory)}
+    pair = ("lam-halved + tasks-summed",)
+    assert named == {("mlp-tanh",): pair, ("one-task",): ("lam-halved",)}
+
+
+def test_a_mistake_that_passes_at_a_place_is_not_named_there(laboratory):
+    report = report_of(laboratory, ("lam-halved",), ["mlp-tanh"], ("L4",))
+    (verdict,) = report.of("mlp-tanh", "L4")
+    assert laboratory.fit(("lam-halved",), verdict) > 15
+    assert laboratory.fit(("lam-halved",), replace(verdict, required=0.0)) is None
 
 
 def test_a_mistake_is_named_even_if_it_contradicts_what_passes(laboratory):

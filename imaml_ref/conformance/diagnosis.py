@@ -15,6 +15,7 @@ from itertools import combinations
 
 import numpy
 
+from ..parallel import one_blas_thread
 from .case import Case
 from .explanation import Diagnosis, Place
 from .judge import FAIL, PASS, Report, Verdict
@@ -53,7 +54,8 @@ def diagnose(
         laboratory: Answers of mistakes computed before, for the same cases.
     """
     search = Search(laboratory or Laboratory(cases), report)
-    search.run()
+    with one_blas_thread():
+        search.run()
     return replace(report, diagnoses=(*search.named(), *search.unnamed()))
 
 

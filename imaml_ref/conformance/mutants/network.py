@@ -234,8 +234,9 @@ class SinglePrecision(Mistake):
         return single.astype("float32").astype(float)
 
     def meta_grad(self, case, phi=None):
-        phi = None if phi is None else phi.astype("float32")
-        return super().meta_grad(case.astype("float32"), phi).astype(float)
+        phi = self.solution(case.astype("float64")) if phi is None else phi
+        single, phi = case.astype("float32"), phi.astype("float32")
+        return super().meta_grad(single, phi).astype("float32").astype(float)
 
     def outer_step(self, case, theta, state):
         single = case.astype("float32")
