@@ -116,17 +116,13 @@ def test_a_module_of_ones_own_passes_however_the_gradient_is_returned(mine):
 def test_a_module_is_not_asked_for_other_networks():
     report = conformance.check(from_torch(OwnNet()), cases=["mlp-tanh", "duplicates"])
     assert outcomes(report, "L1", "L2") == {"not attempted", "pass"}
-    assert {v.outcome for v in report.verdicts if v.case == "mlp-tanh"} == {
-        "not attempted"
-    }
+    assert all(v.got is None for v in report.verdicts if v.case == "mlp-tanh")
 
 
 def test_a_loss_that_is_not_given_is_not_attempted():
     mine = from_torch(losses={"cross-entropy": nn.functional.cross_entropy})
     report = conformance.check(mine, cases=["ridge", "logistic"])
-    assert {v.outcome for v in report.verdicts if v.case == "ridge"} == {
-        "not attempted"
-    }
+    assert all(v.got is None for v in report.verdicts if v.case == "ridge")
     assert outcomes(report, "L1", "L2") == {"not attempted", "pass"}
 
 
