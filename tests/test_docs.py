@@ -121,7 +121,7 @@ def test_code_on_the_page_runs(page, capsys):
     blocks = re.findall(
         r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.S | re.M
     )
-    assert len(blocks) == 3
+    assert len(blocks) >= 3
     namespace = {"__name__": page.stem}
     for block in blocks:
         for long, short in SMALLER.items():
