@@ -7,7 +7,6 @@ Inputs come out bit for bit the same everywhere; answers to their certified digi
 
 import sys
 from collections.abc import Iterator
-from itertools import chain
 
 import numpy
 
@@ -15,7 +14,7 @@ from ..parallel import one_blas_thread
 from .case import Case
 from .certify import certified, second_order_share
 from .grid import on_grid
-from .recipes import conditioned, networks, refused, variations
+from .recipes import recipes, refused
 from .suite import write_suite
 from .systems import systems
 
@@ -29,7 +28,7 @@ def cases() -> Iterator[Case]:
     Raises:
         AssertionError: If a case is not what it is meant to be.
     """
-    for case, levels in chain(networks(), variations(), conditioned()):
+    for case, levels in recipes():
         yield checked(certified(case, levels))
     yield from map(checked, refused())
     for case in systems():

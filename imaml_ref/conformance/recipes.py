@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
 
 import numpy
 
@@ -25,8 +26,17 @@ TO_STEP = (*AT_PHI, "L6")
 ALL = (*TO_STEP, "L7")
 
 
-def networks() -> Iterator[tuple[Case, tuple[str, ...]]]:
-    """Yield every network of the suite once."""
+Problems = Iterator[tuple[Case, tuple[str, ...]]]
+
+
+def recipes() -> Problems:
+    """Yield every problem with an answer, and the levels that it asks for."""
+    parts = (dense, convolutional, other_strengths, other_tasks, conditioned)
+    return chain.from_iterable(part() for part in parts)
+
+
+def dense() -> Problems:
+    """Yield linear models and networks of linear layers."""
     yield problem(
         "ridge",
         "A linear model with the squared error: everything has a closed form.",
@@ -56,6 +66,10 @@ def networks() -> Iterator[tuple[Case, tuple[str, ...]]]:
     yield problem(
         "mlp-relu", "A kinked activation, act″ = 0.", mlp(ReLU), levels=TO_STEP, seed=0
     )
+
+
+def convolutional() -> Problems:
+    """Yield networks of convolutions: normalised or not, pooled or strided."""
     yield problem(
         "conv-tanh",
         "A convolution without batch normalisation, average-pooling.",
@@ -100,8 +114,8 @@ def networks() -> Iterator[tuple[Case, tuple[str, ...]]]:
     )
 
 
-def variations() -> Iterator[tuple[Case, tuple[str, ...]]]:
-    """Yield other λ, other tasks, other data, other outer steps."""
+def other_strengths() -> Problems:
+    """Yield a λ per parameter, and λ large and small."""
     yield problem(
         "ridge-lam-vector",
         "A λ per parameter, closed form.",
@@ -134,6 +148,10 @@ def variations() -> Iterator[tuple[Case, tuple[str, ...]]]:
         lam=0.0625,
         support=8,
     )
+
+
+def other_tasks() -> Problems:
+    """Yield other numbers of tasks and examples, other data, other outer steps."""
     yield problem("one-task", "T = 1.", mlp(Softplus), tasks=1, levels=TO_STEP)
     yield problem(
         "five-tasks", "T = 5: what sums, what averages.", mlp(Softplus), tasks=5
@@ -188,7 +206,7 @@ def tied():
     return case, levels
 
 
-def conditioned() -> Iterator[tuple[Case, tuple[str, ...]]]:
+def conditioned() -> Problems:
     """Yield ridge regressions whose H + λI has a condition number of 10, 1e3, 1e6."""
     for name, scales in (
         ("10", (1, 2, 3)),

@@ -23,14 +23,7 @@ def systems() -> Iterator[Case]:
         repeated,
         grid,
     )
-    for name, powers in (
-        ("10", (0, 1, 0, 1, 2, 1, 0)),
-        ("1e3", (-2, 3, 0, 1, 6, -1, 2)),
-        ("1e6", (-6, 7, 0, 3, 12, -3, 5)),
-    ):
-        A = congruent(grid, 7, 2.0 ** numpy.array(powers))
-        title = f"Positive definite, condition number about {name}."
-        yield system(f"spd-{name}", title, A, grid)
+    yield from conditioned(grid)
     A = congruent(grid, 6, 2.0 ** numpy.arange(6) / 4)
     yield system(
         "tiny-right-hand-side",
@@ -53,6 +46,18 @@ def systems() -> Iterator[Case]:
         grid,
         refuse="A is not positive definite",
     )
+
+
+def conditioned(grid: Grid) -> Iterator[Case]:
+    """Yield positive definite systems of condition numbers about 10, 1e3 and 1e6."""
+    for name, powers in (
+        ("10", (0, 1, 0, 1, 2, 1, 0)),
+        ("1e3", (-2, 3, 0, 1, 6, -1, 2)),
+        ("1e6", (-6, 7, 0, 3, 12, -3, 5)),
+    ):
+        A = congruent(grid, 7, 2.0 ** numpy.array(powers))
+        title = f"Positive definite, condition number about {name}."
+        yield system(f"spd-{name}", title, A, grid)
 
 
 def congruent(grid: Grid, n: int, d: numpy.ndarray) -> numpy.ndarray:
