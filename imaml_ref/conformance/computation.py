@@ -1,7 +1,7 @@
 """The reference computation in small steps, each a method that a mistake can override.
 
-It is plain and dense: every product with H is written out as a matrix.  It serves as
-the body of the mistakes in ``mutants`` and as one of the routes of the certificates;
+It is plain, dense, and float64 only: every product with H is written as a matrix.  It
+serves as the body of the mistakes in ``mutants`` and as a route of the certificates;
 ``engine.Engine`` is what the package itself computes.
 """
 

@@ -32,6 +32,7 @@ from .laboratory import (
     was_single,
 )
 from .layouts import layout_hint
+from .suite import load_suite
 
 PATIENCE = (
     6  # answers of a level that nothing fits, before only known mistakes are tried
@@ -43,17 +44,19 @@ PAIR_LEVELS = ("L1", "L2", "L3", "L4", "L5")
 
 def diagnose(
     report: Report,
-    cases: Mapping[str, Case] | Iterable[Case],
+    cases: Mapping[str, Case] | Iterable[Case] | None = None,
     laboratory: Laboratory | None = None,
 ) -> Report:
     """Return a report with its diagnoses.
 
     Args:
         report: What ``judge`` found; without answers there is nothing to diagnose.
-        cases: The cases that were judged, with their answers.
+        cases: The cases that were judged, with their answers; by default those of the
+            suite that comes with the package.
         laboratory: Answers of mistakes computed before, for the same cases.
     """
-    search = Search(laboratory or Laboratory(cases), report)
+    known = load_suite() if cases is None else cases
+    search = Search(laboratory or Laboratory(known), report)
     with one_blas_thread():
         search.run()
     return replace(report, diagnoses=(*search.named(), *search.unnamed()))
