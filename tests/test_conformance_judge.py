@@ -177,6 +177,27 @@ def test_a_crash_fails_and_says_how():
     assert not report.passed
 
 
+def test_a_crash_of_one_method_is_none_of_another():
+    class Half:
+        def grad(self, case):
+            raise KeyError("weight")
+
+        def hvp(self, case):
+            raise NotImplementedError("only for linear models")
+
+        def gnvp(self, case):
+            raise ZeroDivisionError("no")
+
+    report = check(Half(), cases=["mlp-tanh"])
+    found = {v.answer: (v.outcome, v.message) for v in report.verdicts[:4]}
+    assert found == {
+        "loss": ("not attempted", ""),
+        "grad": ("fail", "KeyError: 'weight'"),
+        "hvp": ("not attempted", "only for linear models"),
+        "gnvp": ("fail", "ZeroDivisionError: no"),
+    }
+
+
 def test_housekeeping_warnings_of_libraries_are_no_refusal():
     class Old:
         def solve(self, A, b):

@@ -38,11 +38,13 @@ class Attempt:
         values: Answers by name, as they came.
         warned: What was said against them; empty if nothing.
         failed: Why there is no answer though one was tried; empty if there is one.
+        absent: Answers that were not tried, each with the reason, if one was given.
     """
 
     values: Mapping[str, Any] = field(default_factory=dict)
     warned: str = ""
     failed: str = ""
+    absent: Mapping[str, str] = field(default_factory=dict)
 
 
 Attempts = dict[tuple[str, str], Attempt]
@@ -103,8 +105,8 @@ def refuse_unknown(where: str, name: str, asked: Iterable[str]) -> None:
 def read_attempt(path, place: h5py.Group) -> Attempt:
     """Read the answers to one level."""
     values = {name: read_value(path, item) for name, item in members(path, place)}
-    said = (text_of(place.attrs.get(name, "")) for name in ("warned", "failed"))
-    return Attempt(values, *said)
+    warned, failed = (text_of(place.attrs.get(n, "")) for n in ("warned", "failed"))
+    return Attempt(values, warned, failed)
 
 
 def read_value(path, item: h5py.Dataset | h5py.Group) -> Any:

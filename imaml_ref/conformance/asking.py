@@ -22,7 +22,7 @@ import numpy
 
 from .answers import Attempt, Attempts, asked
 from .case import Case
-from .levels import OUTER_STEPS
+from .levels import LEVELS, OUTER_STEPS
 
 # Warnings about the use of a library, not about its answer.
 HOUSEKEEPING = (
@@ -67,19 +67,21 @@ def ask(
 def attempt(subject: Any, case: Case, level: str) -> Attempt:
     """Return what an object answers to one level."""
     values, said, failed = {}, [], ""
-    for name, question in questions(subject, case, level).items():
+    asked_for = questions(subject, case, level)
+    absent = {name: "" for name in LEVELS[level].answers if name not in asked_for}
+    for name, question in asked_for.items():
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
                 values[name] = question()
-            except NotImplementedError:
-                continue
+            except NotImplementedError as error:
+                absent[name] = str(error)
             except Exception as error:
                 failed = f"{type(error).__name__}: {error}"
         said += [
             str(w.message) for w in caught if not issubclass(w.category, HOUSEKEEPING)
         ]
-    return Attempt(values, "; ".join(dict.fromkeys(said)), failed)
+    return Attempt(values, "; ".join(dict.fromkeys(said)), failed, absent)
 
 
 def questions(subject: Any, case: Case, level: str) -> dict[str, Callable[[], Any]]:

@@ -107,8 +107,9 @@ def verdict(case: Case, level: str, name: str, found: Attempt) -> Verdict:
     """Judge one answer."""
     at = (case.name, level, name)
     if name not in found.values:
-        outcome = FAIL if found.failed else NOT_ATTEMPTED
-        return Verdict(*at, outcome, message=found.failed)
+        tried = found.failed and name not in found.absent
+        text = found.failed if tried else found.absent.get(name, "")
+        return Verdict(*at, FAIL if tried else NOT_ATTEMPTED, message=text)
     answer = case.answers[level][name]
     try:
         got = comparable(case, level, name, found.values[name])
