@@ -40,6 +40,11 @@ def main(arguments=None):
         report = diagnosed(report, laboratory) if args.diagnose else report
         print(summary(report, variant.settings), end="\n\n", flush=True)
         record["variants"][name] = {"settings": variant.settings} | plain(report)
+        write(record, args)
+
+
+def write(record, args):
+    """Write what was found so far, if there is a folder for it."""
     if args.out:
         args.out.mkdir(parents=True, exist_ok=True)
         suffix = "" if args.dtype == "float64" else f"-{args.dtype}"
