@@ -190,7 +190,9 @@ def plain_verdict(verdict):
         if verdict.outcome == "fail":
             found |= {"tensor": seen.tensor, "task": seen.task, "entry": seen.entry}
             found |= {"got": seen.got, "want": seen.want, "ratio": rounded(seen.ratio)}
-    return found | ({"message": verdict.message} if verdict.message else {})
+    # One line: what follows is often a trace, with paths of whoever ran it.
+    said = verdict.message.partition("\n")[0]
+    return found | ({"message": said} if said else {})
 
 
 def rounded(number):

@@ -18,6 +18,8 @@ def main(folder):
     print(f"| implementation, variant | {' | '.join(LEVELS)} |")
     print("|---" * (1 + len(LEVELS)) + "|")
     for path in sorted(Path(folder).glob("*.json")):
+        if path.stem.startswith("diagnosis"):
+            continue
         record = json.loads(path.read_text())
         for name, variant in record["variants"].items():
             cells = [cell(variant["levels"].get(level)) for level in LEVELS]
