@@ -15,7 +15,7 @@ FOLDER = Path(__file__).parents[1] / "benchmarks" / "conformance"
 DRIVERS = sorted(path.stem for path in FOLDER.glob("with_*.py"))
 # What each driver needs; checkouts are found only if they are on the path.
 NEEDED = {
-    "with_betty": "betty.hypergradient",
+    "with_betty": "betty.hypergradient.sama",
     "with_curvlinops": "curvlinops",
     "with_dezero": "dezero",
     "with_higher": "higher",
@@ -111,9 +111,9 @@ def test_only_what_an_implementation_computes_is_asked(runner):
     subjects = importlib.import_module("subjects")
     asked = subjects.Only(conformance.Engine(), ("solve",), "solver")
     report = conformance.check(asked, cases=["ridge", "spd-10"])
-    outcomes = {v.level: v.outcome for v in report.verdicts}
-    assert outcomes["L3"] == "pass"
-    assert {outcomes[n] for n in ("L1", "L2", "L4", "L5")} == {"not attempted"}
+    attempted = {v.level for v in report.verdicts if v.outcome != "not attempted"}
+    assert attempted == {"L3"}
+    assert report.passed
 
 
 @pytest.mark.parametrize("name", DRIVERS)
