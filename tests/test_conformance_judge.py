@@ -186,7 +186,7 @@ def test_a_crash_of_one_method_is_none_of_another():
             raise NotImplementedError("only for linear models")
 
         def gnvp(self, case):
-            raise ZeroDivisionError("no")
+            raise ZeroDivisionError("no\nat /home/me/solve.py")
 
     report = check(Half(), cases=["mlp-tanh"])
     found = {v.answer: (v.outcome, v.message) for v in report.verdicts[:4]}

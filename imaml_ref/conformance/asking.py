@@ -75,13 +75,18 @@ def attempt(subject: Any, case: Case, level: str) -> Attempt:
             try:
                 values[name] = question()
             except NotImplementedError as error:
-                absent[name] = str(error)
+                absent[name] = first_line(error)
             except Exception as error:
-                failed = f"{type(error).__name__}: {error}"
+                failed = f"{type(error).__name__}: {first_line(error)}"
         said += [
             str(w.message) for w in caught if not issubclass(w.category, HOUSEKEEPING)
         ]
     return Attempt(values, "; ".join(dict.fromkeys(said)), failed, absent)
+
+
+def first_line(error: Exception) -> str:
+    """Return what an error says, without the pages that some add."""
+    return str(error).strip().partition("\n")[0]
 
 
 def questions(subject: Any, case: Case, level: str) -> dict[str, Callable[[], Any]]:

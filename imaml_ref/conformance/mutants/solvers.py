@@ -67,15 +67,14 @@ class LastIterateDropped(Mistake):
         return converged(r, b, 1e-10)
 
 
-class AlphaInTheStepOnly(Mistake):
-    """CG scales A by ½ in its step length, but not in its residual."""
+class ScaledStep(Mistake):
+    """CG scales A in its step length, but not in its residual."""
 
-    name, level = "cg-alpha-in-the-step", "L3"
+    level, scale = "L3", 1.0
     effect = "residual and iterate part company"
-    found_in = "Betty, for cg_alpha ≠ 1"
 
     def inverse(self, A, b):
-        x, r, p, scale = numpy.zeros_like(b), b, b, 0.5
+        x, r, p, scale = numpy.zeros_like(b), b, b, self.scale
         for _ in range(len(b)):
             bent = A @ p
             if not p @ bent:
@@ -84,6 +83,20 @@ class AlphaInTheStepOnly(Mistake):
             x, after = x + alpha * p, r - alpha * bent
             p, r = after + (after @ after) / (r @ r) * p, after
         return scale * x
+
+
+class HalfInTheStepOnly(ScaledStep):
+    """CG scales A by ½ in its step length, but not in its residual."""
+
+    name, scale = "cg-half-in-the-step", 0.5
+    found_in = "Betty, for cg_alpha ≠ 1"
+
+
+class TenthInTheStepOnly(ScaledStep):
+    """CG scales A by 0.1 in its step length, but not in its residual."""
+
+    name, scale = "cg-tenth-in-the-step", 0.1
+    found_in = "Betty, for cg_alpha = 0.1 as in its test"
 
 
 class OldResidual(Mistake):
@@ -141,12 +154,24 @@ class SteepestDescent(Mistake):
         return x
 
 
+class LooseTolerance(Mistake):
+    """CG's relative tolerance is 1e-5, the default of many libraries."""
+
+    name, level = "cg-loose-tolerance", "L3"
+    effect = "five digits or more, fewer than float64 has"
+
+    def inverse(self, A, b):
+        def small(r, b):
+            return converged(r, b, 1e-5)
+
+        return last(conjugate_gradients(A, b, 2 * len(b), small), b)
+
+
 class ToleranceOne(Mistake):
     """CG's relative tolerance is 1: it is content with its start, x = 0."""
 
     name, level = "cg-tolerance-one", "L3"
     effect = "zero"
-    found_in = "curvlinops (read, not run)"
 
     def inverse(self, A, b):
         return numpy.zeros_like(b)
