@@ -7,6 +7,7 @@ carries two attributes, ``schema`` and ``schema_version``, which opening asserts
 """
 
 import glob
+import numbers
 import os
 import secrets
 from collections.abc import Iterator
@@ -122,6 +123,8 @@ def text_of(attribute) -> str:
     """
     entries = numpy.ravel(attribute)
     text = entries[0] if entries.size == 1 else attribute
+    if isinstance(text, bool | numpy.bool_ | numbers.Integral):
+        return str(text) if text else ""
     return text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
 
 

@@ -129,7 +129,7 @@ def test_export_writes_the_inputs_and_no_answers(call, tmp_path):
 def test_right_answers_end_with_zero(call, right):
     status, out, err = call("check", right)
     assert (status, err) == (0, "")
-    assert "right.h5, suite 1.0: " in out
+    assert "right.h5, suite 1.1: " in out
     assert ", 0 failed, " in out
 
 
@@ -214,7 +214,7 @@ def test_it_judges_itself(call, dtype, tmp_path):
     flags = ["--cases", names, "--dtype", dtype, "--json", "r.json"]
     status, out, err = call("self", *flags)
     assert (status, err) == (0, "")
-    assert f", {dtype}, cpu, suite 1.0: " in out
+    assert f", {dtype}, cpu, suite 1.1: " in out
     found = json.loads((tmp_path / "r.json").read_text("utf-8"))
     best = max(v["digits"] or 0 for v in found["verdicts"] if v["level"] == "L4")
     assert (best > 10) == (dtype == "float64")
@@ -253,7 +253,7 @@ BY_NAME = (
 def test_a_program_gets_the_paths_as_words(call, right):
     status, out, _ = call("run", "--", sys.executable, "-c", COPY, right, "{answers}")
     assert status == 0
-    assert "{answers}, suite 1.0: " in out
+    assert "{answers}, suite 1.1: " in out
     look = "import sys, h5py; print(*h5py.File(sys.argv[1])['cases'])"
     program = [sys.executable, "-c", f"{look}; {COPY}", "{inputs}", "{answers}"]
     assert "has schema 'imaml_ref/conformance-inputs'" in call("run", *program)[2]

@@ -142,7 +142,7 @@ BAD = {
     "columns": (
         L2,
         HVP.T,
-        "expects shape (2, 31), got (31, 2) = (tasks, parameters); "
+        "expects shape (2, 31) = (tasks, parameters), got (31, 2); "
         "its axes are in another order",
     ),
     "missing tensor": (

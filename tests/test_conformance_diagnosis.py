@@ -188,3 +188,33 @@ def test_another_program_is_diagnosed():
     report = diagnose(judge(cases, ask(HalvedLam(), cases)), CASES)
     assert [d.names for d in report.diagnoses] == [("lam-halved",)]
     assert report.diagnoses[0].digits > 12
+
+
+def test_one_factor_everywhere_is_said_so(laboratory):
+    """Coincidences explain some cases each; one number explains them all."""
+    cases = ["ridge", "mlp-tanh", "lam-small", "one-task", "kappa-10"]
+
+    def halved(case, level, a):
+        return a / 2
+
+    report = report_of(laboratory, (), cases, ("L4",), halved)
+    (found,) = diagnoses(report, laboratory)
+    assert (found.names, found.factor) == ((), 0.5)
+    assert len(found.cases) == 5
+
+
+def test_single_precision_is_told_from_an_error_that_is_larger(laboratory):
+    def rounded(case, level, a):
+        return (a * (1 + 1e-4)).astype(np.float32).astype(float)
+
+    report = report_of(laboratory, (), ["mlp-tanh"], ("L4",), rounded)
+    assert all(not d.names for d in diagnoses(report, laboratory))
+    single = report_of(
+        laboratory,
+        (),
+        ["mlp-tanh"],
+        ("L4",),
+        lambda case, level, a: a.astype(np.float32).astype(float),
+    )
+    (found,) = diagnoses(single, laboratory)
+    assert found.names == ("single-precision",)

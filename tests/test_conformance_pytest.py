@@ -151,7 +151,7 @@ def test_the_example_in_python_tells_right_from_wrong():
     right, _, wrong = run("conformance_python.py").partition("Ridge, suite")
     assert "✗" not in right.partition("digits of the worst")[0]
     assert "18 passed, 0 failed, 179 not attempted" in wrong
-    assert "ForgetfulRidge, suite 1.0: 13 passed, 5 failed" in wrong
+    assert "ForgetfulRidge, suite 1.1: 13 passed, 5 failed" in wrong
     block = wrong.partition("✗ kappa-10 L4 meta_grad")[2].splitlines()[1]
     assert block.endswith("ratio 4")  # 1/λ
 

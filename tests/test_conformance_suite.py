@@ -1,5 +1,7 @@
 """The shipped suite: generated anew it is the same, and it holds what it promises."""
 
+from dataclasses import replace
+
 import h5py
 import numpy as np
 import pytest
@@ -48,6 +50,8 @@ def test_answers_come_out_to_their_certified_digits(fresh):
                 new = fresh[name].answers[level][key].want
                 digits = agreement(case, new, answer.want, origin).digits
                 assert digits >= answer.required["float64"] + 0.5, (name, level, key)
+                kappa = fresh[name].answers[level][key].kappa
+                assert kappa == pytest.approx(answer.kappa, rel=0.01), (name, level)
 
 
 def test_inputs_are_multiples_of_one_in_1024():
@@ -109,6 +113,29 @@ def test_a_case_that_is_not_what_it_is_meant_to_be_is_not_written():
     off = case.at(case.theta + 2.0**-12)
     with pytest.raises(AssertionError, match="mlp-tanh: theta is off the grid"):
         checked(off)
+
+
+def test_a_certificate_that_is_too_weak_is_not_written():
+    case = SUITE["ridge"]
+    weak = replace(case.answers["L1"]["grad"], certified=10.2)
+    answers = {**case.answers, "L1": {"grad": weak}}
+    with pytest.raises(AssertionError, match=r"ridge: L1 grad: 10\.2 digits"):
+        checked(replace(case, answers=answers))
+
+
+def test_a_case_without_second_order_terms_is_not_written():
+    case = replace(SUITE["lam-large"], second_order=True)
+    with pytest.raises(AssertionError, match=r"lam-large: first order is \d\.\d% away"):
+        checked(case)
+
+
+def test_a_case_whose_units_are_dead_is_not_written():
+    case = SUITE["mlp-relu"]
+    solution = case.solution.copy()
+    case.unpack(solution)["linear1.bias"][1] = -100.0
+    dead = replace(case, inputs={**case.inputs, "solution": solution})
+    with pytest.raises(AssertionError, match="an activation is zero for every"):
+        checked(dead)
 
 
 def test_first_order_is_five_percent_away_where_it_should_be():

@@ -99,7 +99,10 @@ def refuse_unknown(where: str, name: str, asked: Iterable[str]) -> None:
         BadFile: If the name is not among those asked for.
     """
     if name not in asked:
-        raise BadFile(f"{where} asks for {', '.join(asked)}, not for {name!r}")
+        raise BadFile(
+            f"{where} asks for {', '.join(asked)}, not for {name!r}; "
+            "leave out what is not asked"
+        )
 
 
 def read_attempt(path, place: h5py.Group) -> Attempt:
@@ -152,8 +155,9 @@ def comparable(case: Case, level: str, name: str, value: Any) -> Array:
     value = real(where, value)
     if value.shape != want.shape:
         raise BadAnswer(
-            f"{where} expects shape {want.shape}, got {value.shape}"
+            f"{where} expects shape {want.shape}"
             + (" = (tasks, parameters)" if want.ndim == 2 else "")
+            + f", got {value.shape}"
             + moved(value.shape, want.shape)
         )
     if not numpy.isfinite(value).all():
@@ -168,8 +172,10 @@ def packed(case: Case, where: str, tensors: Mapping[str, Any], lead: tuple) -> A
     Raises:
         BadAnswer: If a tensor is missing or unknown, or its shape is not ours.
     """
+    if not case.tensors:
+        raise BadAnswer(f"{where} is a group of tensors; one array is expected")
     known = {tensor.name: tensor for tensor in case.tensors}
-    odd = sorted(set(tensors) ^ set(known))
+    odd = sorted(set(tensors) ^ set(known), key=str)
     if odd:
         kind = "unknown" if odd[0] in tensors else "missing"
         raise BadAnswer(f"{where}: tensor {odd[0]} is {kind}")

@@ -31,6 +31,8 @@ HOUSEKEEPING = (
     FutureWarning,
     ImportWarning,
 )
+# Exceptions that say "there is no answer", not "there is a mistake in this program".
+REFUSALS = (ArithmeticError, ValueError, RuntimeError)
 METHODS = ("loss", "grad", "hvp", "gnvp", "solve", "meta_grad", "outer_step")
 
 
@@ -50,18 +52,30 @@ def ask(
 
     Raises:
         TypeError: If the object has none of the methods.
+        ValueError: If the dtype is neither "float64" nor "float32".
     """
-    if not any(callable(getattr(subject, name, None)) for name in METHODS):
-        raise TypeError(
-            f"{type(subject).__name__} has none of the methods {', '.join(METHODS)}; "
-            "see imaml_ref.conformance.asking"
-        )
+    demand_methods(subject)
+    if dtype not in ("float64", "float32"):
+        raise ValueError(f"dtype must be float64 or float32, got {dtype!r}")
     found = {}
     for case, level in asked(cases):
         if observe is not None:
             observe(case, level)
         found[case.name, level] = attempt(subject, case.astype(dtype), level)
     return found
+
+
+def demand_methods(subject: Any) -> None:
+    """Refuse an object that cannot be asked anything.
+
+    Raises:
+        TypeError: If it has none of the methods.
+    """
+    if not any(callable(getattr(subject, name, None)) for name in METHODS):
+        raise TypeError(
+            f"{type(subject).__name__} has none of the methods {', '.join(METHODS)}; "
+            "see imaml_ref.conformance.asking"
+        )
 
 
 def attempt(subject: Any, case: Case, level: str) -> Attempt:
@@ -78,6 +92,7 @@ def attempt(subject: Any, case: Case, level: str) -> Attempt:
                 absent[name] = first_line(error)
             except Exception as error:
                 failed = f"{type(error).__name__}: {first_line(error)}"
+                said += [failed] if isinstance(error, REFUSALS) else []
         said += [
             str(w.message) for w in caught if not issubclass(w.category, HOUSEKEEPING)
         ]
@@ -105,7 +120,9 @@ def questions(subject: Any, case: Case, level: str) -> dict[str, Callable[[], An
         names = ("loss", "grad") if level == "L1" else ("hvp", "gnvp")
         found = {name: (name, lambda f: f(case)) for name in names}
     methods = {n: (getattr(subject, name, None), f) for n, (name, f) in found.items()}
-    return {n: partial(f, method) for n, (method, f) in methods.items() if method}
+    return {
+        n: partial(f, method) for n, (method, f) in methods.items() if callable(method)
+    }
 
 
 def outer_steps(outer_step: Callable, case: Case, count: int) -> Any:

@@ -47,6 +47,8 @@ def checked(case: Case) -> Case:
         demand(
             name == "solution" or on_grid(a * scale), case, f"{name} is off the grid"
         )
+    if case.answers and case.network:
+        demand(alive(case), case, "an activation is zero for every example at φ*")
     for level, answers in case.answers.items():
         for name, answer in answers.items():
             enough = answer.certified >= answer.required["float64"] + SPARE
@@ -55,6 +57,16 @@ def checked(case: Case) -> Case:
         share = second_order_share(case)
         demand(share >= LEAST_SECOND_ORDER, case, f"first order is {share:.1%} away")
     return case
+
+
+def alive(case: Case) -> bool:
+    """Whether every layer has an entry that is not zero, at the φ* of every task."""
+    p, y = case.net.unpack(case.solution), case.tasks.support_x
+    found = []
+    for name, layer in case.net.layers.items():
+        y, _ = layer.forward(p[name], y)
+        found.append(bool((y.reshape(len(y), -1) != 0).any(1).all()))
+    return all(found)
 
 
 def demand(condition: bool, case: Case, text: str) -> None:

@@ -5,7 +5,7 @@
     L3   rational arithmetic                      LU
     L4   H by complex steps, LU                   our products with H, certified CG
     L5   complex steps of θ ↦ Q(φ*(θ))            (5), our products, certified CG
-    L6   outer steps with the gradients of L5, either way; L7 too
+    L6   outer steps with the gradients of L5, either way, by one optimiser; L7 too
 
 The first way never uses our products with H; it is the answer, the other its witness.
 For L5 the solution is made to follow θ into the complex plane: with J the Jacobian of
@@ -46,7 +46,7 @@ ROUTES = {
     "L3": ("rational arithmetic", "LU, float64"),
     "L4": ("H by complex steps of the gradient, LU", "hand-derived Hv, certified CG"),
     "L5": ("complex steps of θ ↦ Q(φ*(θ))", "(5) by hand-derived Hv, certified CG"),
-    "L6": ("L5's first way, then the step", "L5's second way, then the step"),
+    "L6": ("L5's first way, one optimiser", "L5's second way, the same optimiser"),
     "L7": ("L5's first way, ten times", "L5's second way, ten times"),
 }
 

@@ -68,7 +68,7 @@ def select(known: dict[str, Case], names: Iterable[str] | None) -> list[Case]:
     Raises:
         ValueError: If a case has another name.
     """
-    wanted = list(known) if names is None else list(names)
+    wanted = list(known) if names is None else list(dict.fromkeys(names))
     for name in wanted:
         if name not in known:
             raise ValueError(f"no case {name!r}; there are {', '.join(known)}")

@@ -20,9 +20,13 @@ def condition_at_phi(case: Case) -> float:
             for name in ("phi", "v")
         }
         other = replace(case, inputs={**case.inputs, **moved})
-        for ask in (ours.grad, ours.hvp, ours.gnvp):
+        least = min(
+            float(numpy.linalg.norm(moved[k] - a) / numpy.linalg.norm(a))
+            for k, a in (("phi", case.phi), ("v", case.v))
+        )
+        for ask in (ours.loss, ours.grad, ours.hvp, ours.gnvp):
             change = agreement(case, ask(other), ask(case), None).digits
-            most = max(most, 10**-change / nudge)
+            most = max(most, 10**-change / least)
     return most
 
 
@@ -32,9 +36,9 @@ def condition_of_matrix(case: Case) -> float:
 
 
 def condition_of_operator(case: Case) -> float:
-    """Return the largest condition number of H + Λ over the tasks."""
+    """Return the largest condition number of H + Λ over tasks, or of what enters it."""
     A = along_axes(Computation().inner_gradient, case, case.solution)
-    return float(numpy.linalg.cond(A).max())
+    return max(float(numpy.linalg.cond(A).max()), condition_at_phi(case))
 
 
 CONDITIONS = {

@@ -13,22 +13,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import combinations
 
-import numpy
-
 from ..parallel import one_blas_thread
 from .case import Case
 from .explanation import Diagnosis, Place
+from .factor import rounded_factor
 from .judge import FAIL, PASS, Report, Verdict
 from .laboratory import (
-    LEAST,
     SINGLE,
     SINGLES,
     Fits,
     Laboratory,
     Names,
-    near,
     nearly_right,
-    origin,
     was_single,
 )
 from .layouts import layout_hint
@@ -116,12 +112,30 @@ class Search:
             if not self.explain(verdict, patient):
                 idle[verdict.level] = idle.get(verdict.level, 0) + 1
         self.deadline = time.monotonic() + PAIR_SECONDS
+        if self.one_factor():
+            return
         self.try_pairs(self.lowest)
         self.look_above()
 
+    def one_factor(self) -> bool:
+        """Whether one number between all entries says more than the mistakes found."""
+        places = {place(v) for v in self.lowest}
+        explained = [
+            sum(n in fits for fits in self.found.values()) for n in self.known()
+        ]
+        if len(places) < 2 or max(explained, default=0) == len(places):
+            return False
+        factors = {
+            rounded_factor(self.laboratory.cases[v.case], v) for v in self.lowest
+        }
+        if len(factors) > 1 or None in factors:
+            return False
+        self.found.clear()
+        return True
+
     def explain(self, verdict: Verdict, patient: bool) -> bool:
         """Find single mistakes behind an answer: known ones, likely ones, all."""
-        if was_single(verdict):
+        if was_single(verdict, self.laboratory.single_digits(verdict)):
             self.found[place(verdict)] = {SINGLE: verdict.digits or 0.0}
             return True
         fits = self.laboratory.fits(verdict, self.known())
@@ -228,23 +242,9 @@ class Search:
         left = [v for v in self.lowest if place(v) not in self.found]
         groups: dict[tuple[str, bool, float | None], list[Verdict]] = {}
         for verdict in left:
-            factor = common_factor(self.laboratory.cases[verdict.case], verdict)
-            rounded = None if factor is None else float(f"{factor:.4g}")
+            rounded = rounded_factor(self.laboratory.cases[verdict.case], verdict)
             key = (verdict.level, nearly_right(verdict), rounded)
             groups.setdefault(key, []).append(verdict)
         for (_, nearly, factor), verdicts in groups.items():
             digits = min(v.digits or 0.0 for v in verdicts) if nearly else 0.0
             yield Diagnosis(tuple(map(place, verdicts)), digits=digits, factor=factor)
-
-
-def common_factor(case: Case, verdict: Verdict) -> float | None:
-    """Return the one number by which an answer is off; None if there is none."""
-    want, got = case.answers[verdict.level][verdict.answer].want, verdict.got
-    if got is None or got.size < 2:
-        return None
-    start = origin(case, verdict)
-    a, b = (got, want) if start is None else (got - start, want - start)
-    factor = float(numpy.vdot(b, a) / numpy.vdot(b, b))
-    right = factor * b if start is None else start + factor * b
-    least = max(LEAST[str(got.dtype)], (verdict.digits or 0.0) + 2)
-    return factor if factor and near(case, verdict, got, right) >= least else None

@@ -82,8 +82,8 @@ class Diagnosis:
             )
         if not self.names:
             return (
-                f"none of the {len(CATALOGUE)} mistakes of the catalogue fits, nor any "
-                "two that were tried together"
+                f"no mistake of the catalogue of {len(CATALOGUE)} that was tried fits, "
+                "nor any two that were tried together"
             )
         head = f"this is what you get with {' or '.join(self.names)}"
         tied = ", which cannot be told apart here" if len(self.names) > 1 else ""

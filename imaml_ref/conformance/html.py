@@ -14,6 +14,7 @@ from .case import Answer, Case
 from .cells import Cell, by_case, message, number, place, ratio, summary
 from .judge import FAIL, NOT_ATTEMPTED, PASS, SILENT, WARNED, Report, Verdict
 from .levels import LEVELS
+from .suite import load_suite
 from .text import mark
 
 CLASSES = {
@@ -25,14 +26,15 @@ CLASSES = {
 }
 
 
-def as_html(report: Report, cases: Iterable[Case]) -> str:
+def as_html(report: Report, cases: Iterable[Case] | None = None) -> str:
     """Return a report as a self-contained HTML page.
 
     Args:
         report: What was found.
-        cases: The cases that were judged, for their titles and certificates.
+        cases: The cases that were judged, for their titles and certificates; by default
+            those of the suite that comes with the package.
     """
-    known = {case.name: case for case in cases}
+    known = {c.name: c for c in (load_suite().values() if cases is None else cases)}
     page = files(__package__).joinpath("page.html").read_text(encoding="utf-8")
     failed, passed = report.count(FAIL), report.count(PASS)
     return Template(page).substitute(

@@ -97,10 +97,12 @@ def judge(
 def refusal(case: Case, level: str, found: Attempt) -> Verdict:
     """Judge a level that has no trustworthy answer."""
     (name,) = LEVELS[level].answers
-    said = found.warned or found.failed
     answered = SILENT if found.values else NOT_ATTEMPTED
-    outcome = WARNED if said else answered
-    return Verdict(case.name, level, name, outcome, message=said or case.refuse[level])
+    if found.warned:
+        return Verdict(case.name, level, name, WARNED, message=found.warned)
+    if found.failed:
+        return Verdict(case.name, level, name, FAIL, message=found.failed)
+    return Verdict(case.name, level, name, answered, message=case.refuse[level])
 
 
 def verdict(case: Case, level: str, name: str, found: Attempt) -> Verdict:
@@ -118,6 +120,9 @@ def verdict(case: Case, level: str, name: str, found: Attempt) -> Verdict:
     required = answer.required[str(got.dtype)]
     origin = case.theta if level in OUTER_STEPS else None
     seen = agreement(case, got, answer.want, origin)
+    if not required:
+        text = f"κ = {answer.kappa:.0e}: {got.dtype} has no digit to ask for"
+        return Verdict(*at, NOT_ATTEMPTED, required, message=text)
     if seen.digits >= required:
         return Verdict(*at, PASS, required, seen, found.warned, got)
     hint = layout_hint(case, got, answer.want, required)

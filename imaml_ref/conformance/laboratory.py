@@ -82,6 +82,12 @@ class Laboratory:
         found = near(self.cases[verdict.case], verdict, got, theirs)
         return found if found >= least else None
 
+    def single_digits(self, verdict: Verdict) -> float:
+        """Return the digits that single precision reaches: −log₁₀(κu) − 1."""
+        case = self.cases[verdict.case]
+        answer = case.answers[verdict.level][verdict.answer]
+        return max(LEAST["float32"], answer.required["float32"] + 1)
+
     def fits(self, verdict: Verdict, candidates: Iterable[Names]) -> Fits:
         """Return which of some candidates fit an answer best, with the digits.
 
@@ -111,14 +117,20 @@ def whole_digits(case: Case, verdict: Verdict, theirs: Array) -> float:
     """Return the digits of the whole array: never fewer than of its worst tensor."""
     start, got = origin(case, verdict), verdict.got
     scale = numpy.linalg.norm(theirs if start is None else theirs - start)
-    gap = numpy.linalg.norm(got - theirs)
+    with numpy.errstate(over="ignore"):
+        gap = numpy.linalg.norm(got - theirs)
     return -math.log10(gap / scale) + 0.1 if gap and scale else 16.0
 
 
-def was_single(verdict: Verdict) -> bool:
-    """Whether every number of a nearly right answer is a single-precision one."""
+def was_single(verdict: Verdict, least: float) -> bool:
+    """Whether every number of an answer of that many digits is a single-precision one.
+
+    Args:
+        verdict: On the answer.
+        least: Digits that single precision reaches where nothing else is wrong.
+    """
     got, digits = verdict.got, verdict.digits or 0.0
-    if got is None or got.dtype != numpy.float64 or digits < LEAST["float32"]:
+    if got is None or got.dtype != numpy.float64 or digits < least:
         return False
     return bool((got.astype(numpy.float32) == got).all())
 

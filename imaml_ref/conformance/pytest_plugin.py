@@ -23,7 +23,7 @@ import pytest
 
 from ..parallel import one_blas_thread
 from .answers import asked
-from .asking import attempt
+from .asking import attempt, demand_methods
 from .case import Case
 from .cells import lines
 from .check import name_of, select
@@ -76,6 +76,7 @@ def check_level(
     """Ask an object one level of a case; fail, skip or warn as its answers deserve."""
     __tracebackhide__ = True
     subject = subject() if isinstance(subject, type) else subject
+    demand_methods(subject)
     with one_blas_thread():
         answered = attempt(subject, case.astype(dtype), level)
     report = judge([case], {(case.name, level): answered}, name_of(subject))

@@ -58,7 +58,7 @@ def dense() -> Problems:
     yield problem(
         "mlp-softplus",
         "Another smooth activation, two hidden layers, the squared error.",
-        mlp(Softplus, 2, (4, 3)),
+        mlp(Softplus, 3, (4, 3)),
         loss="squared-error",
         levels=TO_STEP,
     )
@@ -110,7 +110,8 @@ def convolutional() -> Problems:
         "strided-relu",
         "The block structure of the Omniglot network, kinked.",
         strided_net(ReLU),
-        seed=21,
+        lam=4.0,
+        seed=288,
     )
 
 

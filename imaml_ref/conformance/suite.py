@@ -25,7 +25,7 @@ SUITE, INPUTS, VERSION = (
     "imaml_ref/conformance-inputs",
     1,
 )
-SUITE_VERSION = "1.0"
+SUITE_VERSION = "1.1"
 
 
 def load_suite(path: str | Path | None = None) -> dict[str, Case]:

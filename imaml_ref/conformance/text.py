@@ -98,7 +98,7 @@ def described(report: Report, most: int | None = None) -> Iterator[str]:
     The lowest level comes first: the others build on it.
     """
     wrong = [v for v in report.verdicts if v.outcome in {FAIL, SILENT}]
-    wrong.sort(key=lambda v: v.level)
+    wrong.sort(key=lambda v: (v.outcome != FAIL, v.level))
     for verdict in wrong[:most]:
         yield f"{MARKS[verdict.outcome]} " + "\n    ".join(lines(verdict))
     hidden = len(wrong[most:]) if most is not None else 0

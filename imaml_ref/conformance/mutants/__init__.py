@@ -5,10 +5,20 @@ mutants.combined("lam-halved")               runs it: loss, grad, …, outer_ste
 mutants.combined("lam-halved", "tasks-summed") makes two mistakes at once
 """
 
-from . import implicit, inner, network, outer, products, solvers, strength, tasks
+from . import (
+    implicit,
+    inner,
+    network,
+    outer,
+    products,
+    solvers,
+    squared,
+    strength,
+    tasks,
+)
 from .base import Mistake
 
-TOPICS = (network, products, solvers, implicit, strength, tasks, inner, outer)
+TOPICS = (network, squared, products, solvers, implicit, strength, tasks, inner, outer)
 
 
 def mistakes_of(topic) -> list[type[Mistake]]:

@@ -33,30 +33,6 @@ class LossSum(Mistake):
         return Weighted(super().criterion(case), lambda shape: shape[1])
 
 
-class SquaredErrorNoHalf(Mistake):
-    """The squared error lacks its ½."""
-
-    name, level = "squared-error-no-half", "L1"
-    effect = "loss and derivatives twice as large"
-
-    def criterion(self, case):
-        found = super().criterion(case)
-        squared = case.loss == "squared-error"
-        return Weighted(found, lambda shape: 2) if squared else found
-
-
-class SquaredErrorMeanOutputs(Mistake):
-    """The squared error is averaged over the outputs too, not summed over them."""
-
-    name, level = "squared-error-mean-outputs", "L1"
-    effect = "loss and derivatives smaller by the number of outputs"
-
-    def criterion(self, case):
-        found = super().criterion(case)
-        squared = case.loss == "squared-error"
-        return Weighted(found, lambda shape: 1 / shape[2]) if squared else found
-
-
 class SoftmaxTwice(Mistake):
     """Softmax is applied twice: the cross-entropy is given probabilities."""
 

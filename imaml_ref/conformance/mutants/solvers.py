@@ -68,7 +68,7 @@ class LastIterateDropped(Mistake):
 
 
 class ScaledStep(Mistake):
-    """CG scales A in its step length, but not in its residual."""
+    """CG scales A in its step length and its result, but not in its residual."""
 
     level, scale = "L3", 1.0
     effect = "residual and iterate part company"
@@ -86,14 +86,13 @@ class ScaledStep(Mistake):
 
 
 class HalfInTheStepOnly(ScaledStep):
-    """CG scales A by ½ in its step length, but not in its residual."""
+    """CG scales A by ½ in its step length and its result, but not in its residual."""
 
     name, scale = "cg-half-in-the-step", 0.5
-    found_in = "Betty, for cg_alpha ≠ 1"
 
 
 class TenthInTheStepOnly(ScaledStep):
-    """CG scales A by 0.1 in its step length, but not in its residual."""
+    """CG scales A by 0.1 in its step length and its result, but not in its residual."""
 
     name, scale = "cg-tenth-in-the-step", 0.1
     found_in = "Betty, for cg_alpha = 0.1 as in its test"
