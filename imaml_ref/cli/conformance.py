@@ -91,8 +91,8 @@ def check(
 ):
     """Judge a file of answers.
 
-    Exit status 0 if what was attempted passed, 1 if something failed, 2 if the file
-    cannot be judged.
+    Exit status 0 if what was attempted passed (a warning that is missing does not
+    count), 1 if something failed, 2 if the file cannot be judged.
     """
     report = judged(file, cases)
     conclude(report, json_file, html_file, failures)

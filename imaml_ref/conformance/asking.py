@@ -10,7 +10,7 @@
 
 An array may be given as a dict of tensors by name.  A method that is absent, or raises
 NotImplementedError, is not attempted.  Where there is no trustworthy answer, warn
-(``warnings.warn``) or raise.
+(``warnings.warn``) or raise one of ``REFUSALS``; any other exception is a failure.
 """
 
 import warnings
