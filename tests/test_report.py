@@ -66,6 +66,7 @@ def test_a_run_without_steps_can_be_drawn(tmp_path):
     empty = {name: np.array([]) for name in COLUMNS}
     for draw in (report.learning_curves, report.diagnostics):
         report.save(draw(empty, "x"), tmp_path / "a.png")
+        assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("width", [1, 3, 50])

@@ -30,9 +30,7 @@ from .laboratory import (
 from .layouts import layout_hint
 from .suite import load_suite
 
-PATIENCE = (
-    6  # answers of a level that nothing fits, before only known mistakes are tried
-)
+PATIENCE = 6  # answers of a level that nothing fits; then only known ones are tried
 PAIR_SCANS = 2  # answers of a level for which two mistakes at once are tried
 PAIR_SECONDS = 30.0  # for all pairs together
 PAIR_LEVELS = ("L1", "L2", "L3", "L4", "L5")

@@ -1,5 +1,6 @@
 """Draw the inputs of a case."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy
@@ -10,6 +11,9 @@ from .grid import Grid
 from .plain import described
 
 SGD, AT_PHI = {"optimizer": "sgd", "step_size": 0.25}, ("L1", "L2", "L4", "L5")
+TO_STEP = (*AT_PHI, "L6")
+ALL = (*TO_STEP, "L7")
+Problems = Iterator[tuple[Case, tuple[str, ...]]]
 
 
 def problem(

@@ -5,6 +5,7 @@ from fractions import Fraction
 
 import numpy
 
+from ..verify.rational import solve
 from .case import Case
 from .grid import Grid
 
@@ -74,15 +75,6 @@ def system(name, title, A, grid, *, scale=1.0, refuse="") -> Case:
 
 
 def exact_solution(A: numpy.ndarray, b: numpy.ndarray) -> numpy.ndarray:
-    """Solve A x = b in rational arithmetic, by elimination; round once, at the end."""
-    rows = [
-        [*map(Fraction, row), Fraction(r)]
-        for row, r in zip(A.tolist(), b.tolist(), strict=True)
-    ]
-    for i, pivot in enumerate(rows):
-        pivot[:] = [a / pivot[i] for a in pivot]
-        for j, row in enumerate(rows):
-            if j != i:
-                factor = row[i]
-                row[:] = [a - factor * c for a, c in zip(row, pivot, strict=True)]
-    return numpy.array([float(row[-1]) for row in rows])
+    """Solve A x = b in rational arithmetic, A positive definite; round at the end."""
+    rows = [[Fraction(a) for a in row] for row in A.tolist()]
+    return numpy.array([float(a) for a in solve(rows, [*map(Fraction, b.tolist())])])
