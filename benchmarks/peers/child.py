@@ -1,0 +1,129 @@
+"""A contender's process, seen from the parent: asked, watched, and ended."""
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from . import memory
+
+BENCHMARKS = Path(__file__).parents[1]
+WATCH_SECONDS = 0.25
+
+
+class Failed(Exception):
+    """A contender gave no answer; the message says why."""
+
+
+class Child:
+    """A worker process that computes only between a question and its answer.
+
+    Args:
+        command: What to run.
+        environment: Variables beside those of this process.
+        seconds: Most time an answer may take.
+        most_bytes: Most memory of the process, or None for no limit.
+    """
+
+    def __init__(self, command, environment, seconds, most_bytes=None):
+        self.seconds, self.most_bytes = seconds, most_bytes
+        self.said = tempfile.TemporaryFile("w+")  # noqa: SIM115 - lives as long as it
+        self.process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.said,
+            text=True,
+            env=os.environ | environment,
+            start_new_session=True,  # so that it ends together with its own children
+        )
+
+    def ask(self, line: str) -> dict:
+        """Send a line and return the answer.
+
+        Raises:
+            Failed: If it dies, is too slow, needs too much memory, or says so.
+        """
+        with suppress(BrokenPipeError):
+            self.process.stdin.write(line + "\n")
+            self.process.stdin.flush()
+        return self.answer()
+
+    def answer(self) -> dict:
+        """Wait for a line and return it; see ``ask``."""
+        self.watch()
+        line = self.process.stdout.readline()
+        if not line:
+            raise Failed(f"died: {self.last_words()}")
+        found = json.loads(line)
+        if "error" in found:
+            raise Failed(found["error"])
+        return found
+
+    def watch(self) -> None:
+        """Wait until there is something to read, within the limits."""
+        deadline = time.monotonic() + self.seconds
+        while not select.select([self.process.stdout], [], [], WATCH_SECONDS)[0]:
+            if time.monotonic() > deadline:
+                raise Failed(f"no answer within {self.seconds:g} s")
+            used = memory.total(memory.resident, memory.family(self.process.pid))
+            if self.most_bytes and used and used > self.most_bytes:
+                raise Failed(f"needs more than {self.most_bytes / 1e9:.1f} GB")
+
+    def last_words(self) -> str:
+        """Return how the process ended, and the last line that it printed."""
+        code = self.process.wait()
+        how = signal.Signals(-code).name if code < 0 else f"exit status {code}"
+        self.said.seek(0)
+        lines = self.said.read().strip().splitlines()
+        return f"{how}; {lines[-1].strip()}" if lines else how
+
+    def close(self) -> None:
+        """End the process and those it started."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout, self.said):
+            with suppress(BrokenPipeError):
+                stream.close()
+
+
+def worker(name, file, args, dtype, environment, checkout=None) -> Child:
+    """Start ``worker`` for a contender.
+
+    Args:
+        name: Of the contender.
+        file: Where the problem is.
+        args: With threads, limit (s) and memory (bytes or None).
+        dtype: In which it computes.
+        environment: Variables that the contender asks for.
+        checkout: Folder that its library is imported from.
+    """
+    command = [sys.executable, "-m", "peers.worker", name, str(file)]
+    command += ["--threads", str(args.threads), "--dtype", dtype]
+    known = os.environ.get("PYTHONPATH")
+    folders = [str(f.resolve()) for f in (BENCHMARKS, checkout) if f is not None]
+    path = os.pathsep.join([*folders, *([known] if known else [])])
+    variables = threads_of(args.threads) | {"PYTHONPATH": path} | environment
+    return Child(command, variables, args.limit, args.memory)
+
+
+def threads_of(count: int) -> dict[str, str]:
+    """Return the variables that give every library as many threads, which sleep.
+
+    A thread that spins while it waits for work would take time from the contender
+    whose turn is next.
+    """
+    names = ("OMP", "MKL", "OPENBLAS", "NUMEXPR")
+    return {f"{name}_NUM_THREADS": str(count) for name in names} | {
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "KMP_BLOCKTIME": "0",
+        "OPENBLAS_THREAD_TIMEOUT": "4",
+        "TORCHINDUCTOR_COMPILE_THREADS": "1",
+    }

@@ -1,0 +1,172 @@
+"""A workload for all contenders: compared first, then timed in turns.
+
+Every contender lives in its own process for as long as the workload lasts; exactly one
+computes at any moment.  Each round starts with another one, so that none always comes
+after the same neighbour.
+"""
+
+import time
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+from .child import Child, Failed, worker
+from .problem import write
+from .registry import PEERS, REFERENCE, SGEMM
+from .verdict import digits, fault
+from .workloads import draw
+
+SETTLE_SECONDS = 0.1  # until the threads of the one before are surely asleep
+
+
+@dataclass
+class Row:
+    """What is known of a contender on a workload.
+
+    Args:
+        name: Its key in ``PEERS``.
+        reason: Why there are no times; None if there are.
+        void: Why no ratio is computed; None if the meta-gradients agree.
+        digits: Of each task's meta-gradient against ``imaml_ref`` in float64.
+        peak: Bytes beyond the data during a meta-step; None if not known.
+        seconds: Of each round.
+    """
+
+    name: str
+    reason: str | None = None
+    void: str | None = None
+    digits: list[float] = field(default_factory=list)
+    peak: int | None = None
+    seconds: list[float] = field(default_factory=list)
+
+    @property
+    def label(self) -> str:
+        return PEERS[self.name].label
+
+    @property
+    def median(self) -> float | None:
+        return float(np.median(self.seconds)) if self.seconds else None
+
+    @property
+    def counts(self) -> bool:
+        """Whether it was timed and may be compared."""
+        return bool(self.seconds) and self.void is None
+
+
+def missing(name: str, args) -> str | None:
+    """Return why a contender cannot take part, or None."""
+    peer = PEERS[name]
+    for package in peer.needs:
+        if find_spec(package) is None:
+            return f"{package} is not installed"
+    if peer.checkout and getattr(args, peer.checkout) is None:
+        return f"no --{peer.checkout} PATH"
+    if args.threads < peer.least_threads:
+        return "one thread: the same as another contender"
+    return None
+
+
+def contest(workload, names, args, folder: Path, tell=print) -> dict[str, Row]:
+    """Return a row for each contender, and for the product of two matrices.
+
+    Args:
+        workload: Its sizes.
+        names: Contenders, all of which can take part.
+        args: With rounds, threads, dtype, limit, memory and the paths of checkouts.
+        folder: For the files that processes exchange.
+        tell: Called with a line about what goes on.
+    """
+    file = folder / "problem.npz"
+    write(draw(workload, args.threads), file)
+    reference = gradients(REFERENCE, file, args, folder)["tasks"]
+    rows = {name: Row(name) for name in (*names, SGEMM)}
+    children: dict[str, Child] = {}
+    try:
+        for name, row in rows.items():
+            tell(f"preparing {row.label}")
+            prepare(row, children, file, args, reference, folder)
+        take_turns(rows, children, args.rounds)
+    finally:
+        for child in children.values():
+            child.close()
+    return rows
+
+
+def gradients(name: str, file: Path, args, folder: Path) -> dict[str, np.ndarray]:
+    """Return the meta-gradients of a contender in float64, from a process of its own.
+
+    Raises:
+        Failed: If there are none.
+    """
+    child = started(name, file, args, "float64")
+    try:
+        child.ask("build")
+        return ask_gradients(child, folder / f"{name}-float64.npz")
+    finally:
+        child.close()
+
+
+def started(name: str, file: Path, args, dtype: str) -> Child:
+    """Start the process of a contender.
+
+    Raises:
+        Failed: If it cannot get ready.
+    """
+    peer = PEERS[name]
+    path = getattr(args, peer.checkout) if peer.checkout else None
+    child = worker(name, file, args, dtype, peer.environment, path)
+    try:
+        child.answer()
+    except Failed:
+        child.close()
+        raise
+    return child
+
+
+def ask_gradients(child: Child, path: Path) -> dict[str, np.ndarray]:
+    """Return the mean and the meta-gradient of every task."""
+    child.ask(f"grads {path}")
+    with np.load(path) as arrays:
+        return {name: arrays[name] for name in arrays.files}
+
+
+def prepare(row: Row, children, file: Path, args, reference, folder: Path) -> None:
+    """Start and build a contender, compare what it computes, measure its memory."""
+    try:
+        child = children[row.name] = started(row.name, file, args, args.dtype)
+        child.ask("build")
+        if row.name != SGEMM:
+            found = ask_gradients(child, folder / f"{row.name}.npz")
+            row.digits = digits(found["tasks"], reference).tolist()
+            row.void = fault(found, row.digits, args.dtype)
+            row.peak = child.ask("peak")["bytes"]
+    except Failed as failure:
+        give_up(row, children, failure)
+
+
+def take_turns(rows: dict[str, Row], children: dict[str, Child], rounds: int) -> None:
+    """Time one meta-step of each contender in every round."""
+    names = list(rows)
+    for i in range(rounds):
+        first = i % len(names)
+        for name in names[first:] + names[:first]:
+            if name in children:
+                time.sleep(SETTLE_SECONDS)
+                time_step(rows[name], children)
+
+
+def time_step(row: Row, children: dict[str, Child]) -> None:
+    """Add the seconds of a meta-step to a row."""
+    try:
+        row.seconds.append(children[row.name].ask("step")["seconds"])
+    except Failed as failure:
+        give_up(row, children, failure)
+
+
+def give_up(row: Row, children: dict[str, Child], failure: Failed) -> None:
+    """Note why a contender is out, and end its process."""
+    row.reason, row.seconds = str(failure), []
+    if row.name in children:
+        children.pop(row.name).close()

@@ -1,0 +1,72 @@
+"""Memory of processes as Linux tells it; None where there is no such system."""
+
+import ctypes
+import os
+from contextlib import suppress
+from pathlib import Path
+
+
+def resident(pid: int) -> int | None:
+    """Return the bytes of a process that are in memory now."""
+    return status(pid, "VmRSS")
+
+
+def peak(pid: int) -> int | None:
+    """Return the most bytes that were in memory since ``reset_peak``."""
+    return status(pid, "VmHWM")
+
+
+def status(pid: int, field: str) -> int | None:
+    """Return a field of /proc/PID/status in bytes."""
+    with suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith(field + ":"):
+                return 1024 * int(line.split()[1])
+    return None
+
+
+def reset_peak(pid: int) -> bool:
+    """Let the peak of a process start again from what is there; False if it cannot."""
+    try:
+        Path(f"/proc/{pid}/clear_refs").write_text("5")
+    except OSError:
+        return False
+    return True
+
+
+def family(pid: int) -> list[int]:
+    """Return the ids of a process and of those that descend from it."""
+    children = []
+    with suppress(OSError):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            children += map(int, (thread / "children").read_text().split())
+    return [pid, *(pid for child in children for pid in family(child))]
+
+
+def total(read, pids) -> int | None:
+    """Return the sum of a reading over processes, or None if one is not known."""
+    found = [read(pid) for pid in pids]
+    return None if None in found else sum(found)
+
+
+def give_back_free_memory() -> None:
+    """Ask the C library (glibc) to return what is free; elsewhere do nothing."""
+    library = ctypes.CDLL(None) if os.name == "posix" else None
+    trim = getattr(library, "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
+def available() -> int | None:
+    """Return the bytes that programs may still ask for."""
+    with suppress(OSError):
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return 1024 * int(line.split()[1])
+    return None
+
+
+def die_first() -> None:
+    """Make this process the one to be ended if memory should run out all the same."""
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")

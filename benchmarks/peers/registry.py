@@ -1,0 +1,85 @@
+"""The contenders by name: what they are called, need and are given."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Peer:
+    """How a contender is run.
+
+    Args:
+        label: Its name in the table.
+        module: Where its ``build`` is.
+        needs: Modules that must be there; without one the contender is left out.
+        options: Arguments of ``build`` beside the problem.
+        checkout: Name of the option with the path that it is imported from.
+        environment: Variables that must be set before its library is imported.
+        group: The fastest of a group is compared with imaml_ref.
+        least_threads: With fewer it would be another contender.
+    """
+
+    label: str
+    module: str
+    needs: tuple[str, ...] = ()
+    options: dict[str, Any] = field(default_factory=dict)
+    checkout: str | None = None
+    environment: dict[str, str] = field(default_factory=dict)
+    group: str = ""
+    least_threads: int = 1
+
+
+TORCH, JAX, EXPERT, RELEASED = "PyTorch", "JAX", "JAX expert", "released code"
+REFERENCE, SGEMM = "imaml_ref", "sgemm"
+SINGLE = {"XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false"}
+
+PEERS = {
+    REFERENCE: Peer("imaml_ref", "peers.imaml_reference"),
+    "jax_sharded": Peer(
+        "JAX expert, a device per core",
+        "peers.jax_expert",
+        ("jax",),
+        {"sharded": True},
+        group=EXPERT,
+        least_threads=2,
+    ),
+    "jax_expert": Peer(
+        "JAX expert, one device", "peers.jax_expert", ("jax",), group=EXPERT
+    ),
+    "jax_vmap": Peer("JAX vmap", "peers.jax_vmap", ("jax",), group=JAX),
+    "torch_compile": Peer(
+        "PyTorch vmap, compiled",
+        "peers.torch_vmap",
+        ("torch",),
+        {"compiled": True},
+        group=TORCH,
+    ),
+    "torch_vmap": Peer(
+        "PyTorch vmap, eager", "peers.torch_vmap", ("torch",), group=TORCH
+    ),
+    "torch_tasks": Peer(
+        "PyTorch by task, a process per core",
+        "peers.torch_tasks",
+        ("torch",),
+        group=TORCH,
+    ),
+    "torchopt": Peer("TorchOpt", "peers.torchopt_root", ("torch", "torchopt")),
+    "hypertorch": Peer(
+        "hypertorch", "peers.hypertorch_cg", ("torch",), checkout="hypertorch"
+    ),
+    "released": Peer(
+        "released code",
+        "peers.released",
+        ("torch",),
+        checkout="released",
+        group=RELEASED,
+    ),
+    "released_script": Peer(
+        "released code, its script",
+        "peers.released",
+        ("torch",),
+        {"as_script": True},
+        checkout="released",
+    ),
+    SGEMM: Peer("sgemm 4096³", "peers.sgemm"),
+}

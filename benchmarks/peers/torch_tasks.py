@@ -1,0 +1,121 @@
+"""PyTorch, one task at a time, shared by as many processes as there are threads.
+
+The main process keeps a share of the tasks for itself; the others wait at a pipe and
+answer with the sum, or the rows, of theirs.  One graph of ∇L at φ serves every product
+with H.  Each process computes with one thread.
+"""
+
+import atexit
+from functools import cache
+from multiprocessing import get_context
+
+import torch
+
+from .cg import conjugate_gradients
+from .problem import Contender, Problem
+from .torch_net import data, flat, loss, ours, shapes_of, split, theirs
+
+
+def build(problem: Problem) -> Contender:
+    """Return the contender."""
+    shares = divide(problem)
+    others = helpers(problem.threads - 1)
+    for helper, share in zip(others, shares[1:], strict=True):
+        helper.send(share)
+    own = Tasks(shares[0])
+
+    def gathered(what):
+        for helper in others:
+            helper.send(what)
+        found = [getattr(own, what)()]
+        return found + [torch.from_numpy(helper.recv()) for helper in others]
+
+    def named(rows):
+        return ours(problem.ways, split(rows, shapes_of(own.theta)))
+
+    return Contender(
+        lambda: sum(gathered("total")) / len(problem),
+        lambda: torch.cat(gathered("rows")),
+        named,
+    )
+
+
+class Tasks:
+    """The tasks of one process."""
+
+    def __init__(self, problem: Problem):
+        torch.set_num_threads(1)
+        self.problem, self.theta = problem, theirs(problem)
+        self.data = data(problem)
+
+    def total(self) -> torch.Tensor:
+        """Return the sum of g over the tasks, (P,)."""
+        return sum(self.each())
+
+    def rows(self) -> torch.Tensor:
+        """Return g of each task, (T, P)."""
+        return torch.stack(list(self.each()))
+
+    def each(self):
+        """Yield g of each task, (P,)."""
+        for support_x, support_y, query_x, query_y in zip(*self.data, strict=True):
+            phi = self.adapt(support_x, support_y)
+            v = flat(torch.autograd.grad(loss(phi, query_x, query_y), phi))
+            slope = torch.autograd.grad(
+                loss(phi, support_x, support_y), phi, create_graph=True
+            )
+            yield conjugate_gradients(self.operator(slope, phi), v, self.problem.cg_steps)
+
+    def adapt(self, x, y):
+        """Return φ after the inner steps."""
+        alpha, lam = self.problem.step_size, self.problem.lam
+        phi = [t.clone().requires_grad_() for t in self.theta]
+        for _ in range(self.problem.inner_steps):
+            slope = torch.autograd.grad(loss(phi, x, y), phi)
+            with torch.no_grad():
+                for p, g, t in zip(phi, slope, self.theta, strict=True):
+                    p -= alpha * (g + lam * (p - t))
+        return phi
+
+    def operator(self, slope, phi):
+        """Return v ↦ v + H v / λ."""
+
+        def product(v):
+            along = split(v, shapes_of(phi))
+            Hv = torch.autograd.grad(slope, phi, along, retain_graph=True)
+            return v + flat(Hv) / self.problem.lam
+
+        return product
+
+
+def divide(problem: Problem) -> list[Problem]:
+    """Return the tasks in as many nearly equal parts as there are threads."""
+    ends = [i * len(problem) // problem.threads for i in range(problem.threads + 1)]
+    return [problem.part(slice(*pair)) for pair in zip(ends, ends[1:], strict=False)]
+
+
+@cache
+def helpers(count: int) -> list:
+    """Start processes and return our ends of their pipes."""
+    context, found = get_context("spawn"), []
+    for _ in range(count):
+        here, there = context.Pipe()
+        context.Process(target=serve, args=(there,), daemon=True).start()
+        there.close()
+        atexit.register(here.close)
+        found.append(here)
+    return found
+
+
+def serve(pipe) -> None:
+    """Take a problem, or answer a question about the last one, until the pipe ends."""
+    tasks = None
+    while True:
+        try:
+            got = pipe.recv()
+        except EOFError:
+            return
+        if isinstance(got, Problem):
+            tasks = Tasks(got)
+        else:
+            pipe.send(getattr(tasks, got)().numpy())

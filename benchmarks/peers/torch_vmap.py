@@ -1,0 +1,61 @@
+"""PyTorch with ``torch.func.vmap`` over all tasks, eager or with compiled inner steps.
+
+The inner steps use ``vmap(grad(loss))``; for the products with H the batched ∇L is
+differentiated again, on one graph that is kept: tasks do not mix, so the derivative of
+Σ_t ⟨∇L_t, v_t⟩ holds every H_t v_t.
+"""
+
+import torch
+from torch.func import grad, vmap
+
+from .cg import conjugate_gradients
+from .problem import Contender, Problem
+from .torch_net import data, flat, loss, ours, shapes_of, split, theirs
+
+
+def build(problem: Problem, compiled: bool = False) -> Contender:
+    """Return the contender.
+
+    Args:
+        problem: What to solve.
+        compiled: Whether an inner step is compiled by ``torch.compile``.
+    """
+    torch.set_num_threads(problem.threads)
+    theta, (support_x, support_y, query_x, query_y) = theirs(problem), data(problem)
+    start = [t.expand(len(problem), *t.shape).contiguous() for t in theta]
+    slopes, alpha, lam = vmap(grad(loss)), problem.step_size, problem.lam
+
+    def inner_step(phi):
+        along = slopes(phi, support_x, support_y)
+        pairs = zip(phi, along, theta, strict=True)
+        return [p - alpha * (g + lam * (p - t)) for p, g, t in pairs]
+
+    if compiled:
+        inner_step = torch.compile(inner_step, dynamic=False)
+
+    def task_grads():
+        phi = start
+        for _ in range(problem.inner_steps):
+            phi = inner_step(phi)
+        v = flat(slopes(phi, query_x, query_y), 1)
+        product = operator(phi, support_x, support_y, lam)
+        return split(conjugate_gradients(product, v, problem.cg_steps), shapes_of(theta))
+
+    def step():
+        return [g.mean(0) for g in task_grads()]
+
+    return Contender(step, task_grads, lambda found: ours(problem.ways, found))
+
+
+def operator(phi, x, y, lam):
+    """Return v ↦ v + H v / λ on rows (T, P)."""
+    shapes = [p.shape[1:] for p in phi]
+    phi = [p.detach().requires_grad_() for p in phi]
+    slope = torch.autograd.grad(vmap(loss)(phi, x, y).sum(), phi, create_graph=True)
+
+    def product(v):
+        along = split(v, shapes)
+        Hv = torch.autograd.grad(slope, phi, along, retain_graph=True)
+        return v + flat(Hv, 1) / lam
+
+    return product
