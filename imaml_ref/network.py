@@ -63,14 +63,7 @@ class Network:
             TypeError: If x has not the real dtype of φ.
             ValueError: If x is no batch of inputs of ``input_shape``.
         """
-        if x.dtype != phi.real.dtype and x.dtype != phi.dtype:
-            raise TypeError(
-                f"x must have the real dtype of φ, {phi.real.dtype}, got {x.dtype}; "
-                "convert it with x.astype(...)"
-            )
-        if x.shape[2:] != self.input_shape or len(x) != len(phi):
-            expected = ", ".join(map(str, (len(phi), "N", *self.input_shape)))
-            raise ValueError(f"x expects shape ({expected}), got {x.shape}")
+        self.check_inputs(phi, x)
         p, saved = self.unpack(phi), []
         for name, layer in self.layers.items():
             x, kept = layer.forward(p[name], x)
@@ -120,6 +113,22 @@ class Network:
             )
             assign(p_bar_dot[name], found)
         return phi_bar_dot
+
+    def check_inputs(self, phi: Array, x: Array) -> None:
+        """Refuse inputs that do not belong to φ or to this network.
+
+        Raises:
+            TypeError: If x has not the real dtype of φ.
+            ValueError: If x is no batch of inputs of ``input_shape``.
+        """
+        if x.dtype != phi.real.dtype and x.dtype != phi.dtype:
+            raise TypeError(
+                f"x must have the real dtype of φ, {phi.real.dtype}, got {x.dtype}; "
+                "convert it with x.astype(...)"
+            )
+        if x.shape[2:] != self.input_shape or len(x) != len(phi):
+            expected = ", ".join(map(str, (len(phi), "N", *self.input_shape)))
+            raise ValueError(f"x expects shape ({expected}), got {x.shape}")
 
     def unpack(self, phi: Array) -> dict[str, Params]:
         """Return each layer's parameters as views of φ, by layer and name."""

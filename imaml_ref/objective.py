@@ -1,12 +1,7 @@
-"""The loss of a task and its derivatives; the proximal objective of the inner problem.
+"""The loss of a task; the proximal objective of the inner problem.
 
-With z = f(φ, x) and ℓ the loss, L(φ) = ℓ(f(φ, x), y), J = ∂z/∂φ and H_z = ∂²ℓ/∂z²,
-
-    gradient       ∇L = Jᵀ z̄,   z̄ = ∂ℓ/∂z                  forward, vjp
-    Hessian        H v = R{Jᵀ z̄} with φ̇ = v, R{z̄} = H_z ż     jvp, vjp_dot
-    Gauss-Newton   G v = Jᵀ H_z J v                            jvp, vjp
-
-One forward and one vjp sweep are shared by however many products follow.
+The derivatives of the loss are in ``linearization``, and for some networks, computed
+faster, in ``fused``.
 """
 
 from dataclasses import dataclass
@@ -15,7 +10,9 @@ from typing import Any
 
 import numpy
 
-from .backend import Array, array_module, to_device, to_host
+from .backend import Array, array_module
+from .fused import FusedExamples, FusedNetwork, covers, is_plain
+from .linearization import Linearization
 from .losses import Loss
 from .network import Network
 
@@ -32,7 +29,7 @@ class TaskLoss:
     net: Network
     loss: Loss
 
-    def linearize(self, phi: Array, x: Array, y: Array) -> "Linearization":
+    def linearize(self, phi: Array, x: Array, y: Array) -> Linearization:
         """Return L, its gradient and its curvature at φ.
 
         Args:
@@ -40,68 +37,51 @@ class TaskLoss:
             x: Inputs (T, N, ...), in the real dtype of φ.
             y: Labels (T, N), or targets (T, N, D).
         """
+        examples = self.on(phi, x, y)
+        if isinstance(examples, FusedExamples):
+            return examples.linearize(phi)
         return Linearization(self, phi, x, y)
+
+    def on(self, theta: Array, x: Array, y: Array) -> Any:
+        """Return L of these examples: ``gradient`` and ``linearize`` at φ like θ.
+
+        What does not depend on φ is computed once.
+        """
+        real_on_host = isinstance(theta, numpy.ndarray) and theta.dtype.kind == "f"
+        if self._fused and real_on_host and not is_plain():
+            return FusedExamples(self, self._fused, theta.dtype, x, y)
+        return Examples(self, x, y)
+
+    @cached_property
+    def _fused(self) -> FusedNetwork | None:
+        return FusedNetwork(self.net) if covers(self.net) else None
 
     def value(self, phi: Array, x: Array, y: Array) -> Array:
         """Return L (T,) alone, for one forward sweep."""
         return self.loss.forward(self.net.logits(phi, x), y)[0]
 
 
-class Linearization:
-    """L at φ: ``value`` (T,), ``grad`` (T, P), ``outputs`` (T, N, D), and products."""
+@dataclass(frozen=True)
+class Examples:
+    """A loss with its inputs and labels.
 
-    def __init__(self, task_loss: TaskLoss, phi: Array, x: Array, y: Array):
-        self.task_loss, self.phi, self.x, self.y = task_loss, phi, x, y
-        net, loss = task_loss.net, task_loss.loss
-        self.outputs, self._saved = net.forward(phi, x)
-        self.value, self._loss_saved = loss.forward(self.outputs, y)
-        z_bar = loss.grad(self._loss_saved)
-        self.grad, self._y_bars = net.vjp(phi, self._saved, z_bar)
+    Args:
+        loss: Anything with ``linearize(phi, x, y)``.
+        x: Inputs (T, N, ...).
+        y: Labels (T, N), or targets (T, N, D).
+    """
 
-    def hvp(self, v: Array) -> Array:
-        """Return H v, (T, P), for v (T, P)."""
-        net = self.task_loss.net
-        z_dot, saved_dot = net.jvp(self.phi, self._saved, v, self._x_dot)
-        z_bar_dot = self.task_loss.loss.hvp(self._loss_saved, z_dot)
-        return net.vjp_dot(self.phi, self._saved, v, saved_dot, self._y_bars, z_bar_dot)
+    loss: Any
+    x: Array
+    y: Array
 
-    def gnvp(self, v: Array) -> Array:
-        """Return G v, (T, P), for v (T, P)."""
-        net = self.task_loss.net
-        z_dot, _ = net.jvp(self.phi, self._saved, v, self._x_dot)
-        return net.vjp(
-            self.phi, self._saved, self.task_loss.loss.hvp(self._loss_saved, z_dot)
-        )[0]
+    def linearize(self, phi: Array) -> Any:
+        """Return L, its gradient and its curvature at φ (T, P)."""
+        return self.loss.linearize(phi, self.x, self.y)
 
-    def accuracy(self) -> Array | None:
-        """Return the share of right answers (T,), or None for a regression."""
-        return self.task_loss.loss.accuracy(self.outputs, self.y)
-
-    def hessian_operator(self, task: int = 0) -> Any:
-        """Return H of one task as a ``scipy.sparse.linalg.LinearOperator`` (P, P).
-
-        SciPy's cg, minres and eigsh run on it, with vectors on the host.
-        """
-        # Imported here: only this door to SciPy needs it.
-        from scipy.sparse.linalg import LinearOperator
-
-        one = slice(task, task + 1) if task != -1 else slice(task, None)
-        lin = self.task_loss.linearize(self.phi[one], self.x[one], self.y[one])
-        on_host = isinstance(self.phi, numpy.ndarray)
-
-        def matvec(v):
-            v = numpy.asarray(v, self.phi.dtype).reshape(1, -1)
-            return to_host(lin.hvp(v if on_host else to_device(v)))[0]
-
-        size = self.phi.shape[1]
-        return LinearOperator(
-            (size, size), matvec=matvec, rmatvec=matvec, dtype=self.phi.dtype
-        )
-
-    @cached_property
-    def _x_dot(self) -> Array:
-        """The inputs are data: they do not move."""
-        return array_module(self.x).zeros_like(self.x)
+    def gradient(self, phi: Array) -> Array:
+        """Return ∇L (T, P)."""
+        return self.linearize(phi).grad
 
 
 @dataclass(frozen=True)
@@ -134,12 +114,21 @@ class ProximalObjective:
 
     def linearize(self, phi: Array) -> "ProximalLinearization":
         """Return G, its gradient and its curvature at φ (T, P)."""
-        support = self.loss.linearize(phi, self.x, self.y)
+        support = self._support.linearize(phi)
         return ProximalLinearization(support, phi - self.theta, self.lam)
 
     def grad(self, phi: Array) -> Array:
         """Return ∇G = ∇L + Λ (φ − θ), (T, P)."""
-        return self.linearize(phi).grad
+        grad = self.lam * (phi - self.theta)
+        grad += self._support.gradient(phi)
+        return grad
+
+    @cached_property
+    def _support(self) -> Any:
+        """L of the support set."""
+        if hasattr(self.loss, "on"):
+            return self.loss.on(self.theta, self.x, self.y)
+        return Examples(self.loss, self.x, self.y)
 
     def value(self, phi: Array) -> Array:
         """Return G, (T,)."""

@@ -1,0 +1,162 @@
+"""A loss of given examples on the fused path: what ``TaskLoss`` hands out."""
+
+from collections import deque
+from functools import cached_property
+from typing import Any
+from weakref import finalize
+
+import numpy
+
+from ..backend import Array
+from ..linearization import Linearization
+from ..network import Network
+from .sweeps import Sweeps
+
+SPARE = 8  # sets of arrays that wait for the next examples of their size, at most
+
+
+class FusedNetwork:
+    """Sweeps of a network, made when needed and used again.
+
+    Args:
+        net: A network that ``pieces.covers``.
+    """
+
+    def __init__(self, net: Network):
+        self.net = net
+        self._spare: deque[Sweeps] = deque(maxlen=SPARE)
+
+    def __reduce__(self):
+        return FusedNetwork, (self.net,)
+
+    def take(self, shape: tuple[int, ...], dtype: numpy.dtype) -> Sweeps:
+        """Return sweeps that nobody else uses."""
+        for _ in range(len(self._spare)):
+            try:
+                sweeps = self._spare.pop()
+            except IndexError:  # another thread was faster
+                break
+            if (sweeps.shape, sweeps.dtype) == (shape, dtype):
+                return sweeps
+            self._spare.appendleft(sweeps)
+        return Sweeps(self.net, shape, dtype)
+
+    def give_back(self, sweeps: Sweeps) -> None:
+        """Keep sweeps that nobody uses any more."""
+        self._spare.append(sweeps)
+
+
+class FusedExamples:
+    """L of given examples: ``gradient`` and ``linearize`` at any φ.
+
+    What does not depend on φ is computed once.
+
+    Args:
+        task_loss: A ``TaskLoss``.
+        fused: Its network.
+        dtype: Of φ, float32 or float64.
+        x: Inputs (T, N, H, W, C).
+        y: Labels (T, N), or targets (T, N, D).
+    """
+
+    def __init__(self, task_loss: Any, fused: FusedNetwork, dtype, x: Array, y: Array):
+        self.task_loss, self.x, self.y, self._dtype = task_loss, x, y, dtype
+        self._fused = fused
+
+    @cached_property
+    def sweeps(self) -> Sweeps:
+        """Sweeps that hold x, nobody else's until these examples are forgotten."""
+        sweeps = self._fused.take(self.x.shape, self._dtype)
+        finalize(self, self._fused.give_back, sweeps)
+        sweeps.load(self.x)
+        return sweeps
+
+    def linearize(self, phi: Array) -> "FusedLinearization":
+        """Return L, its gradient and its curvature at φ (T, P)."""
+        return FusedLinearization(self, phi)
+
+    def gradient(self, phi: Array) -> Array:
+        """Return ∇L (T, P)."""
+        self.check(phi)
+        with self.sweeps.lock:
+            self.visit(phi)
+            self.sweeps.last_vjp.run()
+            return self.sweeps.phi_bar.copy()
+
+    def check(self, phi: Array) -> None:
+        """Refuse φ that does not belong to the inputs; see ``Network.check_inputs``."""
+        self._fused.net.check_inputs(phi, self.x)
+
+    def visit(self, phi: Array) -> tuple[Array, Array, Any]:
+        """Run the forward sweep; return outputs, L, and what the loss saved."""
+        sweeps, loss = self.sweeps, self.task_loss.loss
+        sweeps.linearized = None
+        numpy.copyto(sweeps.phi, phi)
+        sweeps.forward.run()
+        outputs = sweeps.z.copy()
+        value, saved = loss.forward(outputs, self.y)
+        sweeps.z_bar[...] = loss.grad(saved)
+        return outputs, value, saved
+
+
+class FusedLinearization(Linearization):
+    """A ``Linearization`` on the arrays of the sweeps.
+
+    These hold one point at a time.  If another has been there since, a product first
+    goes back to its own.
+
+    Args:
+        examples: L.
+        phi: (T, P).
+    """
+
+    def __init__(self, examples: FusedExamples, phi: Array):
+        self._examples, self.phi = examples, phi
+        # Not self: the sweeps would keep what keeps them.
+        self._token = object()
+        self.task_loss, self.x, self.y = examples.task_loss, examples.x, examples.y
+        examples.check(phi)
+        with examples.sweeps.lock:
+            self.outputs, self.value, self._loss_saved = self._visit()
+            self._sweep_back()
+            self.grad = examples.sweeps.phi_bar.copy()
+
+    def _visit(self) -> tuple[Array, Array, Any]:
+        """Bring the sweeps to φ."""
+        found = self._examples.visit(self.phi)
+        self._examples.sweeps.linearized, self._has_bars = self._token, False
+        return found
+
+    def _sweep_back(self) -> None:
+        """Compute ∇L and what ``hvp`` needs."""
+        self._examples.sweeps.vjp.run()
+        self._has_bars = True
+
+    def hvp(self, v: Array) -> Array:
+        """Return H v, (T, P), for v (T, P)."""
+        sweeps = self._examples.sweeps
+        with sweeps.lock:
+            if sweeps.linearized is not self._token or not self._has_bars:
+                self._visit()
+                self._sweep_back()
+            sweeps.z_bar_dot[...] = self._curvature_of_loss(v)
+            sweeps.vjp_dot.run()
+            return sweeps.phi_bar_dot.copy()
+
+    def gnvp(self, v: Array) -> Array:
+        """Return G v, (T, P), for v (T, P)."""
+        sweeps = self._examples.sweeps
+        with sweeps.lock:
+            if sweeps.linearized is not self._token:
+                self._visit()
+            self._has_bars = False
+            sweeps.z_bar[...] = self._curvature_of_loss(v)
+            sweeps.vjp.run()
+            return sweeps.phi_bar.copy()
+
+    def _curvature_of_loss(self, v: Array) -> Array:
+        """Return H_z ż for φ̇ = v."""
+        sweeps = self._examples.sweeps
+        numpy.copyto(sweeps.phi_dot, v)
+        sweeps.jvp.run()
+        return self.task_loss.loss.hvp(self._loss_saved, sweeps.z_dot)

@@ -1,0 +1,93 @@
+"""All sweeps of a network over arrays of one size, as programs.
+
+``forward`` is written at once, the others when they are first asked for.  The arrays
+hold one point φ at a time; ``linearized`` says whose.
+"""
+
+from functools import cached_property
+from threading import RLock
+from typing import Any
+
+import numpy
+
+from ..backend import Array
+from ..network import Network
+from .pieces import pieces
+from .program import Program
+from .windows import NO_FRAME
+
+
+class Sweeps:
+    """The arrays of T tasks with N examples each, and the programs that fill them.
+
+    Args:
+        net: A network that ``pieces.covers``.
+        shape: (T, N, H, W, C) of its inputs.
+        dtype: float32 or float64.
+    """
+
+    def __init__(self, net: Network, shape: tuple[int, ...], dtype: numpy.dtype):
+        self.net, self.shape, self.dtype, self.lock = net, shape, dtype, RLock()
+        self.linearized: Any = None
+        self.phi, self.phi_bar, self.phi_dot, self.phi_bar_dot = (
+            numpy.zeros((shape[0], net.layout.size), dtype) for _ in range(4)
+        )
+        self.forward, self.chain = Program(dtype), []
+        x, frame = numpy.broadcast_to(numpy.zeros((), dtype), shape), NO_FRAME
+        for piece in pieces(net):
+            block = piece.make(piece.of(net.unpack(self.phi)), x, frame)
+            self.chain.append((piece, block))
+            x, frame = block.forward(self.forward), block.frame
+        self.z = x
+        self.z_bar, self.z_bar_dot = numpy.zeros((2, *x.shape), dtype)
+
+    def load(self, x: Array) -> None:
+        """Take inputs, of which everything that does not depend on φ is computed."""
+        self.chain[0][1].load(x)
+        self.linearized = None
+
+    @property
+    def vjp(self) -> Program:
+        """From z̄ to φ̄, leaving what the tangents need."""
+        return self._vjp[0]
+
+    @property
+    def last_vjp(self) -> Program:
+        """From z̄ to φ̄, after which only ``forward`` can follow."""
+        return self._last_vjp[0]
+
+    @cached_property
+    def _vjp(self) -> tuple[Program, list]:
+        return self._backward(keeps=True)
+
+    @cached_property
+    def _last_vjp(self) -> tuple[Program, list]:
+        return self._backward(keeps=False)
+
+    def _backward(self, keeps: bool) -> tuple[Program, list]:
+        """Write a program, and return what its blocks hand on to ``vjp_dot``."""
+        program, y_bar = Program(self.dtype, keeps), self.z_bar
+        p_bar, bars = self.net.unpack(self.phi_bar), []
+        for piece, block in reversed(self.chain):
+            y_bar, bar = block.vjp(program, y_bar, piece.of(p_bar))
+            bars.append(bar)
+        return program, bars
+
+    @cached_property
+    def jvp(self) -> Program:
+        """From φ̇ to ż."""
+        program, x_dot = Program(self.dtype), None
+        p_dot = self.net.unpack(self.phi_dot)
+        for piece, block in self.chain:
+            x_dot = block.jvp(program, piece.of(p_dot), x_dot)
+        self.z_dot = x_dot
+        return program
+
+    @cached_property
+    def vjp_dot(self) -> Program:
+        """From R{z̄} to R{φ̄}; ``jvp`` and ``vjp`` have run before."""
+        program, y_bar_dot = Program(self.dtype), self.z_bar_dot
+        p_bar_dot = self.net.unpack(self.phi_bar_dot)
+        for (piece, block), bar in zip(reversed(self.chain), self._vjp[1], strict=True):
+            y_bar_dot = block.vjp_dot(program, bar, y_bar_dot, piece.of(p_bar_dot))
+        return program
