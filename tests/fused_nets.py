@@ -1,0 +1,284 @@
+"""Networks for the fused path, each with something that another has not."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from imaml_ref import architectures
+from imaml_ref.checks.models import random_point
+from imaml_ref.fused import FusedExamples, plain_path
+from imaml_ref.layers import (
+    ELU,
+    AveragePool2d,
+    BatchNorm2d,
+    Conv2d,
+    Flatten,
+    GlobalAveragePool2d,
+    Layer,
+    Linear,
+    MaxPool2d,
+    ReLU,
+    Softplus,
+    Tanh,
+    ZeroPad2d,
+)
+from imaml_ref.losses import SoftmaxCrossEntropy
+from imaml_ref.network import Network
+from imaml_ref.objective import TaskLoss
+
+
+def chain(input_shape, *layers):
+    """Return a network of layers, numbered."""
+    return Network({f"l{i}": layer for i, layer in enumerate(layers)}, input_shape)
+
+
+def block(channels, filters, *, eps=1e-5, **conv):
+    """Return convolution, normalisation and ReLU."""
+    norm = BatchNorm2d(filters, eps=eps)
+    return Conv2d(channels, filters, **conv), norm, ReLU()
+
+
+PADDED = {"padding": (1, 1)}
+STRIDED = {"padding": (1, 1), "stride": (2, 2)}
+
+
+class Power(Layer):
+    """A user's own layer: y = √(x + a), for x ≥ 0 alone, with one a per task."""
+
+    shapes = {"a": (1,)}  # noqa: RUF012
+
+    def init(self, rng):
+        return {"a": rng.uniform(1, 2, 1)}
+
+    def forward(self, p, x):
+        y = (x + self.wide(p)) ** 0.5
+        return y, y
+
+    def jvp(self, p, saved, p_dot, x_dot):
+        y_dot = (x_dot + self.wide(p_dot)) / (2 * saved)
+        return y_dot, y_dot
+
+    def vjp(self, p, saved, y_bar):
+        x_bar = y_bar / (2 * saved)
+        return {"a": x_bar.sum((1, 2, 3, 4))[:, None]}, x_bar
+
+    def vjp_dot(self, p, saved, p_dot, saved_dot, y_bar, y_bar_dot):
+        x_bar_dot = y_bar_dot / (2 * saved) - y_bar * saved_dot / (2 * saved**2)
+        return {"a": x_bar_dot.sum((1, 2, 3, 4))[:, None]}, x_bar_dot
+
+    def wide(self, p):
+        return p["a"][:, :, None, None, None]
+
+
+OMNIGLOT, CONV4 = architectures.omniglot_cnn, architectures.conv4
+COVERED = {
+    "omniglot_cnn": OMNIGLOT(3, input_shape=(14, 13, 2), num_filters=3),
+    "omniglot_cnn-7-filters": OMNIGLOT(5, input_shape=(11, 12, 1), num_filters=7),
+    "omniglot_cnn-1-filter": OMNIGLOT(2, input_shape=(9, 10, 3), num_filters=1),
+    "conv4": CONV4(3, input_shape=(16, 17, 2), num_filters=3),
+    "conv4-average": CONV4(
+        4, input_shape=(17, 16, 1), num_filters=2, pool=AveragePool2d
+    ),
+    "one-block-flat": chain((4, 5, 2), *block(2, 3), Flatten()),
+    "one-block-mean": chain((4, 5, 2), *block(2, 3, **PADDED), GlobalAveragePool2d()),
+    "two-blocks-flat": chain(
+        (5, 4, 2), *block(2, 3, **PADDED), *block(3, 2, **STRIDED), Flatten()
+    ),
+    "elu-linear": chain(
+        (4, 5, 1),
+        *block(1, 3),
+        ELU(0.7),
+        Flatten(),
+        Linear(18, 4),
+        Tanh(),
+        Linear(4, 3),
+    ),
+    "linear-linear": chain(
+        (4, 5, 1), *block(1, 3), Flatten(), Linear(18, 4), Softplus(), Linear(4, 3)
+    ),
+    "pads-in-a-row": chain(
+        (4, 5, 2),
+        *block(2, 3),
+        ZeroPad2d(1, 0),
+        ZeroPad2d(2, 3),
+        *block(3, 2, stride=(2, 2)),
+        Flatten(),
+    ),
+    "pad-padding": chain(
+        (4, 5, 2), *block(2, 3), ZeroPad2d(2, 1), *block(3, 2, **STRIDED), Flatten()
+    ),
+    "pad-nobody-meets": chain(
+        (5, 5, 1),
+        *block(1, 2),
+        ZeroPad2d(1, 1),
+        *block(2, 3, kernel_size=(2, 2), stride=(3, 3)),
+        Flatten(),
+    ),
+    "pad-before-the-head": chain(
+        (4, 5, 1), *block(1, 2), ZeroPad2d(1, 2), Flatten(), Linear(30, 3)
+    ),
+    "pool-pad-block": chain(
+        (6, 7, 1),
+        *block(1, 2, **PADDED),
+        MaxPool2d(),
+        ZeroPad2d(1, 1),
+        *block(2, 3, **PADDED),
+        Flatten(),
+    ),
+    "no-bias": chain(
+        (5, 4, 2),
+        *block(2, 3, use_bias=False, **PADDED),
+        *block(3, 2, use_bias=False),
+        Flatten(),
+    ),
+    "stride-2-1": chain(
+        (6, 5, 2),
+        *block(2, 3, stride=(2, 1), kernel_size=(3, 2)),
+        *block(3, 2, stride=(2, 1), padding=(1, 0)),
+        Flatten(),
+    ),
+    "kernel-3-2": chain(
+        (6, 7, 3),
+        *block(3, 4, kernel_size=(3, 2), stride=(1, 2), padding=(0, 2)),
+        *block(4, 3, kernel_size=(3, 2), padding=(3, 1)),
+        Flatten(),
+    ),
+    "gaps": chain(
+        (7, 8, 1),
+        *block(1, 3, kernel_size=(1, 2), padding=(0, 1)),
+        *block(3, 2, kernel_size=(1, 2), stride=(3, 3)),
+        Flatten(),
+    ),
+    "kernel-of-one": chain(
+        (5, 4, 3),
+        *block(3, 4, kernel_size=(1, 1), stride=(2, 1)),
+        *block(4, 3, kernel_size=(1, 1)),
+        Flatten(),
+    ),
+    "large-eps": chain(
+        (5, 4, 2),
+        *block(2, 3, eps=0.5, **PADDED),
+        *block(3, 3, eps=0.7, **PADDED),
+        GlobalAveragePool2d(),
+    ),
+    "no-relu-second": chain(
+        (6, 5, 2),
+        *block(2, 3),
+        Conv2d(3, 2, **PADDED),
+        BatchNorm2d(2),
+        Softplus(),
+        *block(2, 3),
+        Flatten(),
+    ),
+    "own-layer": chain(
+        (5, 4, 2), *block(2, 3), Power(), *block(3, 2, kernel_size=(1, 2)), Flatten()
+    ),
+    "wide-blocks": chain(
+        (6, 6, 1), *block(1, 48, **STRIDED), *block(48, 33, **PADDED), Flatten()
+    ),
+}
+
+
+class Doubled(ReLU):
+    """A subclass of a layer, with another meaning."""
+
+    def forward(self, p, x):
+        y, saved = super().forward(p, x)
+        return 2 * y, saved
+
+    def jvp(self, p, saved, p_dot, x_dot):
+        return 2 * saved.s * x_dot, super().jvp(p, saved, p_dot, x_dot)[1]
+
+    def vjp(self, p, saved, y_bar):
+        return {}, 2 * saved.s * y_bar
+
+    def vjp_dot(self, p, saved, p_dot, saved_dot, y_bar, y_bar_dot):
+        return {}, 2 * saved.s * y_bar_dot
+
+
+class OwnConv(Conv2d):
+    """A subclass that may do anything."""
+
+
+class OwnNorm(BatchNorm2d):
+    """A subclass that may do anything."""
+
+
+def nearly(conv=Conv2d, norm=BatchNorm2d, relu=ReLU):
+    """Return what would be one block, were it not for a class."""
+    return chain((4, 5, 1), conv(1, 3), norm(3), relu(), Flatten())
+
+
+UNCOVERED = {
+    "tanh": nearly(relu=Tanh),
+    "softplus": nearly(relu=Softplus),
+    "relu-subclass": nearly(relu=Doubled),
+    "conv-subclass": nearly(conv=OwnConv),
+    "norm-subclass": nearly(norm=OwnNorm),
+    "no-norm": OMNIGLOT(3, input_shape=(5, 6, 1), num_filters=2, norm=None),
+    "pad-first": chain((4, 4, 1), ZeroPad2d(), *block(1, 2), Flatten()),
+    "norm-after": chain((4, 4, 1), Conv2d(1, 2), ReLU(), BatchNorm2d(2), Flatten()),
+    "too-short": chain((4, 4, 1), Conv2d(1, 2), BatchNorm2d(2), Flatten()),
+    "mlp": architectures.mlp((3, 2), (4,), 3),
+}
+
+
+def loss_of(net, outer=None):
+    return TaskLoss(net, outer or SoftmaxCrossEntropy())
+
+
+@dataclass(frozen=True)
+class Point:
+    """A loss at φ, with a direction v."""
+
+    loss: Any
+    phi: Any
+    x: Any
+    y: Any
+    v: Any
+
+    def linearize(self):
+        return self.loss.linearize(self.phi, self.x, self.y)
+
+    def plain(self):
+        with plain_path():
+            return self.linearize()
+
+    def examples(self):
+        found = self.loss.on(self.phi[0], self.x, self.y)
+        assert isinstance(found, FusedExamples)
+        return found
+
+    def astype(self, dtype):
+        y = self.y.astype(dtype) if self.y.dtype.kind == "f" else self.y
+        arrays = (a.astype(dtype) for a in (self.phi, self.x))
+        return Point(self.loss, *arrays, y, self.v.astype(dtype))
+
+    def task(self, t):
+        one = slice(t, t + 1)
+        return Point(self.loss, *(a[one] for a in (self.phi, self.x, self.y, self.v)))
+
+
+def point(loss, num_tasks=2, num_examples=3, seed=0):
+    """Draw φ not so near an initial θ, inputs, labels and a direction."""
+    phi, x, y = random_point(loss, num_tasks, num_examples, seed)
+    rng = np.random.default_rng(seed + 100)
+    phi = phi + 0.2 * rng.normal(size=phi.shape)
+    return Point(loss, phi, x, y, rng.normal(size=phi.shape))
+
+
+def named(net="omniglot_cnn", outer=None, **sizes):
+    return point(loss_of(COVERED[net], outer), **sizes)
+
+
+def values(lin, v):
+    """Return all that a linearisation has to say."""
+    return {
+        "outputs": lin.outputs,
+        "value": lin.value,
+        "grad": lin.grad,
+        "hvp": lin.hvp(v),
+        "gnvp": lin.gnvp(v),
+        "accuracy": lin.accuracy(),
+    }
