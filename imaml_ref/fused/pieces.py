@@ -28,8 +28,11 @@ class Piece(NamedTuple):
 
 
 def covers(net: Network) -> bool:
-    """Whether a network begins with a convolution, a normalisation and a ReLU."""
-    return is_block(list(net.layers.items()))
+    """Whether a network begins with a convolution, a normalisation and a ReLU.
+
+    A subclass may do more than its layers say.
+    """
+    return type(net) is Network and is_block(list(net.layers.items()))
 
 
 def pieces(net: Network) -> list[Piece]:
