@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from fused_nets import COVERED, UNCOVERED, block, chain, loss_of, named, point, values
+from fused_nets import COVERED, UNCOVERED, block, chain
+from fused_points import loss_of, named, needs_fused, point, values
 from numpy.testing import assert_allclose, assert_array_equal
 
 from imaml_ref.checks import check_network, digits
@@ -17,6 +18,8 @@ from imaml_ref.layers import Flatten
 from imaml_ref.linearization import Linearization
 from imaml_ref.losses import SquaredError
 from imaml_ref.objective import Examples
+
+pytestmark = needs_fused
 
 # Plain cancels a bias in the mean, so that b̄ is noise there and zero here: tensors are
 # compared as a whole.
