@@ -17,7 +17,7 @@ from .meta import IMAML, MAML, FirstOrderMAML, ReleasedIMAML, Reptile
 from .network import Network
 from .objective import ProximalObjective, TaskLoss
 from .optimizers import SGD, Adam
-from .parallel import set_num_threads
+from .parallel import set_num_processes, set_num_threads
 from .released import PullBackDescent
 from .runs import load_run
 from .solvers import CG, MINRES, CertifiedCG, Dense, cg, cg_batched
@@ -66,6 +66,7 @@ __all__ = [
     "layers",
     "load_run",
     "meta_train",
+    "set_num_processes",
     "set_num_threads",
     "unrolled_gradient",
 ]

@@ -21,6 +21,10 @@ from .backend import Array, array_module
 class Loss(ABC):
     """The mean over examples of a loss of outputs z (T, N, D) and labels y."""
 
+    def targets(self, z: Array, y: Array) -> Array:
+        """Return what ``forward`` makes of labels first, and takes in their place."""
+        return y
+
     @abstractmethod
     def forward(self, z: Array, y: Array) -> tuple[Array, Any]:
         """Return the value (T,) and what the derivatives need to know of z and y."""
@@ -46,11 +50,13 @@ class Probabilities(NamedTuple):
 
 
 class SoftmaxCrossEntropy(Loss):
-    """Equation (1), for labels y (T, N), integers from 0 to D − 1."""
+    """Equation (1), for labels y (T, N), integers from 0 to D − 1, or e_y (T, N, D)."""
+
+    def targets(self, z, y):
+        return y if y.ndim == 3 else unit_vectors(array_module(z, y), z, y)
 
     def forward(self, z, y):
-        xp = array_module(z, y)
-        e_y = unit_vectors(xp, z, y)
+        xp, e_y = array_module(z, y), self.targets(z, y)
         z = z - z.real.max(-1, keepdims=True)
         exp_z = xp.exp(z)
         total = exp_z.sum(-1, keepdims=True)

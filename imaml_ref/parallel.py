@@ -1,9 +1,10 @@
-"""Chunks of tasks on a pool of threads, with one BLAS thread each.
+"""Chunks of tasks on threads or processes, with one BLAS thread each.
 
 Tasks do not depend on one another, and every chunk is computed alike whatever the
-number of threads, so the results have the same bits for any number.  NumPy releases the
+number of workers, so the results have the same bits for any number.  NumPy releases the
 interpreter's lock in its products, so threads share the work; a BLAS that started
-threads of its own would only fight them.
+threads of its own would only fight them.  Processes, where they are asked for, wait for
+one another less.
 """
 
 import ctypes
@@ -16,6 +17,8 @@ from itertools import islice
 from operator import index
 from typing import TypeVar
 
+from .processes import can_fork, map_forked
+
 # malloc.h of glibc; an mmap threshold above 32 MiB is refused.
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
 KEPT_BYTES = 32 * 2**20
@@ -24,6 +27,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _threads: list[int] = []
+_processes: list[int] = []
 
 
 def set_num_threads(num_threads: int | None) -> None:
@@ -41,6 +45,33 @@ def set_num_threads(num_threads: int | None) -> None:
 def num_threads() -> int:
     """Return how many threads work on tasks."""
     return _threads[0] if _threads else cores_at_hand()
+
+
+def set_num_processes(num_processes: int) -> None:
+    """Set how many processes work on tasks, this one and its forks; 1 is threads.
+
+    Processes are for functions of arrays: a loss, an inner solver or a callback of
+    your own must not rely on a GPU, on threads, or on leaving something behind.
+
+    Raises:
+        TypeError: If the number is not an integer.
+        ValueError: If it is not positive, or this system cannot fork.
+    """
+    if index(num_processes) < 1:
+        raise ValueError(f"processes must be at least 1, got {num_processes}")
+    if index(num_processes) > 1 and not can_fork():
+        raise ValueError("this system cannot fork processes; use threads")
+    _processes[:] = [index(num_processes)]
+
+
+def num_processes() -> int:
+    """Return how many processes work on tasks."""
+    return _processes[0] if _processes else 1
+
+
+def num_workers() -> int:
+    """Return how many tasks, or chunks of them, are under way at a time."""
+    return num_processes() if num_processes() > 1 else num_threads()
 
 
 def cores_at_hand() -> int:
@@ -62,12 +93,15 @@ def chunk_size(num_parameters: int) -> int:
 def map_in_order(
     f: Callable[[Item], Result], items: Iterable[Item]
 ) -> Generator[Result]:
-    """Yield f(item) for each item, in order, computed by several threads.
+    """Yield f(item) for each item, in order, computed by several workers.
 
-    At most two items per thread are under way: finished results do not pile up.
+    At most two items per worker are under way: finished results do not pile up.
     """
     keep_freed_memory()
     with one_blas_thread():
+        if num_processes() > 1:
+            yield from map_forked(f, list(items), num_processes())
+            return
         workers = num_threads()
         if workers == 1:
             yield from map(f, items)

@@ -14,7 +14,7 @@ import numpy
 from .backend import Array, array_module, to_host
 from .data.tasks import TaskBatch
 from .diagnostics import Diagnostics
-from .parallel import chunk_size, num_threads
+from .parallel import chunk_size, num_workers
 
 Tasks = TaskBatch | Sequence[TaskBatch]
 
@@ -88,7 +88,7 @@ def chunks(tasks: Tasks, theta: Array, phi=None):
     on_host = array_module(theta) is numpy
     start = 0
     for batch in batches(tasks):
-        share = max(1, -(-len(batch) // num_threads()))  # work for every thread
+        share = max(1, -(-len(batch) // num_workers()))  # work for all of them
         size = min(chunk_size(len(theta)), share) if on_host else len(batch)
         for chunk in batch.chunks(size):
             stop = start + len(chunk)

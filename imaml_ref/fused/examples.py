@@ -9,6 +9,7 @@ import numpy
 
 from ..backend import Array
 from ..linearization import Linearization
+from ..losses import SoftmaxCrossEntropy
 from ..network import Network
 from .sweeps import Sweeps
 
@@ -41,6 +42,17 @@ class FusedNetwork:
             self._spare.appendleft(sweeps)
         return Sweeps(self.net, shape, dtype)
 
+    def fits(self, theta: Array, x: Array) -> bool:
+        """Whether inputs and φ like θ are for the sweeps; the plain path refuses."""
+        return (
+            isinstance(theta, numpy.ndarray)
+            and isinstance(x, numpy.ndarray)
+            and theta.dtype in (numpy.float32, numpy.float64)
+            and x.dtype == theta.dtype
+            and x.shape[2:] == self.net.input_shape
+            and x.size > 0
+        )
+
     def give_back(self, sweeps: Sweeps) -> None:
         """Keep sweeps that nobody uses any more."""
         self._spare.append(sweeps)
@@ -62,30 +74,40 @@ class FusedExamples:
     def __init__(self, task_loss: Any, fused: FusedNetwork, dtype, x: Array, y: Array):
         self.task_loss, self.x, self.y, self._dtype = task_loss, x, y, dtype
         self._fused = fused
+        # Nobody else's until these examples are forgotten.  Not made when first asked
+        # for: two threads might ask.
+        self.sweeps = fused.take(x.shape, dtype)
+        finalize(self, fused.give_back, self.sweeps)
+        self.sweeps.load(x)
+
+    def __reduce__(self):
+        return FusedExamples, (self.task_loss, self._fused, self._dtype, self.x, self.y)
 
     @cached_property
-    def sweeps(self) -> Sweeps:
-        """Sweeps that hold x, nobody else's until these examples are forgotten."""
-        sweeps = self._fused.take(self.x.shape, self._dtype)
-        finalize(self, self._fused.give_back, sweeps)
-        sweeps.load(self.x)
-        return sweeps
+    def _targets(self) -> Array:
+        loss = self.task_loss.loss
+        # Another loss, if only a subclass, may take nothing but labels.
+        known = type(loss) is SoftmaxCrossEntropy
+        return loss.targets(self.sweeps.z, self.y) if known else self.y
 
-    def linearize(self, phi: Array) -> "FusedLinearization":
+    def linearize(self, phi: Array) -> Linearization:
         """Return L, its gradient and its curvature at φ (T, P)."""
-        return FusedLinearization(self, phi)
+        if self.fits(phi):
+            return FusedLinearization(self, phi)
+        return Linearization(self.task_loss, phi, self.x, self.y)
 
     def gradient(self, phi: Array) -> Array:
         """Return ∇L (T, P)."""
-        self.check(phi)
+        if not self.fits(phi):
+            return self.linearize(phi).grad
         with self.sweeps.lock:
             self.visit(phi)
             self.sweeps.last_vjp.run()
             return self.sweeps.phi_bar.copy()
 
-    def check(self, phi: Array) -> None:
-        """Refuse φ that does not belong to the inputs; see ``Network.check_inputs``."""
-        self._fused.net.check_inputs(phi, self.x)
+    def fits(self, phi: Array) -> bool:
+        """Whether the sweeps take φ or v; else the plain path does, or says why not."""
+        return (phi.shape, phi.dtype) == (self.sweeps.phi.shape, self._dtype)
 
     def visit(self, phi: Array) -> tuple[Array, Array, Any]:
         """Run the forward sweep; return outputs, L, and what the loss saved."""
@@ -94,7 +116,7 @@ class FusedExamples:
         numpy.copyto(sweeps.phi, phi)
         sweeps.forward.run()
         outputs = sweeps.z.copy()
-        value, saved = loss.forward(outputs, self.y)
+        value, saved = loss.forward(outputs, self._targets)
         sweeps.z_bar[...] = loss.grad(saved)
         return outputs, value, saved
 
@@ -115,11 +137,13 @@ class FusedLinearization(Linearization):
         # Not self: the sweeps would keep what keeps them.
         self._token = object()
         self.task_loss, self.x, self.y = examples.task_loss, examples.x, examples.y
-        examples.check(phi)
         with examples.sweeps.lock:
             self.outputs, self.value, self._loss_saved = self._visit()
             self._sweep_back()
             self.grad = examples.sweeps.phi_bar.copy()
+
+    def __reduce__(self):
+        return FusedLinearization, (self._examples, self.phi)
 
     def _visit(self) -> tuple[Array, Array, Any]:
         """Bring the sweeps to φ."""
@@ -134,6 +158,8 @@ class FusedLinearization(Linearization):
 
     def hvp(self, v: Array) -> Array:
         """Return H v, (T, P), for v (T, P)."""
+        if not self._examples.fits(v):
+            return self._plain.hvp(v)
         sweeps = self._examples.sweeps
         with sweeps.lock:
             if sweeps.linearized is not self._token or not self._has_bars:
@@ -145,14 +171,22 @@ class FusedLinearization(Linearization):
 
     def gnvp(self, v: Array) -> Array:
         """Return G v, (T, P), for v (T, P)."""
+        if not self._examples.fits(v):
+            return self._plain.gnvp(v)
         sweeps = self._examples.sweeps
         with sweeps.lock:
             if sweeps.linearized is not self._token:
                 self._visit()
+                self._sweep_back()  # jvp takes from it where the ReLUs are open
             self._has_bars = False
             sweeps.z_bar[...] = self._curvature_of_loss(v)
             sweeps.vjp.run()
             return sweeps.phi_bar.copy()
+
+    @cached_property
+    def _plain(self) -> Linearization:
+        """The same on the plain path, for v of another dtype or shape."""
+        return Linearization(self.task_loss, self.phi, self.x, self.y)
 
     def _curvature_of_loss(self, v: Array) -> Array:
         """Return H_z ż for φ̇ = v."""

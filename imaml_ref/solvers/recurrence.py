@@ -95,7 +95,8 @@ def advance(system: System, state: State) -> tuple[State, Record]:
     runs = status == RUNNING
     beta = xp.where(runs, next_rho, 0) / xp.where(runs, rho, 1)
     record = Record(active, c, dot(p, p), rho, beta)
-    p = xp.where(column(runs), z + column(beta) * p, p.dtype.type(0))  # (7)
+    p = z + column(beta) * p  # (7)
+    p[~runs] = 0
     return State(x, r, p, next_rho, residual, iterations + moves, status), record
 
 

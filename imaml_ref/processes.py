@@ -1,0 +1,123 @@
+"""Items spread over processes that fork from this one and end with the map.
+
+Threads wait for one another between short NumPy calls, because they share the
+interpreter; processes do not.  A fork has everything this process has, so that nothing
+needs to be handed over but the results, which are pickled.  What a function changes
+elsewhere, such as a list that it appends to, this process does not see.
+"""
+
+import multiprocessing
+import signal
+from collections.abc import Callable, Generator, Sequence
+from multiprocessing.connection import Connection
+from queue import SimpleQueue
+from threading import BoundedSemaphore, Thread
+from typing import Any, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+AHEAD = 2  # results that wait in a child until they are asked for, at most
+
+
+def can_fork() -> bool:
+    """Return whether the system can copy a process."""
+    return "fork" in multiprocessing.get_all_start_methods()
+
+
+def map_forked(
+    f: Callable[[Item], Result], items: Sequence[Item], workers: int
+) -> Generator[Result]:
+    """Yield f(item) for each item, in order, computed by this process and its forks.
+
+    Raises:
+        ChildProcessError: If a fork ends before its work.
+    """
+    workers = min(workers, len(items))
+    children = [Child(f, items[k::workers]) for k in range(1, workers)]
+    try:
+        for i, item in enumerate(items):
+            who = i % workers
+            yield children[who - 1].receive() if who else f(item)
+    finally:
+        for child in children:
+            child.end()
+
+
+class Child:
+    """A fork that computes f of its items, one after the other.
+
+    Args:
+        f: A function.
+        items: Its arguments.
+    """
+
+    def __init__(self, f: Callable, items: Sequence):
+        context = multiprocessing.get_context("fork")
+        self._results, sending = context.Pipe(duplex=False)
+        self._process = context.Process(
+            target=work, args=(f, items, sending), daemon=True
+        )
+        self._process.start()
+        sending.close()
+
+    def receive(self) -> Any:
+        """Return the next result, or raise what f raised.
+
+        Raises:
+            ChildProcessError: If the fork has ended.
+        """
+        try:
+            result, error = self._results.recv()
+        except EOFError:
+            self._process.join()
+            raise ChildProcessError(
+                f"a worker process ended with status {self._process.exitcode} before "
+                "its work was done; memory may have run out: use fewer processes"
+            ) from None
+        if error is not None:
+            raise error
+        return result
+
+    def end(self) -> None:
+        """End the fork, whatever it is doing."""
+        self._process.kill()
+        self._process.join()
+        self._results.close()
+
+
+def work(f: Callable, items: Sequence, sending: Connection) -> None:
+    """Compute in a fork, while a thread sends what is ready."""
+    for name in (signal.SIGINT, signal.SIGTERM):
+        # They are meant for the first process, which then ends this one.
+        signal.signal(name, signal.SIG_IGN)
+    ready: SimpleQueue = SimpleQueue()
+    room = BoundedSemaphore(AHEAD)
+    sender = Thread(target=send, args=(ready, room, sending))
+    sender.start()
+    for item in items:
+        room.acquire()
+        found = outcome(f, item)
+        ready.put(found)
+        if found[1] is not None:
+            break
+    ready.put(None)
+    sender.join()
+
+
+def outcome(f: Callable, item) -> tuple[Any, BaseException | None]:
+    """Return f(item) and None, or None and what it raised."""
+    try:
+        return f(item), None
+    except Exception as error:  # noqa: BLE001 - it is raised where the results go
+        return None, error
+
+
+def send(ready: SimpleQueue, room: BoundedSemaphore, sending: Connection) -> None:
+    """Send what is ready until there is no more, or nobody listens."""
+    try:
+        while (found := ready.get()) is not None:
+            sending.send(found)
+            room.release()
+    except BrokenPipeError:
+        signal.raise_signal(signal.SIGKILL)
