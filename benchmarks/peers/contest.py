@@ -30,7 +30,8 @@ class Row:
         reason: Why there are no times; None if there are.
         void: Why no ratio is computed; None if the meta-gradients agree.
         digits: Of each task's meta-gradient against ``imaml_ref`` in float64.
-        peak: Bytes beyond the data during a meta-step; None if not known.
+        peak: Most bytes during a meta-step, beyond data, libraries and compiled code;
+            None if not known.
         seconds: Of each round.
     """
 
@@ -85,8 +86,10 @@ def contest(workload, names, args, folder: Path, tell=print) -> dict[str, Row]:
     children: dict[str, Child] = {}
     try:
         for name, row in rows.items():
-            tell(f"preparing {row.label}")
+            start = time.monotonic()
             prepare(row, children, file, args, reference, folder)
+            took = time.monotonic() - start
+            tell(f"{row.label}: {row.reason or 'ready'} after {took:.0f} s")
         take_turns(rows, children, args.rounds)
     finally:
         for child in children.values():
@@ -138,10 +141,10 @@ def prepare(row: Row, children, file: Path, args, reference, folder: Path) -> No
         child = children[row.name] = started(row.name, file, args, args.dtype)
         child.ask("build")
         if row.name != SGEMM:
+            row.peak = child.ask("peak")["bytes"]
             found = ask_gradients(child, folder / f"{row.name}.npz")
             row.digits = digits(found["tasks"], reference).tolist()
             row.void = fault(found, row.digits, args.dtype)
-            row.peak = child.ask("peak")["bytes"]
     except Failed as failure:
         give_up(row, children, failure)
 

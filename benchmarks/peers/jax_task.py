@@ -2,7 +2,7 @@
 
 import jax
 
-from .jax_net import conjugate_gradients, loss, plus
+from .jax_net import conjugate_gradients, loss, patches, plus
 from .problem import Problem
 
 
@@ -14,7 +14,8 @@ def task_gradient(problem: Problem):
     alpha, lam, slope = problem.step_size, problem.lam, jax.grad(loss)
 
     def gradient(theta, task):
-        support, support_y, query, query_y = task
+        support_x, support_y, query_x, query_y = task
+        support, query = patches(support_x), patches(query_x)
 
         def inner_step(_, phi):
             along = plus(slope(phi, support, support_y), lam, plus(phi, -1, theta))

@@ -11,14 +11,13 @@ from .problem import Contender, Problem
 
 def build(problem: Problem) -> Contender:
     """Return the contender."""
-    theta, tasks = data(problem)
+    theta, tasks = jax.device_put(data(problem))
     each = jax.vmap(task_gradient(problem), (None, 0))
 
     @jax.jit
     def mean(theta, tasks):
         return jax.tree.map(lambda g: g.mean(0), each(theta, tasks))
 
-    tasks = jax.device_put(tasks)
     return Contender(
         lambda: jax.device_get(mean(theta, tasks)),
         lambda: jax.device_get(jax.jit(each)(theta, tasks)),

@@ -43,6 +43,15 @@ PEERS = {
         group=EXPERT,
         least_threads=2,
     ),
+    "jax_sharded_plain": Peer(
+        "the same, products without threads",
+        "peers.jax_expert",
+        ("jax",),
+        {"sharded": True},
+        environment=SINGLE,
+        group=EXPERT,
+        least_threads=2,
+    ),
     "jax_expert": Peer(
         "JAX expert, one device", "peers.jax_expert", ("jax",), group=EXPERT
     ),

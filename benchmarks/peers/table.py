@@ -29,9 +29,14 @@ def figures(row: Row, rows: dict[str, Row], gigaflop: float) -> dict:
         "seconds_best": min(row.seconds),
         "gflop_per_second": rate,
         "share_of_sgemm_rate": rate / sgemm if rate and sgemm else None,
-        "peak_bytes": row.peak,
+        "peak_megabytes": megabytes(row.peak),
         "times_imaml_ref": ratio(row, rows[REFERENCE]),
     }
+
+
+def megabytes(count: int | None) -> float | None:
+    """Return bytes in 1e6, None as it is."""
+    return None if count is None else count / MB
 
 
 def ratio(row: Row, other: Row | None) -> float | None:
@@ -56,11 +61,9 @@ def line(row: Row, found: dict, least: float) -> str:
     if not row.seconds:
         return f"{row.label:38}  no time: {row.reason}"
     formats = ("{:.3f}", "{:.3f}", "{:.1f}", "{:.0%}", "{:.1f}", "{:.2f}")
-    values = list(found.values())
-    values[4] = None if row.peak is None else row.peak / MB
     cells = [
         "–" if value is None else form.format(value)
-        for form, value in zip(formats, values, strict=True)
+        for form, value in zip(formats, found.values(), strict=True)
     ]
     if row.digits:
         share = np.mean(np.asarray(row.digits) >= least)

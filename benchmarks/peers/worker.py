@@ -31,15 +31,14 @@ from .registry import PEERS
 class Session:
     """A contender and what was measured before it was built.
 
-    ``baseline`` is the memory after the imports, with the data and after a meta-step of
-    the same program on a tiny problem.
+    ``baseline`` is the memory after the imports, with the data and with the same program
+    for a tiny problem, after a meta-step: libraries and compiled code are not counted.
     """
 
     def __init__(self, build, problem):
         self.build_from, self.problem, self.contender = build, problem, None
         tiny = build(problem.tiny())
         tiny.step()
-        del tiny
         clean()
         self.baseline = memory.total(memory.resident, memory.family(os.getpid()))
 
