@@ -122,6 +122,12 @@ class ProximalObjective:
         """Return ∇G = ∇L + Λ (φ − θ), (T, P)."""
         return self._support.gradient(phi) + self.lam * (phi - self.theta)
 
+    @property
+    def fused(self) -> FusedExamples | None:
+        """L of the support set, where it can make steps in place; else None."""
+        real = numpy.isrealobj(self.lam)
+        return self._support if real and isinstance(self._support, FusedExamples) else None
+
     @cached_property
     def _support(self) -> Any:
         """L of the support set."""

@@ -105,20 +105,77 @@ class FusedExamples:
             self.sweeps.last_vjp.run()
             return self.sweeps.phi_bar.copy()
 
+    def descend(
+        self, phi: Array, theta: Array, lam, step_size: float, num_steps: int
+    ) -> tuple[Array, list[Array]]:
+        """Return φ after K steps of −α (∇L + Λ (φ − θ)), and the norms of the latter.
+
+        Args:
+            phi: Where to start, (T, P), which ``fits``.
+            theta: θ, (P,).
+            lam: λ, a real number or (P,).
+            step_size: α.
+            num_steps: K.
+        """
+        with self.sweeps.lock:
+            sweeps, norms = self.sweeps, []
+            sweeps.linearized = None
+            numpy.copyto(sweeps.phi, phi)
+            step = Step(sweeps, theta, lam, step_size)
+            for _ in range(num_steps):
+                self.sweep_forward()
+                sweeps.last_vjp.run()
+                norms.append(step())
+            return sweeps.phi.copy(), norms
+
     def fits(self, phi: Array) -> bool:
         """Whether the sweeps take φ or v; else the plain path does, or says why not."""
         return (phi.shape, phi.dtype) == (self.sweeps.phi.shape, self._dtype)
 
     def visit(self, phi: Array) -> tuple[Array, Array, Any]:
-        """Run the forward sweep; return outputs, L, and what the loss saved."""
+        """Run the forward sweep at φ; return outputs, L, and what the loss saved."""
+        self.sweeps.linearized = None
+        numpy.copyto(self.sweeps.phi, phi)
+        return self.sweep_forward()
+
+    def sweep_forward(self) -> tuple[Array, Array, Any]:
+        """Run the forward sweep where the sweeps are; return as ``visit``."""
         sweeps, loss = self.sweeps, self.task_loss.loss
-        sweeps.linearized = None
-        numpy.copyto(sweeps.phi, phi)
         sweeps.forward.run()
         outputs = sweeps.z.copy()
         value, saved = loss.forward(outputs, self._targets)
         sweeps.z_bar[...] = loss.grad(saved)
         return outputs, value, saved
+
+
+class Step:
+    """One step of gradient descent, in the place of φ and ∇L, task by task.
+
+    A task's vectors fit into a core's own cache, those of several may not.
+
+    Args:
+        sweeps: Where φ and ∇L are.
+        theta: θ, (P,).
+        lam: λ, a number or (P,).
+        step_size: α.
+    """
+
+    def __init__(self, sweeps: Sweeps, theta: Array, lam, step_size: float):
+        self.theta, self.lam, self.step_size = theta, lam, step_size
+        self.tasks = list(zip(sweeps.phi, sweeps.phi_bar, strict=True))
+        self.away = numpy.empty_like(theta)
+
+    def __call__(self) -> Array:
+        """Write φ − α (∇L + Λ (φ − θ)); return the norms of the bracket, (T,)."""
+        squares = numpy.empty(len(self.tasks), self.theta.dtype)
+        for t, (phi, grad) in enumerate(self.tasks):
+            numpy.subtract(phi, self.theta, self.away)
+            numpy.multiply(self.away, self.lam, self.away)
+            numpy.add(grad, self.away, grad)
+            squares[t] = grad @ grad
+            numpy.multiply(grad, self.step_size, grad)
+            numpy.subtract(phi, grad, phi)
+        return numpy.sqrt(squares)
 
 
 class FusedLinearization(Linearization):

@@ -1,20 +1,23 @@
 """The first block, whose patches are data: batch normalisation folded into the kernel.
 
-The patches P (n rows) of the images do not move.  With P_c = P − m(P) and the
-covariance C = P_cᵀ P_c / n, the mean square of the channels of P_c W is known without
-P_c W, and what follows the patches is one product with a folded kernel:
+The patches P (n rows) of the images do not move.  With P_c = P − m(P), and U a root of
+the covariance, C = P_cᵀ P_c / n = Uᵀ U, the mean square of the channels of P_c W is the
+sum of squares of S = U W, and what follows the patches is one product with a folded
+kernel:
 
-    ρ = (Σ_k W ∘ (C W) + ε)^(−1/2),   a = ργ,   y = max([P_c, 1] [a W; β], 0)        (1)
+    ρ = (Σ_k S ∘ S + ε)^(−1/2),   a = ργ,   y = max([P_c, 1] [a W; β], 0)            (1)
 
-where Σ_k sums over the entries of a patch, and ∘ multiplies entry by entry.  With
-ȳ ← [y > 0] ȳ and one product [G; β̄] = [P_c, 1]ᵀ ȳ, and h = Σ_k W ∘ G, (2) and (3) of
-``conv_block`` become, since P_cᵀ 1 = 0,
+where Σ_k sums over the entries of a patch, and ∘ multiplies entry by entry.  (Σ_k of
+W ∘ (C W) is the same sum, but where the images are smooth and W an edge, a small
+difference of large numbers.)  With ȳ ← [y > 0] ȳ and one product
+[G; β̄] = [P_c, 1]ᵀ ȳ, and h = Σ_k W ∘ G, (2) and (3) of ``conv_block`` become, since
+P_cᵀ 1 = 0 and C W = Uᵀ S,
 
     W̄ = a (G − ρ² h C W),   γ̄ = ρ h,   b̄ = 0                                        (2)
 
-The R-operator, on small arrays but for the two products, with k = ρ² h:
+The R-operator, on small arrays but for the two products, with k = ρ² h and Ṡ = U Ẇ:
 
-    ρ̇ = −ρ³ Σ_k (C W) ∘ Ẇ,   ȧ = ρ̇γ + ργ̇,   ẏ = [y > 0] [P_c, 1] [a Ẇ + ȧ W; β̇]      (3)
+    ρ̇ = −ρ³ Σ_k S ∘ Ṡ,   ȧ = ρ̇γ + ργ̇,   ẏ = [y > 0] [P_c, 1] [a Ẇ + ȧ W; β̇]          (3)
     [Ġ; R{β̄}] = [P_c, 1]ᵀ R{ȳ},   ḣ = Σ_k (Ẇ ∘ G + W ∘ Ġ),   k̇ = 2ρρ̇h + ρ²ḣ          (4)
     R{W̄} = ȧ (G − k C W) + a (Ġ − k̇ C W − k C Ẇ),
     R{γ̄} = ρ̇ h + ρ ḣ,   R{b̄} = 0                                                      (5)
@@ -86,27 +89,29 @@ class InputBlock:
         self.P_images = numpy.zeros((*lead, length + 1), self.W.dtype)
         self.frame.inside(self.P_images)[..., -1] = 1
         self.P = self.P_images.reshape(tasks, -1, length + 1)
-        self.C = numpy.empty((tasks, length, length), self.W.dtype)
+        self.U = numpy.zeros((tasks, length, length), self.W.dtype)
 
     def load(self, x: Array) -> None:
-        """Compute [P_c, 1] and C of images, in float64."""
+        """Compute [P_c, 1] and U of images, in float64."""
         P = patches(x, self.window).astype(numpy.float64)
         P -= P.mean(1, keepdims=True)
         inside = self.frame.inside(self.P_images)[..., :-1]
         inside[...] = P.reshape(inside.shape)
-        self.C[...] = transposed(P) @ P / P.shape[1]
+        root = triangle(P, x.shape[1])  # of n rows, where n < K
+        self.U[:, : root.shape[1]] = root / P.shape[1] ** 0.5
 
     def forward(self, program: Program) -> Array:
         """Write y of (1)."""
-        do, W, CW = program.do, self.W, program.array(*self.W.shape)
+        do, W = program.do, self.W
         tasks, length, channels = W.shape
-        self.CW = do(matmul, self.C, W, CW)
+        self.S = S = do(matmul, self.U, W, program.array(*W.shape))
+        self.CW = do(matmul, transposed(self.U), S, program.array(*W.shape))
         self.rho, self.a = (program.array(tasks, 1, channels) for _ in range(2))
         folded = program.array(tasks, length + 1, channels)
         gamma, beta = column(self.p["gamma"]), self.p["beta"]
 
         def fold():
-            rho = add(sum_k(W * CW), self.eps, self.rho)
+            rho = add(sum_k(S * S), self.eps, self.rho)
             reciprocal(sqrt(rho, rho), rho)
             multiply(rho, gamma, self.a)
             multiply(self.a, W, folded[:, :-1])
@@ -149,10 +154,11 @@ class InputBlock:
         do, rho, a, W = program.do, self.rho, self.a, self.W
         self.W_dot = W_dot = matrix(p_dot["kernel"])
         self.rho_dot, self.a_dot = (program.array(*rho.shape) for _ in range(2))
+        self.S_dot = S_dot = do(matmul, self.U, W_dot, program.array(*W.shape))
         folded = program.array(len(W), W.shape[1] + 1, W.shape[2])
 
         def fold():
-            self.rho_dot[...] = -rho * rho * rho * sum_k(self.CW * W_dot)
+            self.rho_dot[...] = -rho * rho * rho * sum_k(self.S * S_dot)
             self.a_dot[...] = self.rho_dot * column(self.p["gamma"])
             self.a_dot += rho * column(p_dot["gamma"])
             folded[:, :-1] = a * W_dot + self.a_dot * W
@@ -175,12 +181,21 @@ class InputBlock:
             h_dot = sum_k(self.W_dot * G + self.W * G_dot)
             k_dot = 2 * rho * rho_dot * h + rho * rho * h_dot
             W_bar_dot[...] = self.a_dot * (G - k * self.CW)
-            moving = G_dot - k_dot * self.CW - k * (self.C @ self.W_dot)
+            moving = G_dot - k_dot * self.CW - k * (transposed(self.U) @ self.S_dot)
             W_bar_dot[...] += self.a * moving
             p_bar_dot["gamma"][...] = (rho_dot * h + rho * h_dot)[:, 0]
             p_bar_dot["beta"][...] = G_1_dot[:, -1]
 
         program.do(parameters)
+
+
+def triangle(P: Array, examples: int) -> Array:
+    """Return U with Uᵀ U = Pᵀ P, (T, K, K): image by image, then of what that left.
+
+    An image's patches fit into a core's own cache.
+    """
+    of_images = numpy.linalg.qr(P.reshape(len(P), examples, -1, P.shape[-1]), "r")
+    return numpy.linalg.qr(of_images.reshape(len(P), -1, P.shape[-1]), "r")
 
 
 def sum_k(a: Array, out: Array | None = None) -> Array:

@@ -52,9 +52,21 @@ class GradientDescent:
         Raises:
             InnerDivergence: If ‖∇G‖ overflows, or grows a thousandfold.
         """
+        phi_0 = starting_point(objective, theta, start)
+        fused = getattr(objective, "fused", None)
+        if fused and fused.fits(phi_0):
+            return self.descend(fused, objective, phi_0)
         # Not a list of them: memory must not grow with the number of steps.
         for iterate in self.iterates(objective, theta, start):
             phi = iterate
+        return phi
+
+    def descend(self, fused, objective, phi_0: Array) -> Array:
+        """Return φ_K by the same steps, made where φ is."""
+        phi, norms = fused.descend(
+            phi_0, objective.theta, objective.lam, self.step_size, self.num_steps
+        )
+        check_progress(norms, objective, phi_0, advice(self.step_size))
         return phi
 
     def iterates(
