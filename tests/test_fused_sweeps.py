@@ -14,7 +14,7 @@ from imaml_ref.fused import (
     is_plain,
     plain_path,
 )
-from imaml_ref.layers import Flatten
+from imaml_ref.layers import Flatten, Linear
 from imaml_ref.linearization import Linearization
 from imaml_ref.losses import SquaredError
 from imaml_ref.objective import Examples
@@ -93,6 +93,25 @@ def test_inputs_far_from_zero_lose_no_more_digits_than_on_the_plain_path():
     far = at.astype(np.float64)
     far.x[...] += 1e4
     compare(far, 9.0)
+
+
+LAPLACE = np.array([[0, 1, 0], [1, -4, 1], [0, 1, 0]])
+SOBEL = np.array([[1, 0, -1], [2, 0, -2], [1, 0, -1]])
+
+
+@pytest.mark.parametrize(("dtype", "required"), [(np.float64, 12.5), (np.float32, 4)])
+def test_edges_in_smooth_images_lose_few_digits(dtype, required):
+    """Their variance is a millionth of that of the patches."""
+    net = chain((12, 12, 1), *block(1, 4), Flatten(), Linear(400, 5))
+    at = point(loss_of(net), num_examples=5)
+    rows, columns = np.mgrid[:12, :12] / 4
+    shades = np.random.default_rng(0).normal(size=(3, *at.x.shape[:2], 1, 1))
+    smooth = shades[0] * np.sin(rows) + shades[1] * np.cos(columns) + shades[2] * rows
+    at.x[...] = np.float32(255 * smooth)[..., None]
+    kernel = net.layout.unpack(at.phi)["l0.kernel"]
+    kernel[..., 0, 0], kernel[..., 0, 1] = LAPLACE, SOBEL
+    at.phi[...] = np.float32(at.phi)
+    compare(at.astype(dtype), required, at)
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1e3])
