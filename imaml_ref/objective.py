@@ -125,8 +125,11 @@ class ProximalObjective:
     @property
     def fused(self) -> FusedExamples | None:
         """L of the support set, where it can make steps in place; else None."""
-        real = numpy.isrealobj(self.lam)
-        return self._support if real and isinstance(self._support, FusedExamples) else None
+        # A subclass may have another gradient.
+        own = type(self).grad is ProximalObjective.grad
+        if own and numpy.isrealobj(self.lam) and isinstance(self._support, FusedExamples):
+            return self._support
+        return None
 
     @cached_property
     def _support(self) -> Any:

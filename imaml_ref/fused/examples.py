@@ -149,7 +149,7 @@ class FusedExamples:
 
 
 class Step:
-    """One step of gradient descent, in the place of φ and ∇L, task by task.
+    """One step of gradient descent, in the place of φ, task by task.
 
     A task's vectors fit into a core's own cache, those of several may not.
 
@@ -171,10 +171,11 @@ class Step:
         for t, (phi, grad) in enumerate(self.tasks):
             numpy.subtract(phi, self.theta, self.away)
             numpy.multiply(self.away, self.lam, self.away)
-            numpy.add(grad, self.away, grad)
-            squares[t] = grad @ grad
-            numpy.multiply(grad, self.step_size, grad)
-            numpy.subtract(phi, grad, phi)
+            # Not in the place of ∇L, where what is always zero is never written again.
+            step = numpy.add(grad, self.away, self.away)
+            squares[t] = step @ step
+            numpy.multiply(step, self.step_size, step)
+            numpy.subtract(phi, step, phi)
         return numpy.sqrt(squares)
 
 

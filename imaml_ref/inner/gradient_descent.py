@@ -54,7 +54,8 @@ class GradientDescent:
         """
         phi_0 = starting_point(objective, theta, start)
         fused = getattr(objective, "fused", None)
-        if fused and fused.fits(phi_0):
+        own = type(self).iterates is GradientDescent.iterates
+        if own and fused and fused.fits(phi_0):
             return self.descend(fused, objective, phi_0)
         # Not a list of them: memory must not grow with the number of steps.
         for iterate in self.iterates(objective, theta, start):
