@@ -94,23 +94,23 @@ class Child:
                 stream.close()
 
 
-def worker(name, file, args, dtype, environment, checkout=None) -> Child:
+def worker(peer, file, args, dtype, checkout=None) -> Child:
     """Start ``worker`` for a contender.
 
     Args:
-        name: Of the contender.
+        peer: How it is run, from the registry.
         file: Where the problem is.
         args: With threads, limit (s) and memory (bytes or None).
         dtype: In which it computes.
-        environment: Variables that the contender asks for.
         checkout: Folder that its library is imported from.
     """
-    command = [sys.executable, "-m", "peers.worker", name, str(file)]
+    command = [sys.executable, "-m", "peers.worker", peer.module, str(file)]
+    command += ["--options", json.dumps(peer.options)]
     command += ["--threads", str(args.threads), "--dtype", dtype]
     known = os.environ.get("PYTHONPATH")
     folders = [str(f.resolve()) for f in (BENCHMARKS, checkout) if f is not None]
-    path = os.pathsep.join([*folders, *([known] if known else [])])
-    variables = threads_of(args.threads) | {"PYTHONPATH": path} | environment
+    path = {"PYTHONPATH": os.pathsep.join([*folders, *([known] if known else [])])}
+    variables = threads_of(args.threads) | path | peer.environment
     return Child(command, variables, args.limit, args.memory)
 
 

@@ -70,11 +70,11 @@ def missing(name: str, args) -> str | None:
 
 
 def contest(workload, names, args, folder: Path, tell=print) -> dict[str, Row]:
-    """Return a row for each contender, and for the product of two matrices.
+    """Return a row for each contender.
 
     Args:
         workload: Its sizes.
-        names: Contenders, all of which can take part.
+        names: Contenders, all of which can take part, and "sgemm" if it is to be timed.
         args: With rounds, threads, dtype, limit, memory and the paths of checkouts.
         folder: For the files that processes exchange.
         tell: Called with a line about what goes on.
@@ -82,10 +82,10 @@ def contest(workload, names, args, folder: Path, tell=print) -> dict[str, Row]:
     file = folder / "problem.npz"
     write(draw(workload, args.threads), file)
     reference = gradients(REFERENCE, file, args, folder)["tasks"]
-    rows = {name: Row(name) for name in (*names, SGEMM)}
+    rows = {name: Row(name) for name in names}
     children: dict[str, Child] = {}
     try:
-        for name, row in rows.items():
+        for row in rows.values():
             start = time.monotonic()
             prepare(row, children, file, args, reference, folder)
             took = time.monotonic() - start
@@ -119,7 +119,7 @@ def started(name: str, file: Path, args, dtype: str) -> Child:
     """
     peer = PEERS[name]
     path = getattr(args, peer.checkout) if peer.checkout else None
-    child = worker(name, file, args, dtype, peer.environment, path)
+    child = worker(peer, file, args, dtype, path)
     try:
         child.answer()
     except Failed:

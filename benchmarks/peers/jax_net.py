@@ -16,11 +16,11 @@ import imaml_ref as ir
 from .problem import PER_TASK, Problem
 
 
-def logits(params, X):
+def logits(params, x):
     """Return the outputs (N, ways) for the patches of the images, (N, 14, 14, 9)."""
     for block in range(1, 5):
-        X = X if block == 1 else patches(x)
-        x = normalised(product(X, params[f"conv{block}.kernel"]))
+        x = x if block == 1 else patches(x)
+        x = normalised(product(x, params[f"conv{block}.kernel"]))
         x = x * params[f"norm{block}.gamma"] + params[f"norm{block}.beta"]
         x = jax.nn.relu(x)
         x = jnp.pad(x, ((0, 0), (0, 1), (0, 1), (0, 0))) if block == 2 else x
@@ -29,14 +29,14 @@ def logits(params, X):
 
 
 def product(X, kernel):
-    """Return X W as images; a product of two matrices is faster than one of more axes."""
+    """Return X W as images, by a product of two matrices: XLA is best at these."""
     flat = X.reshape(-1, X.shape[-1]) @ kernel.reshape(X.shape[-1], -1)
     return flat.reshape(*X.shape[:-1], -1)
 
 
 def patches(x):
     """Return the 3 × 3 patches at stride 2 of (N, H, W, C), (N, H/2, W/2, 9 C)."""
-    height, width = x.shape[1] // 2 + x.shape[1] % 2, x.shape[2] // 2 + x.shape[2] % 2
+    height, width = (x.shape[1] + 1) // 2, (x.shape[2] + 1) // 2
     x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
     return jnp.concatenate(
         [
@@ -83,7 +83,9 @@ def conjugate_gradients(product, b, steps):
 
 def dot(a, b):
     """Return the inner product of two trees."""
-    return sum(jnp.vdot(u, v) for u, v in zip(*map(jax.tree.leaves, (a, b)), strict=True))
+    return sum(
+        jnp.vdot(u, v) for u, v in zip(*map(jax.tree.leaves, (a, b)), strict=True)
+    )
 
 
 def plus(a, factor, b):

@@ -38,7 +38,9 @@ def build(problem: Problem, as_script: bool = False) -> Contender:
         task = {"x_train": support_x, "y_train": support_y}
         learner.set_params(start)
         learn(learner, task, problem.inner_steps, start, lam)
-        found = torch.autograd.grad(learner.get_loss(query_x, query_y), net.parameters())
+        found = torch.autograd.grad(
+            learner.get_loss(query_x, query_y), net.parameters()
+        )
         v = torch.cat([g.contiguous().view(-1) for g in found])
         evaluator = learner.matrix_evaluator(task, lam, **dampings)
         return cg_solve(evaluator, v, problem.cg_steps, residual_tol=0.0)

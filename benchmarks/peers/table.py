@@ -13,8 +13,8 @@ MB = 1e6
 
 def rate_of_sgemm(rows: dict[str, Row]) -> float | None:
     """Return the rate of the product in the same run, in GFLOP/s."""
-    seconds = rows[SGEMM].median
-    return GIGAFLOP / seconds if seconds else None
+    row = rows.get(SGEMM)
+    return GIGAFLOP / row.median if row and row.seconds else None
 
 
 def figures(row: Row, rows: dict[str, Row], gigaflop: float) -> dict:

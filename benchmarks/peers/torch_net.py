@@ -30,7 +30,9 @@ def loss(params, x, y):
 
 def pull(params, theta, lam):
     """Return the proximal term ½ λ ‖φ − θ‖²."""
-    return sum(((p - t) ** 2).sum() for p, t in zip(params, theta, strict=True)) / 2 * lam
+    return (
+        sum(((p - t) ** 2).sum() for p, t in zip(params, theta, strict=True)) / 2 * lam
+    )
 
 
 def data(problem: Problem):

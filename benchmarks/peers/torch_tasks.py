@@ -7,6 +7,7 @@ with H.  Each process computes with one thread.
 
 import atexit
 from functools import cache
+from itertools import pairwise
 from multiprocessing import get_context
 
 import torch
@@ -64,7 +65,9 @@ class Tasks:
             slope = torch.autograd.grad(
                 loss(phi, support_x, support_y), phi, create_graph=True
             )
-            yield conjugate_gradients(self.operator(slope, phi), v, self.problem.cg_steps)
+            yield conjugate_gradients(
+                self.operator(slope, phi), v, self.problem.cg_steps
+            )
 
     def adapt(self, x, y):
         """Return φ after the inner steps."""
@@ -91,7 +94,7 @@ class Tasks:
 def divide(problem: Problem) -> list[Problem]:
     """Return the tasks in as many nearly equal parts as there are threads."""
     ends = [i * len(problem) // problem.threads for i in range(problem.threads + 1)]
-    return [problem.part(slice(*pair)) for pair in zip(ends, ends[1:], strict=False)]
+    return [problem.part(slice(*pair)) for pair in pairwise(ends)]
 
 
 @cache

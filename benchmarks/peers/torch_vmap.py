@@ -39,7 +39,9 @@ def build(problem: Problem, compiled: bool = False) -> Contender:
             phi = inner_step(phi)
         v = flat(slopes(phi, query_x, query_y), 1)
         product = operator(phi, support_x, support_y, lam)
-        return split(conjugate_gradients(product, v, problem.cg_steps), shapes_of(theta))
+        return split(
+            conjugate_gradients(product, v, problem.cg_steps), shapes_of(theta)
+        )
 
     def step():
         return [g.mean(0) for g in task_grads()]

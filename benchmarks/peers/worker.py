@@ -1,6 +1,8 @@
 """One contender in a process of its own, asked line by line.
 
-    python -m peers.worker NAME FILE --threads N --dtype float32
+    python -m peers.worker MODULE FILE --options JSON --threads N --dtype float32
+
+MODULE has the function ``build``, which is given the problem in FILE and the options.
 
 Read from standard input, answered by a line of JSON each:
 
@@ -18,6 +20,7 @@ import json
 import os
 import sys
 import time
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -25,14 +28,13 @@ import numpy as np
 
 from . import memory
 from .problem import read
-from .registry import PEERS
 
 
 class Session:
     """A contender and what was measured before it was built.
 
-    ``baseline`` is the memory after the imports, with the data and with the same program
-    for a tiny problem, after a meta-step: libraries and compiled code are not counted.
+    ``baseline`` is the memory after the imports, with the data and the same program for
+    a tiny problem, after a meta-step: libraries and compiled code are not counted.
     """
 
     def __init__(self, build, problem):
@@ -98,8 +100,9 @@ def private_stdout():
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("name")
+    parser.add_argument("module")
     parser.add_argument("file", type=Path)
+    parser.add_argument("--options", type=json.loads, default={})
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--dtype", default="float32")
     args = parser.parse_args()
@@ -110,11 +113,10 @@ def main() -> None:
 
     keep_to_cores(args.threads)
     memory.die_first()
-    peer = PEERS[args.name]
     try:
-        build = import_module(peer.module).build
+        build = partial(import_module(args.module).build, **args.options)
         problem = read(args.file, args.dtype)
-        session = Session(lambda p: build(p, **peer.options), problem)
+        session = Session(build, problem)
         answer({"ready": True})
         del problem
         serve(session, sys.stdin, answer)

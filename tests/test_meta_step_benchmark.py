@@ -1,0 +1,237 @@
+"""benchmarks/meta_step.py: counts, verdicts, processes that fail, tables, records."""
+
+import importlib
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+TINY = ["--tasks", "2", "--inner-steps", "2", "--cg-steps", "2", "--rounds", "2"]
+# What other libraries could do wrong; each is a module with a function ``build``.
+STUBS = {
+    "doubled": "return right._replace(task_grads=lambda: 2 * right.task_grads())",
+    "another": "return right._replace(step=lambda: 2 * right.step())",
+    "dying": "return right._replace(task_grads=lambda: os.kill(os.getpid(), 9))",
+    "raising": "raise ValueError('the reason\\nmore of it')",
+    "slow": "return right._replace(task_grads=lambda: time.sleep(60))",
+    "hungry": "return right._replace(task_grads=lambda: hold(np.ones(10**9 // 8)))",
+    "known": "return right._replace(step=lambda: (np.ones(10**7), right.step())[1])",
+}
+STUB = """
+import os, time
+import numpy as np
+from peers import imaml_reference
+
+def hold(array):
+    time.sleep(60)
+
+def build(problem):
+    print('this is no answer')
+    right = imaml_reference.build(problem)
+    {}
+"""
+
+
+@pytest.fixture
+def bench(monkeypatch):
+    """Return the script as a module, its folder on the path for as long as the test."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    yield importlib.import_module("meta_step")
+    for name in [n for n in sys.modules if n.split(".")[0] in ("meta_step", "peers")]:
+        sys.modules.pop(name)
+
+
+@pytest.fixture
+def contest(bench, tmp_path, monkeypatch):
+    """Return a function from names, of stubs too, and arguments to rows."""
+    from peers.contest import contest
+    from peers.registry import PEERS, Peer
+
+    for name, body in STUBS.items():
+        (tmp_path / f"{name}.py").write_text(STUB.format(body))
+        monkeypatch.setitem(PEERS, name, Peer(name, name, checkout="released"))
+
+    def run(names, *given):
+        args = bench.arguments([*TINY, "--threads", "1", *given])
+        args.released, args.memory = tmp_path, bench.bytes_for_each(args.memory)
+        (workload,) = bench.chosen_workloads(args).values()
+        return contest(workload, names, args, tmp_path, lambda line: None)
+
+    return run
+
+
+def row(name, seconds, **known):
+    from peers.contest import Row
+
+    return Row(name, seconds=seconds, **known)
+
+
+def test_useful_operations_are_those_counted_by_hand(bench):
+    found = {name: bench.gigaflop(w) for name, w in bench.WORKLOADS.items()}
+    want = {"W1": 70.1, "W2": 350.3, "W3": 140.3, "W4": 306.2}
+    assert_allclose([found[n] for n in want], list(want.values()), atol=0.05)
+
+
+def test_digits_are_those_of_the_relative_error_of_each_task(bench):
+    from peers.verdict import digits
+
+    g = np.random.default_rng(0).normal(size=(4, 50))
+    factors = 1 + np.array([1e-3, 1e-7, 0, np.nan])[:, None]
+    assert_allclose(digits(factors * g, g), [3, 7, 17, 0], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("off", "dtype", "said"),
+    [
+        ([1e-6] * 9 + [1e-3], "float32", None),
+        ([1e-6] * 8 + [1e-3] * 2, "float32", "80% of the tasks have 4 digits"),
+        ([2e-5] * 10, "float32", "4.7 digits, needs 5"),
+        ([1e-12] * 9 + [1e-7], "float64", None),
+        ([1e-6] * 10, "float64", "6.0 digits, needs 10"),
+    ],
+)
+def test_a_few_tasks_may_jump_but_not_the_median(bench, off, dtype, said):
+    from peers.verdict import digits, fault
+
+    g = np.random.default_rng(0).normal(size=(10, 50))
+    tasks = (1 + np.array(off)[:, None]) * g
+    found = {"tasks": tasks, "mean": tasks.mean(0)}
+    fault = fault(found, digits(tasks, g), dtype)
+    assert fault is None if said is None else said in fault
+
+
+def test_contenders_that_go_wrong_become_rows_with_reasons(contest):
+    names = ["imaml_ref", "doubled", "another", "dying", "raising", "slow", "hungry"]
+    rows = contest(names, "--limit", "8", "--memory", "0.8")
+    assert list(rows) == names
+    ours = rows["imaml_ref"]
+    assert ours.counts
+    assert len(ours.seconds) == 2
+    assert min(ours.digits) > 5
+    assert "other meta-gradients: 0.0 digits" in rows["doubled"].void
+    assert "not the mean" in rows["another"].void
+    assert len(rows["doubled"].seconds) == 2
+    assert rows["dying"].reason == "died: SIGKILL; this is no answer"
+    assert rows["raising"].reason == "ValueError: the reason"
+    assert rows["slow"].reason == "no answer within 8 s"
+    assert rows["hungry"].reason == "needs more than 0.8 GB"
+    assert not any(rows[name].seconds for name in names[3:])
+
+
+def test_memory_beyond_the_data_is_what_a_step_holds(contest):
+    from peers import memory
+
+    if memory.total(memory.peak, [1]) is None:
+        pytest.skip("the system does not tell the memory of processes")
+    rows = contest(["imaml_ref", "known"])
+    assert rows["known"].void is None
+    extra = rows["known"].peak - rows["imaml_ref"].peak
+    assert_allclose(extra, 8e7, rtol=0.3)
+
+
+@pytest.mark.parametrize(
+    ("library", "names"),
+    [
+        ("torch", ["torch_tasks", "torch_vmap"]),
+        ("torchopt", ["torchopt"]),
+        ("jax", ["jax_expert"]),
+    ],
+)
+def test_other_libraries_have_the_same_meta_gradients(contest, library, names):
+    pytest.importorskip(library)
+    rows = contest(names, "--dtype", "float64", "--rounds", "1")
+    for name in names:
+        assert rows[name].reason is None
+        assert rows[name].void is None
+        assert min(rows[name].digits) > 10
+
+
+def test_processes_and_devices_share_the_tasks(contest):
+    pytest.importorskip("torch")
+    given = "--threads", "2", "--tasks", "3", "--dtype", "float64", "--rounds", "1"
+    rows = contest(["torch_tasks"], *given)
+    assert len(rows["torch_tasks"].digits) == 3
+    assert min(rows["torch_tasks"].digits) > 10
+
+
+def test_who_cannot_take_part_is_left_out_with_a_reason(bench, monkeypatch, capsys):
+    from peers.registry import PEERS
+
+    lacking = replace(PEERS["jax_vmap"], needs=("no_such_package",))
+    monkeypatch.setitem(PEERS, "jax_vmap", lacking)
+    given = ["--contenders", "jax_vmap", "released", "jax_sharded", "--threads", "1"]
+    monkeypatch.setitem(PEERS, "released", replace(PEERS["released"], needs=()))
+    monkeypatch.setitem(PEERS, "jax_sharded", replace(PEERS["jax_sharded"], needs=()))
+    assert bench.chosen_contenders(bench.arguments(given)) == ["imaml_ref"]
+    said = capsys.readouterr().out
+    assert "no_such_package is not installed" in said
+    assert "no --released PATH" in said
+    assert "one thread: the same" in said
+
+
+def test_ratios_are_of_medians_and_leave_void_rows_out(bench):
+    rows = {
+        "imaml_ref": row("imaml_ref", [2.0, 1.0, 9.0], peak=10**7, digits=[6.0]),
+        "jax_sharded": row("jax_sharded", [1.0], void="other", peak=10**6),
+        "jax_expert": row("jax_expert", [4.0], peak=2 * 10**7, digits=[6.0, 3.0]),
+        "torch_tasks": row("torch_tasks", [], reason="died: SIGKILL"),
+        "sgemm": row("sgemm", [1.0]),
+    }
+    found = bench.summary(rows, gigaflop=68.7)
+    time, memory, share = found.values()
+    assert next(iter(found)) == (
+        "time, imaml_ref / best JAX expert (JAX expert, one device)"
+    )
+    assert (time, memory) == (0.5, 0.5)
+    assert_allclose(share, 0.25, rtol=1e-3)
+    lines = bench.table(rows, 68.7, "float32").splitlines()
+    assert "void: other" in lines[2]
+    assert lines[2].split().count("–") == 3  # no rate, no share, no ratio
+    assert lines[3].split()[-3:] == ["2.00", "4.5,", "50%"]
+    assert lines[4].endswith("no time: died: SIGKILL")
+
+
+def test_the_figure_has_a_bar_for_every_time(bench):
+    rows = {
+        "imaml_ref": row("imaml_ref", [1.0]),
+        "released": row("released", [4.0], void="other"),
+        "torch_tasks": row("torch_tasks", [], reason="died"),
+        "sgemm": row("sgemm", [1.0]),
+    }
+    drawn = bench.figure({"W1": ("small", rows, 70.0), "W2": ("large", {}, 1.0)}, "T")
+    axes = drawn.axes[0]
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert labels == ["released code", "imaml_ref"]
+    assert [text.get_text() for text in axes.texts] == [" 4.00 s (void)", " 1.00 s"]
+
+
+def test_the_record_says_what_was_run_and_no_path(bench, tmp_path, monkeypatch, capsys):
+    words = [*TINY, "--contenders", "imaml_ref", "--out", str(tmp_path / "out")]
+    monkeypatch.setattr(sys, "argv", ["meta_step.py", *words])
+    bench.main()
+    text = (tmp_path / "out" / "meta_step.json").read_text()
+    assert str(tmp_path) not in text
+    found = json.loads(text)
+    assert found["command"].endswith("--contenders imaml_ref --out PATH")
+    (workload,) = found["workloads"].values()
+    ours = workload["contenders"]["imaml_ref"]
+    assert len(ours["seconds"]) == 2
+    assert ours["seconds_median"] == np.median(ours["seconds"])
+    assert (tmp_path / "out" / "meta_step.png").stat().st_size > 5000
+    assert "share of the sgemm rate" in capsys.readouterr().out
+
+
+def test_layouts_of_pytorch_are_moved_there_and_back(bench):
+    pytest.importorskip("torch")
+    from peers import torch_net
+    from peers.workloads import WORKLOADS, draw
+
+    problem = draw(replace(WORKLOADS["W1"], tasks=1), threads=1)
+    theirs = torch_net.theirs(problem)
+    assert theirs[4].shape == (64, 64, 3, 3)
+    assert_array_equal(torch_net.ours(problem.ways, theirs), problem.theta)
