@@ -60,7 +60,7 @@ class SoftmaxCrossEntropy(Loss):
         z = z - z.real.max(-1, keepdims=True)
         exp_z = xp.exp(z)
         total = exp_z.sum(-1, keepdims=True)
-        value = (xp.log(total[..., 0]) - (e_y * z).sum(-1)).mean(-1)
+        value = (xp.log(total[..., 0]) - (e_y * z).sum(-1)).sum(-1) / z.shape[1]
         return value, Probabilities(exp_z / total, e_y)
 
     def grad(self, saved):

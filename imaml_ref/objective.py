@@ -126,10 +126,9 @@ class ProximalObjective:
     def fused(self) -> FusedExamples | None:
         """L of the support set, where it can make steps in place; else None."""
         # A subclass may have another gradient.
-        own = type(self).grad is ProximalObjective.grad
-        if own and numpy.isrealobj(self.lam) and isinstance(self._support, FusedExamples):
-            return self._support
-        return None
+        own, support = type(self).grad is ProximalObjective.grad, self._support
+        in_place = isinstance(support, FusedExamples) and numpy.isrealobj(self.lam)
+        return support if own and in_place else None
 
     @cached_property
     def _support(self) -> Any:

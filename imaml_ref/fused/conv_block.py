@@ -42,9 +42,10 @@ from numpy import (
 from ..backend import Array
 from ..layers import BatchNorm2d, Conv2d
 from ..layers.base import Params
+from .products import stripes_product
 from .program import Program
 from .rows import Rows, wide
-from .windows import Frame, Margin, Windows
+from .windows import Frame, Gathered, Margin, Windows
 
 
 class Bars(NamedTuple):
@@ -69,8 +70,8 @@ class ConvBlock:
         norm: The batch normalisation.
         margin: What the next block wants around y.
         p: The parameters of both, views (T, ...) of φ.
-        x: Framed images, (T, N, H, W, C).
-        frame: Their frame.
+        x: Framed images, (T, N, H, W, C), or the patches of such.
+        frame: Their frame, or their windows.
     """
 
     def __init__(
@@ -80,13 +81,17 @@ class ConvBlock:
         margin: Margin,
         p: Params,
         x: Array,
-        frame: Frame,
+        frame: Frame | Gathered,
     ):
         self.p, self.x, self.eps = p, x, norm.eps
         self.W = matrix(p["kernel"])
-        self.windows = windows = Windows(conv.window, frame, frame.inside(x).shape)
+        self.windows = windows = (
+            frame
+            if isinstance(frame, Gathered)
+            else Windows(conv.window, frame, frame.inside(x).shape)
+        )
         self.rows = Rows(len(x), windows.num_rows, conv.out_channels, x.dtype)
-        self.y_shape = (*x.shape[:2], *windows.counts, conv.out_channels)
+        self.y_shape = (*windows.shape[:2], *windows.counts, conv.out_channels)
         self.frame = margin.frame(*windows.counts)
 
     def forward(self, program: Program) -> Array:
@@ -113,12 +118,12 @@ class ConvBlock:
         whole = self.frame.array(program, self.y_shape)
         self.y, self.s = self.frame.inside(whole), program.bools(*self.y_shape)
         do(partial(maximum, t.reshape(self.y_shape), 0, out=self.y))
+        do(greater, self.y, 0, self.s)
         return whole
 
     def vjp(self, program: Program, y_bar: Array, p_bar: Params) -> tuple[Array, Bars]:
         """Write p̄ of (2), (3), b̄ being 0 as it is; return x̄ and what is used again."""
         do, rows, c, rho = program.do, self.rows, self.c, self.rho
-        do(greater, self.y, 0, self.s)
         y_bar = self.masked(program, y_bar)
         e = rows.mean(program, y_bar)
         Z_bar = do(multiply, c, y_bar, rows.array(program))
@@ -136,7 +141,7 @@ class ConvBlock:
         do(subtract, Z_bar, wide(e), Z_bar)
         do(multiply, Z_bar, wide(self.a), Z_bar)
         Z_bar = rows.rows(Z_bar)
-        do(matmul, transposed(self.X), Z_bar, matrix(p_bar["kernel"]))
+        stripes_product(program, self.X, Z_bar, matrix(p_bar["kernel"]))
         # X has been used for the last time, unless tangents are to follow.
         X_bar = program.array(*self.X.shape) if program.keeps else self.X
         do(matmul, Z_bar, transposed(self.W), X_bar)
@@ -201,8 +206,8 @@ class ConvBlock:
         Z_bar_dot = rows.rows(self.Z_bar_dot(program, bars, y_bar_dot, p_bar_dot))
         W_bar_dot = matrix(p_bar_dot["kernel"])
         t = program.array(*W_bar_dot.shape)
-        do(matmul, transposed(self.X), Z_bar_dot, W_bar_dot)
-        do(matmul, transposed(self.X_dot), bars.Z, t)
+        stripes_product(program, self.X, Z_bar_dot, W_bar_dot)
+        stripes_product(program, self.X_dot, bars.Z, t)
         do(add, W_bar_dot, t, W_bar_dot)
         do(copyto, bars.ZZ[:, :, : rows.channels], Z_bar_dot)
         do(copyto, bars.WW[:, :, rows.channels :], self.W_dot)

@@ -43,8 +43,9 @@ from ..layers import BatchNorm2d, Conv2d
 from ..layers.base import Params
 from ..ops import patches
 from .conv_block import column, matrix, transposed
+from .products import gram_product, rows_product
 from .program import Program
-from .windows import Frame, Margin
+from .windows import Frame, Gathered, Margin, Windows
 
 
 class Bars(NamedTuple):
@@ -59,7 +60,8 @@ class InputBlock:
     """The three layers on images (T, N, H, W, C) of one size, which ``load`` brings.
 
     The rows of [P_c, 1] include those of the frame around y, which are zero, so that
-    the products write and read framed images.
+    the products write and read framed images; or they are gathered as the next block
+    wants them, so that the products write and read its patches.
 
     Args:
         conv: The convolution.
@@ -68,6 +70,8 @@ class InputBlock:
         p: The parameters of both, views (T, ...) of φ.
         x: An array (T, N, H, W, C), of which only the shape counts.
         frame: Of no use here: nobody frames the images.
+        gathers: Whether to write the patches that the next block would gather from y,
+            each pixel as often as windows meet it, in place of y.
     """
 
     def __init__(
@@ -78,25 +82,34 @@ class InputBlock:
         p: Params,
         x: Array,
         frame: Frame,
+        gathers: bool = False,
     ):
         self.p, self.eps, self.window = p, norm.eps, conv.window
         self.W = matrix(p["kernel"])
         tasks, length, channels = self.W.shape
         counts = self.window.counts(*x.shape[2:4])
-        self.frame = margin.frame(*counts)
-        lead = (tasks, x.shape[1], *self.frame.around(*counts))
-        self.y_shape = (*lead, channels)
-        self.P_images = numpy.zeros((*lead, length + 1), self.W.dtype)
-        self.frame.inside(self.P_images)[..., -1] = 1
-        self.P = self.P_images.reshape(tasks, -1, length + 1)
+        self.inside = frame = margin.frame(*counts)
+        images = (tasks, x.shape[1], *counts, length + 1)
+        self.P_1 = numpy.zeros((*images[:2], *frame.around(*counts), length + 1), x.dtype)
+        frame.inside(self.P_1)[..., -1] = 1
+        self._gather, self.frame = Program(x.dtype), frame
+        self.out_shape = (*self.P_1.shape[:-1], channels)
+        P = self.P_1
+        if gathers:
+            windows = Windows(margin.window, frame, images)
+            P = windows.patches(self._gather, self.P_1)
+            self.frame = Gathered(margin.window, frame, (*images[:-1], channels))
+            self.out_shape = (*P.shape[:2], -1)
+        self.P = P.reshape(tasks, -1, length + 1)
         self.U = numpy.zeros((tasks, length, length), self.W.dtype)
 
     def load(self, x: Array) -> None:
         """Compute [P_c, 1] and U of images, in float64."""
         P = patches(x, self.window).astype(numpy.float64)
         P -= P.mean(1, keepdims=True)
-        inside = self.frame.inside(self.P_images)[..., :-1]
+        inside = self.inside.inside(self.P_1)[..., :-1]
         inside[...] = P.reshape(inside.shape)
+        self._gather.run()
         root = triangle(P, x.shape[1])  # of n rows, where n < K
         self.U[:, : root.shape[1]] = root / P.shape[1] ** 0.5
 
@@ -118,14 +131,14 @@ class InputBlock:
             folded[:, -1] = beta
 
         do(fold)
-        self.y = do(matmul, self.P, folded, program.array(*self.P.shape[:2], channels))
-        do(partial(maximum, self.y, 0, out=self.y))
-        self.s = program.bools(*self.y.shape)
-        return self.y.reshape(self.y_shape)
+        self.y = y = program.array(*self.P.shape[:2], channels)
+        rows_product(program, self.P, folded, y)
+        do(partial(maximum, y, 0, out=y))
+        self.s = do(greater, y, 0, program.bools(*y.shape))
+        return y.reshape(self.out_shape)
 
     def vjp(self, program: Program, y_bar: Array, p_bar: Params) -> tuple[None, Bars]:
         """Write p̄ of (2), b̄ being 0 as it is.  ȳ becomes [y > 0] ȳ."""
-        program.do(greater, self.y, 0, self.s)
         G_1 = self.masked_product(program, y_bar)
         G, W_bar = G_1[:, :-1], matrix(p_bar["kernel"])
         h, k = (program.array(*self.rho.shape) for _ in range(2))
@@ -147,7 +160,7 @@ class InputBlock:
         y_bar = y_bar.reshape(self.y.shape)
         program.do(multiply, y_bar, self.s, y_bar)
         G_1 = program.array(len(y_bar), self.P.shape[-1], y_bar.shape[-1])
-        return program.do(matmul, transposed(self.P), y_bar, G_1)
+        return gram_product(program, self.P, y_bar, G_1)
 
     def jvp(self, program: Program, p_dot: Params, x_dot: None) -> Array:
         """Write ẏ of (3); the images do not move."""
@@ -165,9 +178,10 @@ class InputBlock:
             folded[:, -1] = p_dot["beta"]
 
         do(fold)
-        y_dot = do(matmul, self.P, folded, program.array(*self.y.shape))
+        y_dot = program.array(*self.y.shape)
+        rows_product(program, self.P, folded, y_dot)
         do(multiply, y_dot, self.s, y_dot)
-        return y_dot.reshape(self.y_shape)
+        return y_dot.reshape(self.out_shape)
 
     def vjp_dot(
         self, program: Program, bars: Bars, y_bar_dot: Array, p_bar_dot: Params

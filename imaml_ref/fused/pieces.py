@@ -3,15 +3,19 @@
 from collections.abc import Callable
 from functools import partial
 from itertools import takewhile
+from math import prod
 from typing import Any, NamedTuple
 
 from ..layers import BatchNorm2d, Conv2d, Flatten, Linear, ReLU, ZeroPad2d
 from ..layers.base import Layer, Params
 from ..network import Network
+from ..ops import Window
 from .conv_block import ConvBlock
 from .input_block import InputBlock
 from .plain_blocks import FlattenBlock, FrameBlock, LayerBlock, LinearBlock
 from .windows import NO_MARGIN, Margin
+
+OFTEN = 2.5  # windows that meet a pixel, on average
 
 Named = list[tuple[str, Layer]]
 
@@ -46,11 +50,20 @@ def pieces(net: Network) -> list[Piece]:
             found += [Piece(partial(FrameBlock, margin), ())] if margin else []
         else:
             (name, conv), (norm_name, norm), _, *rest = layers
-            kind = ConvBlock if found else InputBlock
             margin, layers = margin_before(rest)
-            make = partial(kind, conv, norm, margin or NO_MARGIN)
+            make = partial(ConvBlock, conv, norm, margin or NO_MARGIN)
+            if not found:
+                gathers = margin is not None and is_sparse(margin.window)
+                make = partial(
+                    InputBlock, conv, norm, margin or NO_MARGIN, gathers=gathers
+                )
             found.append(Piece(make, (name, norm_name)))
     return found
+
+
+def is_sparse(window: Window) -> bool:
+    """Whether windows meet a pixel so seldom that computing it again costs less."""
+    return prod(window.size) <= OFTEN * prod(window.stride)
 
 
 def single(name: str, layer: Layer) -> Piece:

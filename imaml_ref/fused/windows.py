@@ -154,6 +154,18 @@ class Windows:
         return where, slice(first, last + 1), place, whole
 
 
+class Gathered(Windows):
+    """Windows whose patches a block has written already, and whose X̄ it takes."""
+
+    def patches(self, program: Program, whole: Array) -> Array:
+        """Return what was written."""
+        return whole
+
+    def adjoint(self, program: Program, X_bar: Array) -> Array:
+        """Return X̄."""
+        return X_bar
+
+
 ALL = slice(None)
 
 
