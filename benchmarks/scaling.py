@@ -9,7 +9,7 @@ uniform random images.  Each point is measured in a fresh process, in rounds tha
 forth and back; medians count.  Exponents are slopes of log time and log memory.
 
 Along the inner steps the time of K steps, that of a meta-step without its constant part
-(one with K = 0), is compared with the time of K gradients of the inner objective alone.
+(one with K = 0), is compared with the time of K gradients of the support losses alone.
 Beside it stand PyTorch and JAX, where installed, with MAML unrolled through all inner
 steps, one task at a time: measured from 4 to 64 inner steps, and beyond that
 extrapolated on a straight line, never run.  A process that needs more than ``--memory``

@@ -5,7 +5,7 @@
 POINT is a ``grid.Point`` as JSON; the answer is a line of JSON: the seconds of a
 meta-step and its peak of memory in bytes, beyond data, libraries and the same program
 for a tiny problem.  With ``marginal`` also the seconds of a meta-step without inner
-steps, and of one gradient of the inner objective alone: same tasks, same chunks, same
+steps, and of one gradient of the support losses alone: same tasks, same chunks, same
 threads, as many before the meta-step as after it.
 """
 
@@ -24,7 +24,6 @@ from peers.worker import clean, keep_to_cores, private_stdout
 from peers.workloads import Workload, draw
 
 import imaml_ref as ir
-from imaml_ref.objective import ProximalObjective
 from imaml_ref.parallel import map_in_order
 from imaml_ref.task_mean import chunks
 
@@ -77,17 +76,15 @@ class Ours:
         return algorithm(problem.theta, self.tasks).grad
 
     def gradients(self, count: int) -> float:
-        """Return the seconds of one ∇G for all tasks; it is computed so many times."""
-        theta, lam = self.problem.theta, self.problem.lam
+        """Return the seconds of one ∇L for all tasks; it is computed so many times."""
+        theta = self.problem.theta
 
         def on_chunk(item) -> None:
             _, chunk, _ = item
-            objective = ProximalObjective(
-                self.loss, theta, chunk.support_x, chunk.support_y, lam
-            )
+            examples = self.loss.on(theta, chunk.support_x, chunk.support_y)
             phi = np.tile(theta, (len(chunk), 1))
             for _ in range(count):
-                objective.grad(phi)
+                examples.gradient(phi)
 
         start = time.perf_counter()
         with closing(map_in_order(on_chunk, chunks(self.tasks, theta))) as results:
