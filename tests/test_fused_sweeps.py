@@ -155,9 +155,9 @@ def test_one_phi_for_all_tasks_may_be_a_view():
     assert_array_equal(view.grad, at.loss.linearize(phi.copy(), at.x, at.y).grad)
 
 
-@pytest.mark.parametrize("name", UNCOVERED)
-def test_other_networks_take_the_plain_path(name):
-    net = UNCOVERED[name]
+@pytest.mark.parametrize("other", UNCOVERED)
+def test_other_networks_take_the_plain_path(other):
+    net = UNCOVERED[other]
     at = point(loss_of(net))
     assert not covers(net)
     assert type(at.linearize()) is Linearization

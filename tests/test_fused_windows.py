@@ -50,9 +50,7 @@ GEOMETRIES = [
 
 @pytest.fixture(params=GEOMETRIES, ids=str)
 def geometry(request):
-    image, size, stride, padding, (bottom, right) = request.param
-    window = Window(size, stride, padding)
-    return Case(image, window, bottom, right)
+    return Case.of(request.param)
 
 
 class Case:
@@ -63,6 +61,11 @@ class Case:
         self.padded = (2, 3, image[0] + bottom, image[1] + right, 2)
         self.frame = Margin(window, bottom, right).frame(*image)
         self.windows = Windows(window, self.frame, self.shape)
+
+    @classmethod
+    def of(cls, parameters):
+        image, size, stride, padding, (bottom, right) = parameters
+        return cls(image, Window(size, stride, padding), bottom, right)
 
     def framed(self, program, x):
         whole = self.frame.array(program, self.shape)
