@@ -1,5 +1,7 @@
 """The medians of all workloads as bars."""
 
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
 from imaml_ref.report import BLUE, GREEN, ORANGE, RED, panels
 
 from .contest import Row
@@ -7,7 +9,8 @@ from .registry import PEERS, REFERENCE, SGEMM
 from .table import rate_of_sgemm
 
 GREY = "0.75"
-ROW_INCHES, FRAME_INCHES = 0.24, 0.95
+DASHED = "dashed: its useful operations at the rate of sgemm"
+ROW_INCHES, FRAME_INCHES = 0.24, 1.0
 
 
 def figure(results: dict, title: str):
@@ -21,7 +24,7 @@ def figure(results: dict, title: str):
     lines = -(-len(results) // columns)
     tallest = max(len(rows) for _, rows, _ in results.values())
     size = (5.6 * columns, 0.4 + lines * (FRAME_INCHES + ROW_INCHES * tallest))
-    drawn, axes = panels(lines, columns, title, size)
+    drawn, axes = panels(lines, columns, f"{title}\n({DASHED})", size)
     for unused in axes.ravel()[len(results) :]:
         unused.set_axis_off()
     for place, (name, (what, rows, gigaflop)) in zip(
@@ -45,8 +48,11 @@ def bars(axes, title: str, rows: dict[str, Row], gigaflop: float) -> None:
     axes.set_xscale("log")
     if timed:
         axes.set_xlim(timed[-1].median / 4, 3 * timed[0].median)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("seconds of a meta-step, median")
-    axes.set_title(title, loc="left", fontsize=9)
+    axes.set_title(title.replace(" tasks, ", " tasks,\n"), loc="left", fontsize=9)
 
 
 def floor(axes, rows: dict[str, Row], gigaflop: float) -> None:
@@ -62,5 +68,6 @@ def colour(row: Row) -> str:
         return GREY
     if row.name == REFERENCE:
         return BLUE
-    needs = PEERS[row.name].needs
-    return ORANGE if "jax" in needs else RED if PEERS[row.name].checkout else GREEN
+    if PEERS[row.name].checkout == "released":
+        return RED
+    return ORANGE if "jax" in PEERS[row.name].needs else GREEN

@@ -44,7 +44,7 @@ PEERS = {
         least_threads=2,
     ),
     "jax_sharded_plain": Peer(
-        "the same, products without threads",
+        "JAX expert, devices of one thread",
         "peers.jax_expert",
         ("jax",),
         {"sharded": True},
