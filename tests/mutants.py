@@ -10,6 +10,7 @@ OPERATORS = {
     ast.Mult: ast.Div,
     ast.Div: ast.Mult,
     ast.FloorDiv: ast.Mult,
+    ast.BitOr: ast.BitAnd,
 }
 COMPARISONS = {
     ast.Gt: (ast.GtE, ast.Lt),
