@@ -82,12 +82,14 @@ def cores_at_hand() -> int:
 
 
 def chunk_size(num_parameters: int) -> int:
-    """Return how many tasks a thread takes at a time.
+    """Return how many tasks a worker takes at a time.
 
-    Four tasks of the Omniglot net (P = 113,221) still lie near a core's own cache;
-    fewer tasks make shorter calls, between which threads wait for the interpreter.
+    Two tasks of the Omniglot net (P = 113,221) lie near a core's own cache, and their
+    calls are long beside their starting.  Threads take four: between shorter calls they
+    wait for the interpreter.
     """
-    return max(1, 500_000 // max(num_parameters, 1))
+    shared = num_processes() == 1 and num_threads() > 1
+    return max(1, (500_000 if shared else 250_000) // max(num_parameters, 1))
 
 
 def map_in_order(

@@ -20,6 +20,14 @@ Result = TypeVar("Result")
 AHEAD = 2  # results that wait in a child until they are asked for, at most
 
 
+_worker = [0]
+
+
+def worker() -> int:
+    """Return which of the processes of a map this is; 0 is the first, or there is none."""
+    return _worker[0]
+
+
 def can_fork() -> bool:
     """Return whether the system can copy a process."""
     return "fork" in multiprocessing.get_all_start_methods()
@@ -34,7 +42,7 @@ def map_forked(
         ChildProcessError: If a fork ends before its work.
     """
     workers = min(workers, len(items))
-    children = [Child(f, items[k::workers]) for k in range(1, workers)]
+    children = [Child(f, items[k::workers], k) for k in range(1, workers)]
     try:
         for i, item in enumerate(items):
             who = i % workers
@@ -50,13 +58,14 @@ class Child:
     Args:
         f: A function.
         items: Its arguments.
+        number: Which worker it is, from 1.
     """
 
-    def __init__(self, f: Callable, items: Sequence):
+    def __init__(self, f: Callable, items: Sequence, number: int):
         context = multiprocessing.get_context("fork")
         self._results, sending = context.Pipe(duplex=False)
         self._process = context.Process(
-            target=work, args=(f, items, sending), daemon=True
+            target=work, args=(f, items, number, sending), daemon=True
         )
         self._process.start()
         sending.close()
@@ -86,8 +95,9 @@ class Child:
         self._results.close()
 
 
-def work(f: Callable, items: Sequence, sending: Connection) -> None:
+def work(f: Callable, items: Sequence, number: int, sending: Connection) -> None:
     """Compute in a fork, while a thread sends what is ready."""
+    _worker[0] = number
     for name in (signal.SIGINT, signal.SIGTERM):
         # They are meant for the first process, which then ends this one.
         signal.signal(name, signal.SIG_IGN)

@@ -11,6 +11,8 @@ from ..backend import Array
 from ..linearization import Linearization
 from ..losses import SoftmaxCrossEntropy
 from ..network import Network
+from ..parallel import num_processes
+from ..processes import worker
 from .sweeps import Sweeps
 
 SPARE = 8  # sets of arrays that wait for the next examples of their size, at most
@@ -25,22 +27,44 @@ class FusedNetwork:
 
     def __init__(self, net: Network):
         self.net = net
-        self._spare: deque[Sweeps] = deque(maxlen=SPARE)
+        self._spare: dict[int, deque[Sweeps]] = {}
 
     def __reduce__(self):
         return FusedNetwork, (self.net,)
 
+    def spare(self, worker: int) -> deque[Sweeps]:
+        """Return the sweeps that wait for the next examples of a worker process."""
+        return self._spare.setdefault(worker, deque(maxlen=SPARE))
+
     def take(self, shape: tuple[int, ...], dtype: numpy.dtype) -> Sweeps:
         """Return sweeps that nobody else uses."""
-        for _ in range(len(self._spare)):
+        spare = self.spare(worker())
+        for _ in range(len(spare)):
             try:
-                sweeps = self._spare.pop()
+                sweeps = spare.pop()
             except IndexError:  # another thread was faster
                 break
-            if (sweeps.shape, sweeps.dtype) == (shape, dtype):
+            if sweeps.size == (shape, dtype):
                 return sweeps
-            self._spare.appendleft(sweeps)
+            spare.appendleft(sweeps)
         return Sweeps(self.net, shape, dtype)
+
+    def give_back(self, sweeps: Sweeps) -> None:
+        """Keep sweeps that nobody uses any more."""
+        self.spare(worker()).append(sweeps)
+        if worker() == 0:
+            self.furnish(sweeps)
+
+    def furnish(self, sweeps: Sweeps) -> None:
+        """Have as many of a size for each worker process to come as for this one."""
+        own = sum(s.size == sweeps.size for s in self.spare(0))
+        for k in range(1, num_processes()):
+            alike = [s for s in self.spare(k) if s.size == sweeps.size]
+            alike += [Sweeps(self.net, *sweeps.size) for _ in range(own - len(alike))]
+            for other in alike:
+                other.write_like(sweeps)
+            others = [s for s in self.spare(k) if s.size != sweeps.size]
+            self._spare[k] = deque([*others, *alike], maxlen=SPARE)
 
     def fits(self, theta: Array, x: Array) -> bool:
         """Whether inputs and φ like θ are for the sweeps; the plain path refuses."""
@@ -52,10 +76,6 @@ class FusedNetwork:
             and x.shape[2:] == self.net.input_shape
             and x.size > 0
         )
-
-    def give_back(self, sweeps: Sweeps) -> None:
-        """Keep sweeps that nobody uses any more."""
-        self._spare.append(sweeps)
 
 
 class FusedExamples:

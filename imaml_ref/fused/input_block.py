@@ -43,6 +43,7 @@ from ..layers import BatchNorm2d, Conv2d
 from ..layers.base import Params
 from ..ops import patches
 from .conv_block import column, matrix, transposed
+from .memory import zeros
 from .products import gram_product, rows_product
 from .program import Program
 from .windows import Frame, Gathered, Margin, Windows
@@ -90,7 +91,7 @@ class InputBlock:
         counts = self.window.counts(*x.shape[2:4])
         self.inside = frame = margin.frame(*counts)
         images = (tasks, x.shape[1], *counts, length + 1)
-        self.P_1 = numpy.zeros((*images[:2], *frame.around(*counts), length + 1), x.dtype)
+        self.P_1 = zeros((*images[:2], *frame.around(*counts), length + 1), x.dtype)
         frame.inside(self.P_1)[..., -1] = 1
         self._gather, self.frame = Program(x.dtype), frame
         self.out_shape = (*self.P_1.shape[:-1], channels)
@@ -101,7 +102,7 @@ class InputBlock:
             self.frame = Gathered(margin.window, frame, (*images[:-1], channels))
             self.out_shape = (*P.shape[:2], -1)
         self.P = P.reshape(tasks, -1, length + 1)
-        self.U = numpy.zeros((tasks, length, length), self.W.dtype)
+        self.U = zeros((tasks, length, length), self.W.dtype)
 
     def load(self, x: Array) -> None:
         """Compute [P_c, 1] and U of images, in float64."""

@@ -13,18 +13,17 @@ from ..backend import Array
 from .program import Program
 
 SMALL = 1_000_000  # multiply-adds
-STRIPE = 12  # columns of a left factor's transpose, of which OpenBLAS takes several
+STRIPE = 96  # columns of A in a piece of Aᵀ B, at least: narrower ones read A in splinters
 MOST = 64  # pieces
 
 
-def pieces_of(count: int, each: int, multiple: int = 1) -> int:
+def pieces_of(count: int, each: int, least: int = 1) -> int:
     """Return into how many equal pieces to cut ``count`` rows of so many multiply-adds.
 
-    The fewest that are small, of a multiple of rows each; 1 where there is no such cut.
+    The fewest that are small, of at least so many rows; 1 where there is no such cut.
     """
-    for pieces in range(1, MOST + 1):
-        size, rest = divmod(count, pieces)
-        if not rest and not size % multiple and size * each <= SMALL:
+    for pieces in range(1, min(MOST, count // least) + 1):
+        if count % pieces == 0 and count // pieces * each <= SMALL:
             return pieces
     return 1
 

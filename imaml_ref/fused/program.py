@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy
 
 from ..backend import Array
+from .memory import zeros
 
 
 class Program:
@@ -27,11 +28,11 @@ class Program:
 
     def array(self, *shape: int) -> Array:
         """Return zeros that the calls may write to."""
-        return numpy.zeros(shape, self.dtype)
+        return zeros(shape, self.dtype)
 
     def bools(self, *shape: int) -> Array:
         """Return booleans that the calls may write to."""
-        return numpy.zeros(shape, bool)
+        return zeros(shape, bool)
 
     def do(self, function: Callable, *arguments):
         """Write down a call; return its last argument, where the result will be."""

@@ -12,6 +12,7 @@ import numpy
 
 from ..backend import Array
 from ..network import Network
+from .memory import zeros
 from .pieces import pieces
 from .program import Program
 from .windows import NO_FRAME
@@ -30,7 +31,7 @@ class Sweeps:
         self.net, self.shape, self.dtype, self.lock = net, shape, dtype, RLock()
         self.linearized: Any = None
         self.phi, self.phi_bar, self.phi_dot, self.phi_bar_dot = (
-            numpy.zeros((shape[0], net.layout.size), dtype) for _ in range(4)
+            zeros((shape[0], net.layout.size), dtype) for _ in range(4)
         )
         self.forward, self.chain = Program(dtype), []
         x, frame = numpy.broadcast_to(numpy.zeros((), dtype), shape), NO_FRAME
@@ -39,7 +40,18 @@ class Sweeps:
             self.chain.append((piece, block))
             x, frame = block.forward(self.forward), block.frame
         self.z = x
-        self.z_bar, self.z_bar_dot = numpy.zeros((2, *x.shape), dtype)
+        self.z_bar, self.z_bar_dot = zeros((2, *x.shape), dtype)
+
+    @property
+    def size(self) -> tuple[tuple[int, ...], numpy.dtype]:
+        """What examples must have to use them: the shape of x and the dtype of φ."""
+        return self.shape, self.dtype
+
+    def write_like(self, other: "Sweeps") -> None:
+        """Write the programs that other sweeps of this size have written."""
+        for name in ("_vjp", "_last_vjp", "jvp", "vjp_dot"):
+            if name in vars(other):
+                getattr(self, name)
 
     def load(self, x: Array) -> None:
         """Take inputs, of which everything that does not depend on φ is computed."""

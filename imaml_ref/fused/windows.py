@@ -151,7 +151,7 @@ class Windows:
         place = offset % stride
         whole = 0 < len(pixels) == len(range(place, extent, stride))
         where = slice(pixels.start, max(pixels.start, pixels.stop), stride)
-        return where, slice(first, last + 1), place, whole
+        return where, slice(first, max(first, last + 1)), place, whole
 
 
 class Gathered(Windows):
