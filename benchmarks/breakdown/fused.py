@@ -2,7 +2,7 @@
 
 A call is labelled where it is written down, by who writes it: ``Windows`` writes
 patches, ``Rows`` means over rows, and of what a block itself writes, ``matmul`` is a
-product, what has to do with booleans is ReLU, a copy and the sum of two products are
+product, what has to do with booleans is ReLU, a copy and a sum of products are
 element-wise, and the rest of a block of three layers is batch normalisation.
 """
 
@@ -134,10 +134,11 @@ def label(program: Program, function: Any, arguments: tuple) -> Label:
 
 def adds_product(program: Program, function: Any, arguments: tuple) -> bool:
     """Whether a call adds what the call before it, a product, has written."""
-    if function is not np.add or not program._calls:
+    if not program._calls or function not in (np.add, np.add.reduce):
         return False
     before, (*_, written) = program._calls[-1]
-    return before is np.matmul and np.may_share_memory(written, arguments[1])
+    inputs = [a for a in arguments[:-1] if isinstance(a, np.ndarray)]
+    return before is np.matmul and any(np.may_share_memory(written, a) for a in inputs)
 
 
 def writers() -> tuple[list, str]:
