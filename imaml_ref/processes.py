@@ -7,6 +7,7 @@ elsewhere, such as a list that it appends to, this process does not see.
 """
 
 import multiprocessing
+import pickle
 import signal
 from collections.abc import Callable, Generator, Sequence
 from multiprocessing.connection import Connection
@@ -24,7 +25,7 @@ _worker = [0]
 
 
 def worker() -> int:
-    """Return which of the processes of a map this is; 0 is the first, or there is none."""
+    """Return which process of a map this is; 0 is the first, and outside of maps."""
     return _worker[0]
 
 
@@ -77,7 +78,7 @@ class Child:
             ChildProcessError: If the fork has ended.
         """
         try:
-            result, error = self._results.recv()
+            result, error = pickle.loads(self._results.recv_bytes())
         except EOFError:
             self._process.join()
             raise ChildProcessError(
@@ -107,27 +108,36 @@ def work(f: Callable, items: Sequence, number: int, sending: Connection) -> None
     sender.start()
     for item in items:
         room.acquire()
-        found = outcome(f, item)
-        ready.put(found)
-        if found[1] is not None:
+        succeeded, message = outcome(f, item)
+        ready.put(message)
+        if not succeeded:
             break
     ready.put(None)
     sender.join()
 
 
-def outcome(f: Callable, item) -> tuple[Any, BaseException | None]:
-    """Return f(item) and None, or None and what it raised."""
+def outcome(f: Callable, item) -> tuple[bool, bytes]:
+    """Return whether f(item) was computed, and it, or what was raised, as a message."""
     try:
-        return f(item), None
-    except Exception as error:  # noqa: BLE001 - it is raised where the results go
-        return None, error
+        return True, pickle.dumps((f(item), None), protocol=pickle.HIGHEST_PROTOCOL)
+    except Exception as error:
+        return False, pickle.dumps((None, portable(error)))
+
+
+def portable(error: Exception) -> Exception:
+    """Return an error that can be pickled: the same, or one that quotes it."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return RuntimeError(f"in a worker process: {type(error).__name__}: {error}")
+    return error
 
 
 def send(ready: SimpleQueue, room: BoundedSemaphore, sending: Connection) -> None:
     """Send what is ready until there is no more, or nobody listens."""
     try:
         while (found := ready.get()) is not None:
-            sending.send(found)
+            sending.send_bytes(found)
             room.release()
     except BrokenPipeError:
         signal.raise_signal(signal.SIGKILL)

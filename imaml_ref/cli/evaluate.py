@@ -8,7 +8,7 @@ import typer
 
 from ..evaluation import Evaluation, evaluate
 from ..files import atomic_path
-from ..parallel import set_num_threads
+from ..parallel import set_num_processes, set_num_threads
 from ..runs import Run, load_run
 from .console import reporter
 from .errors import computing, refusing
@@ -36,6 +36,9 @@ def evaluate_command(
         str | None, typer.Option(help="cpu or cuda.", show_default="that of the run")
     ] = None,
     threads: Annotated[int, typer.Option(help="0 is one per core.", min=0)] = 0,
+    processes: Annotated[
+        int, typer.Option(help="In place of threads; 1 is threads.", min=1)
+    ] = 1,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write the numbers to a file too.")
     ] = None,
@@ -48,6 +51,7 @@ def evaluate_command(
         loaded = load_run(run, **given)
         _ = loaded.source  # opened here, where a bad file is wrong input
     set_num_threads(threads or None)
+    set_num_processes(processes)
     seed = loaded.config.seed if seed is None else seed
     with computing():
         found = evaluate_run(loaded, split, tasks, seed)

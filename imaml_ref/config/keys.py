@@ -84,6 +84,7 @@ class Config:
     dtype: str = key("float32", "Precision.", choices=("float32", "float64"))
     seed: int = key(0, "Seed of θ and of every task.", at_least=0)
     threads: int = key(0, "Threads; 0 is one per core.", at_least=0)
+    processes: int = key(1, "Processes in place of threads; 1 is threads.", at_least=1)
     validation_interval: int = key(
         500, "Meta-steps between validations; 0 is none.", at_least=0
     )

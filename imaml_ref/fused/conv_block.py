@@ -3,10 +3,10 @@
 With X the patches, m(a) the mean over rows, c = Z − m(Z) for Z = X W (the bias b of the
 convolution only shifts Z, so c does not depend on it: b̄ = R{b̄} = 0),
 
-    ρ = (m(c²) + ε)^(−1/2),   a = ργ,   y = max(a c + β, 0),   s = [y > 0]            (1)
+    ρ = (m(c²) + ε)^(−1/2),   a = ργ,   y = max(a c + β, 0),   s = [y > 0]           (1)
 
-The letters are those of ``layers.batch_norm``, with c in place of x̂ = ρ c, so that every
-factor is a row and x̂ is never written.  With ȳ ← s ȳ, e = m(ȳ), q = m(c ȳ), k = ρ² q
+The letters are those of ``layers.batch_norm``, with c in place of x̂ = ρ c: every factor
+is then a row, and x̂ is never written.  With ȳ ← s ȳ, e = m(ȳ), q = m(c ȳ), k = ρ² q
 and n rows,
 
     Z̄ = a (ȳ − e − k c),   γ̄ = n ρ q,   β̄ = n e                                      (2)
@@ -19,7 +19,7 @@ Tangents, with Ż = Ẋ W + X Ẇ and μ = m(Ż), hence ċ = Ż − μ, and m(c 
 The product rule on (2), with R{ȳ} ← s R{ȳ}, ė = m(R{ȳ}), q̇ = m(c R{ȳ}) + m(Ż ȳ) − μ e
 and k̇ = 2ρρ̇q + ρ²q̇:
 
-    R{Z̄} = a R{ȳ} + ȧ ȳ − (a k)˙ c − a k Ż + (a k μ − (a e)˙)                          (5)
+    R{Z̄} = a R{ȳ} + ȧ ȳ − (a k)˙ c − a k Ż + (a k μ − (a e)˙)                        (5)
     R{γ̄} = n (ρ̇ q + ρ q̇),   R{β̄} = n ė                                             (6)
     R{W̄} = Ẋᵀ Z̄ + Xᵀ R{Z̄},   R{x̄} = patchesᵀ([R{Z̄}, Z̄] [W, Ẇ]ᵀ)                     (7)
 """
@@ -229,7 +229,11 @@ class ConvBlock:
 
         def factors():
             rho, rho_dot, a, a_dot, mu = (
-                self.rho, self.rho_dot, self.a, self.a_dot, self.mu
+                self.rho,
+                self.rho_dot,
+                self.a,
+                self.a_dot,
+                self.mu,
             )
             q_dot = c_y + Z_y - mu * e
             k_dot = 2 * rho * rho_dot * q + rho * rho * q_dot

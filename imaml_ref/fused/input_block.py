@@ -20,11 +20,11 @@ The R-operator, on small arrays but for the two products, with k = ρ² h and �
     ρ̇ = −ρ³ Σ_k S ∘ Ṡ,   ȧ = ρ̇γ + ργ̇,   ẏ = [y > 0] [P_c, 1] [a Ẇ + ȧ W; β̇]          (3)
     [Ġ; R{β̄}] = [P_c, 1]ᵀ R{ȳ},   ḣ = Σ_k (Ẇ ∘ G + W ∘ Ġ),   k̇ = 2ρρ̇h + ρ²ḣ          (4)
     R{W̄} = ȧ (G − k C W) + a (Ġ − k̇ C W − k C Ẇ),
-    R{γ̄} = ρ̇ h + ρ ḣ,   R{b̄} = 0                                                      (5)
+    R{γ̄} = ρ̇ h + ρ ḣ,   R{b̄} = 0                                                     (5)
 """
 
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy
 from numpy import (
@@ -93,7 +93,8 @@ class InputBlock:
         images = (tasks, x.shape[1], *counts, length + 1)
         self.P_1 = zeros((*images[:2], *frame.around(*counts), length + 1), x.dtype)
         frame.inside(self.P_1)[..., -1] = 1
-        self._gather, self.frame = Program(x.dtype), frame
+        self._gather = Program(x.dtype)
+        self.frame: Frame | Gathered = frame
         self.out_shape = (*self.P_1.shape[:-1], channels)
         P = self.P_1
         if gathers:
@@ -209,8 +210,9 @@ def triangle(P: Array, examples: int) -> Array:
 
     An image's patches fit into a core's own cache.
     """
-    of_images = numpy.linalg.qr(P.reshape(len(P), examples, -1, P.shape[-1]), "r")
-    return numpy.linalg.qr(of_images.reshape(len(P), -1, P.shape[-1]), "r")
+    qr: Any = numpy.linalg.qr  # its annotation knows no mode of one array
+    of_images = qr(P.reshape(len(P), examples, -1, P.shape[-1]), mode="r")
+    return qr(of_images.reshape(len(P), -1, P.shape[-1]), mode="r")
 
 
 def sum_k(a: Array, out: Array | None = None) -> Array:

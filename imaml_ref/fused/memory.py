@@ -30,10 +30,12 @@ class Chunk:
         self.owner = os.getpid()
         self._bytes = numpy.frombuffer(mmap.mmap(-1, num_bytes), numpy.uint8)
 
-    def take(self, num_bytes: int) -> Array | None:
-        """Return so many bytes that are zero, or None where too few are left."""
-        if num_bytes > len(self._bytes) or self.owner != os.getpid():
-            return None
+    def has(self, num_bytes: int) -> bool:
+        """Whether so many bytes are left, for this process."""
+        return num_bytes <= len(self._bytes) and self.owner == os.getpid()
+
+    def take(self, num_bytes: int) -> Array:
+        """Return so many bytes that are zero."""
         taken = self._bytes[:num_bytes]
         self._bytes = self._bytes[-(-num_bytes // ALIGNMENT) * ALIGNMENT :]
         return taken
@@ -49,8 +51,7 @@ def zeros(shape: tuple[int, ...], dtype) -> Array:
         return numpy.zeros(shape, dtype)
     num_bytes = prod(shape) * numpy.dtype(dtype).itemsize
     with _lock:
-        taken = _chunks[-1].take(num_bytes)
-        if taken is None:
-            _chunks[:] = [Chunk(max(num_bytes, CHUNK_BYTES))]
-            taken = _chunks[-1].take(num_bytes)
+        if not _chunks[0].has(num_bytes):
+            _chunks[0] = Chunk(max(num_bytes, CHUNK_BYTES))
+        taken = _chunks[0].take(num_bytes)
     return taken.view(dtype).reshape(shape)

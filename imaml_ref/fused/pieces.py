@@ -17,7 +17,7 @@ from .windows import NO_MARGIN, Margin
 
 OFTEN = 2.5  # windows that meet a pixel, on average
 
-Named = list[tuple[str, Layer]]
+Named = list[tuple[str, Any]]  # Any: a Layer, whose kind is looked at
 
 
 class Piece(NamedTuple):
@@ -43,6 +43,7 @@ def pieces(net: Network) -> list[Piece]:
     """Return the pieces of a network that is covered, in the order of the chain."""
     margin, layers = margin_before(list(net.layers.items()))
     found: list[Piece] = []
+    make: Callable[..., Any]
     while layers:
         if margin is None:
             found.append(single(*layers[0]))
@@ -51,12 +52,12 @@ def pieces(net: Network) -> list[Piece]:
         else:
             (name, conv), (norm_name, norm), _, *rest = layers
             margin, layers = margin_before(rest)
-            make = partial(ConvBlock, conv, norm, margin or NO_MARGIN)
-            if not found:
+            wanted = margin or NO_MARGIN
+            if found:
+                make = partial(ConvBlock, conv, norm, wanted)
+            else:
                 gathers = margin is not None and is_sparse(margin.window)
-                make = partial(
-                    InputBlock, conv, norm, margin or NO_MARGIN, gathers=gathers
-                )
+                make = partial(InputBlock, conv, norm, wanted, gathers=gathers)
             found.append(Piece(make, (name, norm_name)))
     return found
 
@@ -85,7 +86,9 @@ def margin_before(layers: Named) -> tuple[Margin | None, Named]:
     rest = layers[len(pads) :]
     if not is_block(rest):
         return None, layers
-    bottom, right = (sum(getattr(p, side) for _, p in pads) for side in ("bottom", "right"))
+    bottom, right = (
+        sum(getattr(p, side) for _, p in pads) for side in ("bottom", "right")
+    )
     return Margin(rest[0][1].window, bottom, right), rest
 
 

@@ -51,7 +51,9 @@ class LinearBlock:
         program.do(add, y_dot, program.do(matmul, self.x, self.W_dot, t), y_dot)
         return program.do(add, y_dot, column(p_dot["bias"]), y_dot)
 
-    def vjp_dot(self, program: Program, y_bar, y_bar_dot: Array, p_bar_dot: Params) -> Array:
+    def vjp_dot(
+        self, program: Program, y_bar, y_bar_dot: Array, p_bar_dot: Params
+    ) -> Array:
         """Write R{p̄} and return R{x̄}."""
         do, W_bar_dot = program.do, p_bar_dot["kernel"]
         t_W = program.array(*W_bar_dot.shape)
@@ -60,7 +62,9 @@ class LinearBlock:
         do(matmul, self._ones, y_bar_dot, column(p_bar_dot["bias"]))
         t, x_bar_dot = (program.array(*self.x.shape) for _ in range(2))
         do(matmul, y_bar_dot, transposed(self.W), x_bar_dot)
-        return do(add, x_bar_dot, do(matmul, y_bar, transposed(self.W_dot), t), x_bar_dot)
+        return do(
+            add, x_bar_dot, do(matmul, y_bar, transposed(self.W_dot), t), x_bar_dot
+        )
 
 
 class FlattenBlock:
@@ -89,7 +93,9 @@ class FlattenBlock:
         """Return ẏ, a view of ẋ."""
         return x_dot.reshape(*x_dot.shape[:2], -1)
 
-    def vjp_dot(self, program: Program, y_bar, y_bar_dot: Array, p_bar_dot: Params) -> Array:
+    def vjp_dot(
+        self, program: Program, y_bar, y_bar_dot: Array, p_bar_dot: Params
+    ) -> Array:
         """Return R{x̄}, a view of R{ȳ}."""
         return y_bar_dot.reshape(self.x.shape)
 
@@ -121,7 +127,9 @@ class FrameBlock:
         program.do(copyto, self.frame.inside(whole), x_dot)
         return whole
 
-    def vjp_dot(self, program: Program, y_bar, y_bar_dot: Array, p_bar_dot: Params) -> Array:
+    def vjp_dot(
+        self, program: Program, y_bar, y_bar_dot: Array, p_bar_dot: Params
+    ) -> Array:
         """Return R{x̄}, the inside of R{ȳ}."""
         return self.frame.inside(y_bar_dot)
 
@@ -177,7 +185,9 @@ class LayerBlock:
         program.do(step)
         return y_dot
 
-    def vjp_dot(self, program: Program, y_bar, y_bar_dot: Array, p_bar_dot: Params) -> Array:
+    def vjp_dot(
+        self, program: Program, y_bar, y_bar_dot: Array, p_bar_dot: Params
+    ) -> Array:
         """Write R{p̄} and return R{x̄}."""
         x_bar_dot = program.array(*self.x.shape)
 

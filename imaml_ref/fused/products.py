@@ -13,7 +13,9 @@ from ..backend import Array
 from .program import Program
 
 SMALL = 1_000_000  # multiply-adds
-STRIPE = 96  # columns of A in a piece of Aᵀ B, at least: narrower ones read A in splinters
+STRIPE = (
+    96  # columns of A in a piece of Aᵀ B, at least: narrower ones read A in splinters
+)
 MOST = 64  # pieces
 
 

@@ -87,7 +87,9 @@ class Windows:
     def __init__(self, window: Window, frame: Frame, shape: tuple[int, ...]):
         self.frame, self.shape = frame, shape
         self.size, self.stride = window.size, window.stride
-        self.counts = Window(window.size, window.stride).counts(*frame.around(*shape[2:4]))
+        self.counts = Window(window.size, window.stride).counts(
+            *frame.around(*shape[2:4])
+        )
         self.row_length = window.size[0] * window.size[1] * shape[-1]
 
     @property
@@ -123,7 +125,7 @@ class Windows:
         return whole
 
     def taps(self) -> tuple[list["Tap"], bool]:
-        """Return the taps, those that assign first, and whether they meet all pixels."""
+        """Return the taps, those that assign first, and if they meet all."""
         found, met = [], set()
         rows, columns = (
             [self.along(axis, k) for k in range(self.size[axis])] for axis in (0, 1)
@@ -133,17 +135,23 @@ class Windows:
                 place = (place_y, place_x)
                 assigns = whole_y and whole_x and place not in met
                 met |= {place} if assigns else set()
-                found.append(Tap((..., y, x, ALL), (..., from_y, from_x, a, b, ALL), assigns))
+                found.append(
+                    Tap((..., y, x, ALL), (..., from_y, from_x, a, b, ALL), assigns)
+                )
         height, width = self.shape[2:4]
         classes = min(self.stride[0], height) * min(self.stride[1], width)
         return sorted(found, key=lambda tap: not tap.assigns), len(met) == classes
 
     def along(self, axis: int, k: int) -> tuple[slice, slice, int, bool]:
-        """Return the pixels and windows of tap k along an axis, its class, and if whole.
+        """Return pixels and windows of tap k along an axis, its class, and if whole.
 
         Window i meets pixel s·i + k − start, where that lies in the image.
         """
-        extent, stride, start = self.shape[2 + axis], self.stride[axis], self.frame[axis]
+        extent, stride, start = (
+            self.shape[2 + axis],
+            self.stride[axis],
+            self.frame[axis],
+        )
         first = max(0, -(-(start - k) // stride))
         last = min(self.counts[axis] - 1, (extent - 1 + start - k) // stride)
         offset = k - start

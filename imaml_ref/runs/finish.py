@@ -16,7 +16,7 @@ from ..data.baselines import nearest_neighbour
 from ..evaluation import Evaluation, ci95, evaluate
 from ..experiment import placed
 from ..metrics import read_metrics
-from ..parallel import num_threads
+from ..parallel import num_processes, num_threads
 from ..training import at_lam
 from .episode import draw_episode
 from .prepare import Prepared
@@ -136,6 +136,7 @@ def circumstances(run: Prepared, state: TrainingState) -> dict[str, Any]:
         "dtype": config.dtype,
         "device": config.device,
         "threads": num_threads(),
+        "processes": num_processes(),
         "data": source.describe() if hasattr(source, "describe") else config.data,
         "data_digest": source.digest,
         "versions": {

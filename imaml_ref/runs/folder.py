@@ -30,7 +30,14 @@ from ..files import BadFile, atomic_path
 
 # What may change between the sessions of one run: how far and how fast it goes and
 # where its data lies, not what it computes.
-FREE = ("meta_steps", "threads", "checkpoint_seconds", "test_tasks", "data")
+FREE = (
+    "meta_steps",
+    "threads",
+    "processes",
+    "checkpoint_seconds",
+    "test_tasks",
+    "data",
+)
 
 
 class RunFolder:

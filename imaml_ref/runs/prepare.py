@@ -17,7 +17,7 @@ from ..experiment import (
     resolved_device,
     tasks_digest,
 )
-from ..parallel import set_num_threads
+from ..parallel import set_num_processes, set_num_threads
 from .folder import RunFolder, check_belongs
 
 
@@ -66,6 +66,7 @@ def prepare(config: Config, folder: RunFolder) -> Prepared:
     """
     config = replace(config, device=resolved_device(config.device))
     set_num_threads(config.threads or None)
+    set_num_processes(config.processes)
     source = make_source(config)
     shapes: dict[str, Any] = {
         "input_shape": source.input_shape,
