@@ -48,7 +48,7 @@ class Clock:
 
     def call(self, label: Label, function: Callable, *args: Any, **options: Any) -> Any:
         """Make a call and return what it returns."""
-        entry = [label, 0]
+        entry: list = [label, 0]
         self._open.append(entry)
         start = perf_counter_ns()
         try:

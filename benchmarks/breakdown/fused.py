@@ -7,9 +7,10 @@ element-wise, and the rest of a block of three layers is batch normalisation.
 """
 
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from functools import partial
 from time import perf_counter_ns
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -75,7 +76,8 @@ class Programs:
 
     def seconds(self, cost: float) -> dict[Label, float]:
         """Return the times by label, without ``cost`` nanoseconds for each call."""
-        runs, found = Counter(self.order), Counter()
+        runs = Counter(self.order)
+        found: defaultdict[Label, float] = defaultdict(float)
         for program, times in self.times.items():
             for where, took in zip(self.labels[program], times, strict=True):
                 found[where] += 1e-9 * (took - cost * runs[program])
@@ -143,7 +145,8 @@ def adds_product(program: Program, function: Any, arguments: tuple) -> bool:
 
 def writers() -> tuple[list, str]:
     """Return who is writing, innermost first, up to the block, and the block's name."""
-    owners, frame = [], sys._getframe(3)  # beyond label and do
+    owners: list = []
+    frame: FrameType | None = sys._getframe(3)  # beyond label and do
     while frame is not None:
         owner = frame.f_locals.get("self")
         if isinstance(owner, Sweeps):

@@ -45,7 +45,7 @@ class Path:
         problem: Tasks, θ and settings.
         inside: Returns the context in which the path is taken.
         changes: Given a clock, returns what watches the sweeps.
-        programs: The calls of the fused path; None on the plain one.
+        programs: The calls of the fused path; none on the plain one.
         seconds: Of the rounds, not watched.
         watches: Of the rounds.
     """
@@ -53,13 +53,12 @@ class Path:
     problem: Problem
     inside: Callable[[], AbstractContextManager]
     changes: Callable[[Clock], list]
-    programs: fused.Programs | None = None
+    programs: fused.Programs = field(default_factory=fused.Programs)
     seconds: list[float] = field(default_factory=list)
     watches: list[Watch] = field(default_factory=list)
 
     def __post_init__(self):
         problem = self.problem
-        writing = self.programs.writing() if self.programs else []
         self.algorithm = ir.IMAML(
             ir.TaskLoss(network(problem), ir.SoftmaxCrossEntropy()),
             lam=problem.lam,
@@ -69,7 +68,7 @@ class Path:
         self.tasks = ir.TaskBatch(
             problem.support_x, problem.support_y, problem.query_x, problem.query_y
         )
-        with replaced(*writing):
+        with replaced(*self.programs.writing()):
             self.step()
 
     def step(self) -> np.ndarray:
@@ -89,8 +88,7 @@ class Path:
         with replaced(*around(clock), *self.changes(clock)):
             self.step()
         parts, whole = clock.seconds(cost), 1e-9 * clock.whole
-        inside = self.programs.seconds(cost_of_call) if self.programs else {}
-        for label, seconds in inside.items():
+        for label, seconds in self.programs.seconds(cost_of_call).items():
             parts[label] = parts.get(label, 0.0) + seconds
         self.watches.append(Watch(parts, whole, whole - sum(parts.values())))
 

@@ -42,7 +42,7 @@ def changes(clock: Clock, net: Network) -> list:
     def labelled(kind: str) -> Callable[..., Label]:
         return lambda layer, *_: Label(blocks[id(layer)], kind)
 
-    found = [
+    found: list = [
         (
             kind_of_layer,
             name,

@@ -39,7 +39,7 @@ def panel(place, axis: Axis, rows: list[Row], quantity: str) -> None:
         if own:
             colour, marker = LOOKS[who]
             x = [axis.place(row.point) for row in own]
-            y = [factor * row.median(quantity) for row in own]
+            y = [factor * (row.median(quantity) or 0) for row in own]
             place.plot(x, y, color=colour, marker=marker, label=LABELS[who], ms=4)
             if who != OURS:
                 beyond(place, own, quantity)
