@@ -3,7 +3,7 @@
 A chain is z = f_m(… f_2(f_1(x))).  The sweeps forward and jvp run from the first layer
 to the last; vjp and vjp_dot from the last to the first.  What each sweep saved, the
 next ones use: after one forward and one vjp, any number of directions φ̇ costs one jvp
-and one vjp_dot each (``objective.Linearization``).
+and one vjp_dot each (``linearization.Linearization``).
 """
 
 from collections.abc import Mapping

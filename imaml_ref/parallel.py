@@ -81,15 +81,21 @@ def cores_at_hand() -> int:
     return os.cpu_count() or 1
 
 
-def chunk_size(num_parameters: int) -> int:
+def chunk_size(num_parameters: int, input_bytes: int = 0) -> int:
     """Return how many tasks a worker takes at a time.
 
     Two tasks of the Omniglot net (P = 113,221) lie near a core's own cache, and their
     calls are long beside their starting.  Threads take four: between shorter calls they
-    wait for the interpreter.
+    wait for the interpreter.  Activations take hundreds of times the memory of the
+    inputs, so tasks with many or large images come in smaller chunks.
+
+    Args:
+        num_parameters: P.
+        input_bytes: Size of a task's support inputs.
     """
     shared = num_processes() == 1 and num_threads() > 1
-    return max(1, (500_000 if shared else 250_000) // max(num_parameters, 1))
+    by_parameters = (500_000 if shared else 250_000) // max(num_parameters, 1)
+    return max(1, min(by_parameters, 200_000 // max(input_bytes, 1)))
 
 
 def map_in_order(

@@ -89,7 +89,10 @@ def chunks(tasks: Tasks, theta: Array, phi=None):
     start = 0
     for batch in batches(tasks):
         share = max(1, -(-len(batch) // num_workers()))  # work for all of them
-        size = min(chunk_size(len(theta)), share) if on_host else len(batch)
+        input_bytes = batch.support_x.nbytes // max(len(batch), 1)
+        size = (
+            min(chunk_size(len(theta), input_bytes), share) if on_host else len(batch)
+        )
         for chunk in batch.chunks(size):
             stop = start + len(chunk)
             part = None if callable(phi) or phi is None else phi[start:stop]

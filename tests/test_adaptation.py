@@ -29,7 +29,7 @@ def test_it_solves_the_inner_problem(per_parameter):
 @pytest.mark.parametrize("threads", [1, 2])
 def test_it_is_solve_in_any_chunks_and_threads(size, threads, monkeypatch):
     problem = curved()
-    monkeypatch.setattr(task_mean, "chunk_size", lambda _: size)
+    monkeypatch.setattr(task_mean, "chunk_size", lambda *_: size)
     ir.set_num_threads(threads)
     try:
         phi = adapt(problem, lam=problem.lam, inner=problem.descent(6))
@@ -87,7 +87,7 @@ def test_a_lam_that_is_not_positive_is_refused(lam):
 
 
 def test_divergence_names_the_task_of_all(monkeypatch):
-    monkeypatch.setattr(task_mean, "chunk_size", lambda _: 2)
+    monkeypatch.setattr(task_mean, "chunk_size", lambda *_: 2)
     problem = quadratic()
     A = 0.1 * problem.tasks.support_x
     A[3] *= 1000

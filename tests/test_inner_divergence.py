@@ -30,7 +30,7 @@ def test_growth_is_divergence(inner):
 
 def test_divergence_names_the_first_step_and_the_task(monkeypatch):
     """Only task 2 is steep; ‖∇G‖ grows by the same factor from step to step."""
-    monkeypatch.setattr(task_mean, "chunk_size", lambda _: 2)
+    monkeypatch.setattr(task_mean, "chunk_size", lambda *_: 2)
     problem = quadratic(size=3)
     A = np.tile(np.eye(3), (4, 1, 1))
     A[2] *= 21  # α (A + λ) = 21.75/4: ‖∇G‖ grows by 4.4375 a step, 4.4375⁵ > 1000

@@ -71,7 +71,7 @@ def test_other_inner_loops_are_flat_too(problem, inner):
 
 def test_memory_is_that_of_a_chunk_not_of_all_tasks(problem, monkeypatch):
     """Sixteen tasks in chunks of two need little more than four."""
-    monkeypatch.setattr(task_mean, "chunk_size", lambda _: 2)
+    monkeypatch.setattr(task_mean, "chunk_size", lambda *_: 2)
 
     def gradient(times):
         batches = [problem.tasks] * times

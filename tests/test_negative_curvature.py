@@ -53,7 +53,7 @@ REFUSING = ir.CG(maxiter=6, on_negative_curvature="refuse")
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("size", [1, 2, 3, 5])
 def test_refuse_names_the_first_such_task_of_all(threads, size, monkeypatch):
-    monkeypatch.setattr(task_mean, "chunk_size", lambda _: size)
+    monkeypatch.setattr(task_mean, "chunk_size", lambda *_: size)
     problem = saddles(lowest=(1, 1, 1, -2.5, -3.5))
     ir.set_num_threads(threads)
     try:

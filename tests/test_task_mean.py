@@ -60,7 +60,7 @@ def test_chunks_and_threads_do_not_change_a_bit(name, gradient, monkeypatch):
     for threads in (1, 2, 3):
         ir.set_num_threads(threads)
         for size in (1, 2, 5, 7):
-            monkeypatch.setattr(task_mean, "chunk_size", lambda _, s=size: s)
+            monkeypatch.setattr(task_mean, "chunk_size", lambda *_, s=size: s)
             assert_same_bits(gradient(problem, problem.tasks), want)
 
 
@@ -71,7 +71,7 @@ def test_chunks_do_not_change_a_bit_of_the_omniglot_net_in_float32(monkeypatch):
     found = []
     for size, threads in ((1, 1), (2, 2), (3, 1)):
         ir.set_num_threads(threads)
-        monkeypatch.setattr(task_mean, "chunk_size", lambda _, s=size: s)
+        monkeypatch.setattr(task_mean, "chunk_size", lambda *_, s=size: s)
         found.append(ALGORITHMS["implicit"](problem, problem.tasks))
     assert_same_bits(found[1], found[0])
     assert_same_bits(found[2], found[0])
@@ -84,7 +84,7 @@ def test_chunks_do_not_change_a_bit_of_the_omniglot_net_in_float32(monkeypatch):
 def test_every_thread_has_work_in_chunks_that_are_not_too_large(
     threads, size, want, monkeypatch
 ):
-    monkeypatch.setattr(task_mean, "chunk_size", lambda _: size)
+    monkeypatch.setattr(task_mean, "chunk_size", lambda *_: size)
     ir.set_num_threads(threads)
     problem = seven_tasks(curved())
     dealt = list(task_mean.chunks(problem.tasks, problem.theta))
@@ -132,7 +132,7 @@ def test_a_list_of_batches_counts_each_task_once(gradient, per_parameter):
 
 
 def test_phi_found_elsewhere_is_dealt_out_to_a_list_of_batches(monkeypatch):
-    monkeypatch.setattr(task_mean, "chunk_size", lambda _: 2)
+    monkeypatch.setattr(task_mean, "chunk_size", lambda *_: 2)
     problem = ridge()
     batches = [
         make_tasks(problem.loss.net, problem.loss.loss, num_tasks=t, support=n, seed=s)

@@ -13,9 +13,10 @@ import numpy
 
 from ..checks import complex_step
 from ..layers import Layer
+from ..linearization import Linearization
 from ..losses import Loss, SoftmaxCrossEntropy, SquaredError
 from ..network import Network
-from ..objective import Linearization, TaskLoss
+from ..objective import TaskLoss
 from ..optimizers import SGD, Adam
 from .case import Case
 

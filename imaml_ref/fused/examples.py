@@ -13,6 +13,7 @@ from ..losses import SoftmaxCrossEntropy
 from ..network import Network
 from ..parallel import num_processes
 from ..processes import worker
+from .step import Step
 from .sweeps import Sweeps
 
 SPARE = 8  # sets of arrays that wait for the next examples of their size, at most
@@ -132,7 +133,7 @@ class FusedExamples:
 
         Args:
             phi: Where to start, (T, P), which ``fits``.
-            theta: θ, (P,).
+            theta: θ, (P,), or one for each task, (T, P).
             lam: λ, a real number or (P,).
             step_size: α.
             num_steps: K.
@@ -141,12 +142,17 @@ class FusedExamples:
             sweeps, norms = self.sweeps, []
             sweeps.linearized = None
             numpy.copyto(sweeps.phi, phi)
-            step = Step(sweeps, theta, lam, step_size)
+            step = Step(sweeps.phi, sweeps.phi_bar, theta, lam, step_size)
             for _ in range(num_steps):
                 self.sweep_forward()
                 sweeps.last_vjp.run()
                 norms.append(step())
             return sweeps.phi.copy(), norms
+
+    def value(self, phi: Array) -> Array:
+        """Return L (T,) alone, for one forward sweep; φ ``fits``."""
+        with self.sweeps.lock:
+            return self.visit(phi)[1]
 
     def fits(self, phi: Array) -> bool:
         """Whether the sweeps take φ or v; else the plain path does, or says why not."""
@@ -166,37 +172,6 @@ class FusedExamples:
         value, saved = loss.forward(outputs, self._targets)
         sweeps.z_bar[...] = loss.grad(saved)
         return outputs, value, saved
-
-
-class Step:
-    """One step of gradient descent, in the place of φ, task by task.
-
-    A task's vectors fit into a core's own cache, those of several may not.
-
-    Args:
-        sweeps: Where φ and ∇L are.
-        theta: θ, (P,).
-        lam: λ, a number or (P,).
-        step_size: α.
-    """
-
-    def __init__(self, sweeps: Sweeps, theta: Array, lam, step_size: float):
-        self.theta, self.lam, self.step_size = theta, lam, step_size
-        self.tasks = list(zip(sweeps.phi, sweeps.phi_bar, strict=True))
-        self.away = numpy.empty_like(theta)
-
-    def __call__(self) -> Array:
-        """Write φ − α (∇L + Λ (φ − θ)); return the norms of the bracket, (T,)."""
-        squares = numpy.empty(len(self.tasks), self.theta.dtype)
-        for t, (phi, grad) in enumerate(self.tasks):
-            numpy.subtract(phi, self.theta, self.away)
-            numpy.multiply(self.away, self.lam, self.away)
-            # Not in the place of ∇L, where what is always zero is never written again.
-            step = numpy.add(grad, self.away, self.away)
-            squares[t] = step @ step
-            numpy.multiply(step, self.step_size, step)
-            numpy.subtract(phi, step, phi)
-        return numpy.sqrt(squares)
 
 
 class FusedLinearization(Linearization):
