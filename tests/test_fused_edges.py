@@ -216,7 +216,8 @@ OWN = {
 @pytest.mark.parametrize("kind", OWN)
 def test_what_a_user_wrote_keeps_its_meaning(kind):
     at = point(loss_of(NET))
-    at = Point(OWN[kind], at.phi, at.x, at.y, at.v)
+    loss = type(OWN[kind])(OWN[kind].net, OWN[kind].loss)
+    at = Point(loss, at.phi, at.x, at.y, at.v)
     objective = ProximalObjective(at.loss, at.phi[0], at.x, at.y, 0.5)
     got, want = values(at.linearize(), at.v), values(at.plain(), at.v)
     for what, array in want.items():
