@@ -20,6 +20,7 @@ STUBS = {
     "raising": "raise ValueError('the reason\\nmore of it')",
     "slow": "return right._replace(task_grads=lambda: time.sleep(60))",
     "hungry": "return right._replace(task_grads=lambda: hold(np.ones(10**9 // 8)))",
+    "rounding": "return right._replace(task_grads=lambda: off(right, problem))",
     "known": "return right._replace(step=lambda: (np.ones(10**7), right.step())[1])",
 }
 STUB = """
@@ -29,6 +30,11 @@ from peers import imaml_reference
 
 def hold(array):
     time.sleep(60)
+
+def off(right, problem):
+    # In float32 half of the tasks jump, in float64 none.
+    single = problem.theta.dtype == np.float32
+    return right.task_grads() * np.array([[1], [1 + 0.01 * single]])
 
 def build(problem):
     print('this is no answer')
@@ -69,6 +75,10 @@ def row(name, seconds, **known):
     from peers.contest import Row
 
     return Row(name, seconds=seconds, **known)
+
+
+def imaml_ref_row():
+    return {"imaml_ref": row("imaml_ref", [1.0], digits=[6.0])}
 
 
 def test_useful_operations_are_those_counted_by_hand(bench):
@@ -116,11 +126,21 @@ def test_contenders_that_go_wrong_become_rows_with_reasons(contest):
     assert "other meta-gradients: 0.0 digits" in rows["doubled"].void
     assert "not the mean" in rows["another"].void
     assert len(rows["doubled"].seconds) == 2
+    assert not rows["doubled"].digits_in_float64
     assert rows["dying"].reason == "died: SIGKILL; this is no answer"
     assert rows["raising"].reason == "ValueError: the reason"
     assert rows["slow"].reason == "no answer within 8 s"
     assert rows["hungry"].reason == "needs more than 0.8 GB"
     assert not any(rows[name].seconds for name in names[3:])
+
+
+def test_where_rounding_decides_in_float32_float64_is_asked(contest, bench):
+    rows = contest(["rounding"], "--rounds", "1")
+    assert rows["rounding"].reason is None
+    assert min(rows["rounding"].digits) < 2.5
+    assert min(rows["rounding"].digits_in_float64) > 14
+    assert rows["rounding"].counts
+    assert "float64: 17.0" in bench.table(rows | imaml_ref_row(), 1.0, "float32")
 
 
 def test_memory_beyond_the_data_is_what_a_step_holds(contest):

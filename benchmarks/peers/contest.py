@@ -15,7 +15,7 @@ import numpy as np
 from .child import Child, Failed, worker
 from .problem import write
 from .registry import PEERS, REFERENCE, SGEMM
-from .verdict import digits, fault
+from .verdict import digits, fault, may_be_rounding
 from .workloads import draw
 
 SETTLE_SECONDS = 0.1  # until the threads of the one before are surely asleep
@@ -30,6 +30,7 @@ class Row:
         reason: Why there are no times; None if there are.
         void: Why no ratio is computed; None if the meta-gradients agree.
         digits: Of each task's meta-gradient against ``imaml_ref`` in float64.
+        digits_in_float64: Likewise, of the same program in float64, if it was asked.
         peak: Most bytes during a meta-step, beyond data, libraries and compiled code;
             None if not known.
         seconds: Of each round.
@@ -39,6 +40,7 @@ class Row:
     reason: str | None = None
     void: str | None = None
     digits: list[float] = field(default_factory=list)
+    digits_in_float64: list[float] = field(default_factory=list)
     peak: int | None = None
     seconds: list[float] = field(default_factory=list)
 
@@ -145,6 +147,10 @@ def prepare(row: Row, children, file: Path, args, reference, folder: Path) -> No
             found = ask_gradients(child, folder / f"{row.name}.npz")
             row.digits = digits(found["tasks"], reference).tolist()
             row.void = fault(found, row.digits, args.dtype)
+            if row.void and may_be_rounding(row.digits, args.dtype):
+                found = gradients(row.name, file, args, folder)
+                row.digits_in_float64 = digits(found["tasks"], reference).tolist()
+                row.void = fault(found, row.digits_in_float64, "float64")
     except Failed as failure:
         give_up(row, children, failure)
 

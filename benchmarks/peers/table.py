@@ -69,6 +69,8 @@ def line(row: Row, found: dict, least: float) -> str:
         share = np.mean(np.asarray(row.digits) >= least)
         cells.append(f"{np.median(row.digits):.1f}, {share:.0%}")
     ending = f"  void: {row.void}" if row.void else ""
+    if row.digits_in_float64:
+        ending = f"  float64: {np.median(row.digits_in_float64):.1f}" + ending
     return f"{row.label:38}" + "".join(f"{cell:>12}" for cell in cells) + ending
 
 
