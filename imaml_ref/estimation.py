@@ -6,6 +6,7 @@ the way.  The sweep at φ that gives ‖∇G‖ is the linearisation that the so
 
 from collections.abc import Iterable, Iterator
 from contextlib import closing
+from dataclasses import replace
 
 import numpy
 
@@ -44,7 +45,9 @@ def estimate_gradient(
         )
         with counting_from(first):
             at = phi(objective, theta) if callable(phi) else found
-            return chunk_at(objective, at, chunk, estimator)
+            result = chunk_at(objective, at, chunk, estimator)
+        # What nobody keeps need not travel from process to process.
+        return result if "phi" in keep else replace(result, phi=None)
 
     with closing(map_in_order(on_chunk, chunks(tasks, theta, phi))) as results:
         return gather(approved(results, estimator, lam), theta, keep)

@@ -46,14 +46,14 @@ class Chunk:
     Args:
         grads: g_t, (T, P).
         lam_grads: dQ_t/dλ, (T,) or (T, P); None where there is none.
-        phi: (T, P).
+        phi: (T, P), or None where nobody keeps it.
         diagnostics: Per task.
         info: What the solver says, or None without one.
     """
 
     grads: Array
     lam_grads: Array | None
-    phi: Array
+    phi: Array | None
     diagnostics: Diagnostics
     info: Any = None
 
