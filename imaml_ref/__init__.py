@@ -9,6 +9,7 @@ from .adaptation import adapt
 from .data.tasks import TaskBatch
 from .estimators import NotPositiveDefinite
 from .evaluation import evaluate
+from .fused import plain_path
 from .implicit import implicit_gradient, implicit_gradient_at
 from .inner import LBFGS, GradientDescent, InnerDivergence, Momentum, NewtonCG
 from .inner import Adam as InnerAdam
@@ -66,6 +67,7 @@ __all__ = [
     "layers",
     "load_run",
     "meta_train",
+    "plain_path",
     "set_num_processes",
     "set_num_threads",
     "unrolled_gradient",

@@ -45,6 +45,7 @@ from ..layers.base import Params
 from .products import stripes_product
 from .program import Program
 from .rows import Rows, wide
+from .views import column, matrix, transposed
 from .windows import Frame, Gathered, Margin, Windows
 
 
@@ -248,18 +249,3 @@ class ConvBlock:
         for row, array in ((self.a_dot, y_bar), (of_c, c), (of_Z_dot, Z_dot)):
             do(add, total, do(multiply, array, wide(row), t), total)
         return do(add, total, wide(shift), total)
-
-
-def matrix(kernel: Array) -> Array:
-    """View a kernel (T, kh, kw, C_in, C_out) as W, (T, kh·kw·C_in, C_out)."""
-    return kernel.reshape(len(kernel), -1, kernel.shape[-1])
-
-
-def transposed(a: Array) -> Array:
-    """View (T, R, K) as (T, K, R)."""
-    return a.swapaxes(1, 2)
-
-
-def column(p: Array) -> Array:
-    """Line a parameter (T, C) up with (T, g, C)."""
-    return p[:, None]

@@ -42,10 +42,10 @@ from ..backend import Array
 from ..layers import BatchNorm2d, Conv2d
 from ..layers.base import Params
 from ..ops import patches
-from .conv_block import column, matrix, transposed
 from .memory import zeros
 from .products import gram_product, rows_product
 from .program import Program
+from .views import column, matrix, transposed
 from .windows import Frame, Gathered, Margin, Windows
 
 

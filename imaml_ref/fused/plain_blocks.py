@@ -10,8 +10,8 @@ from numpy import add, copyto, matmul
 from ..backend import Array
 from ..layers.base import Layer, Params
 from ..network import assign
-from .conv_block import column, transposed
 from .program import Program
+from .views import column, transposed
 from .windows import NO_FRAME, Frame, Margin
 
 
