@@ -229,20 +229,14 @@ class ConvBlock:
         of_c, of_Z_dot, shift = (rows.row(program) for _ in range(3))
 
         def factors():
-            rho, rho_dot, a, a_dot, mu = (
-                self.rho,
-                self.rho_dot,
-                self.a,
-                self.a_dot,
-                self.mu,
-            )
-            q_dot = c_y + Z_y - mu * e
+            rho, a, rho_dot, a_dot = self.rho, self.a, self.rho_dot, self.a_dot
+            q_dot = c_y + Z_y - self.mu * e
             k_dot = 2 * rho * rho_dot * q + rho * rho * q_dot
             p_bar_dot["gamma"][...] = rows.count * (rho_dot * q + rho * q_dot)[:, 0]
             p_bar_dot["beta"][...] = rows.count * e_dot[:, 0]
             of_c[...] = -(a_dot * k + a * k_dot)
             of_Z_dot[...] = -a * k
-            shift[...] = a * k * mu - a_dot * e - a * e_dot
+            shift[...] = a * k * self.mu - a_dot * e - a * e_dot
 
         do(factors)
         total = do(multiply, y_bar_dot, wide(self.a), rows.array(program))

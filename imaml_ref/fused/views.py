@@ -1,4 +1,4 @@
-"""Views that line arrays up: a kernel as a matrix, a transpose, a parameter as a row."""
+"""Views that line arrays up: kernels as matrices, transposes, parameters as rows."""
 
 from ..backend import Array
 
