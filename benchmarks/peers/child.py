@@ -104,7 +104,8 @@ def worker(peer, file, args, dtype, checkout=None) -> Child:
         dtype: In which it computes.
         checkout: Folder that its library is imported from.
     """
-    command = [sys.executable, "-m", "peers.worker", peer.module, str(file)]
+    # -P: what lies in the folder where the parent was started is not imported.
+    command = [sys.executable, "-P", "-m", "peers.worker", peer.module, str(file)]
     command += ["--options", json.dumps(peer.options)]
     command += ["--threads", str(args.threads), "--dtype", dtype]
     known = os.environ.get("PYTHONPATH")
