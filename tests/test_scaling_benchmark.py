@@ -104,3 +104,25 @@ def test_a_point_that_is_likely_too_big_is_not_started(load, monkeypatch):
     measure.add_round(big, [*small, big], args)
     assert big.reason == "would need about 6.4 GB"
     assert big.rounds == []
+
+
+class Child:
+    """A child that answers at once."""
+
+    def __init__(self, *args):
+        pass
+
+    def answer(self):
+        return {"found": {"seconds": 1.0, "peak": 1, "error": 0.5}}
+
+    def close(self):
+        pass
+
+
+def test_another_gradient_has_no_time(load, monkeypatch):
+    measure, fits = load("scale.measure"), load("scale.fits")
+    monkeypatch.setattr(measure, "Child", Child)
+    row = fits.Row(load("scale.grid").Point("torch"))
+    measure.add_round(row, [row], load("scaling").arguments([]))
+    assert row.reason == "another gradient than imaml_ref's: 5.0e-01 away"
+    assert row.median("seconds") is None

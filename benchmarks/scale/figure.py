@@ -25,7 +25,8 @@ def figure(axes: dict[str, Axis], rows: dict[str, list[Row]], title: str):
         place.set_ylabel(label)
     handles, labels = places[0, 0].get_legend_handles_labels()
     if len(labels) > 1:
-        drawn.legend(handles, labels, loc="outside lower left", ncols=5, frameon=False)
+        place = {"loc": "outside lower left", "frameon": False}
+        drawn.legend(handles, labels, **place, ncols=min(5, 2 * len(axes)))
     return drawn
 
 

@@ -7,6 +7,8 @@ from peers.child import BENCHMARKS, Child, Failed, threads_of
 from .fits import Row, line
 from .grid import Axis, Point
 
+MOST_ERROR = 0.01  # relative: in float32 a ReLU may change its side on the way
+
 
 def measure(axes: dict[str, Axis], args, tell) -> dict[str, list[Row]]:
     """Return the rows of each axis.
@@ -64,6 +66,9 @@ def ask(point: Point, args) -> dict:
     variables = threads_of(point.threads) | paths
     child = Child(command, variables, args.limit, args.memory)
     try:
-        return child.answer()["found"]
+        found = child.answer()["found"]
     finally:
         child.close()
+    if found.get("error", 0) > MOST_ERROR:
+        raise Failed(f"another gradient than imaml_ref's: {found['error']:.1e} away")
+    return found
