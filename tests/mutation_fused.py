@@ -23,6 +23,7 @@ from types import CodeType
 
 import numpy as np
 import pytest
+import test_fused_arrays
 import test_fused_descent
 import test_fused_edges as edges
 import test_fused_products
@@ -137,6 +138,8 @@ def tests() -> Iterator[partial]:
         ["rows_product", "gram_product", "stripes_product"], [patched(products[0])]
     )
     yield from on_each(COVERED, [patched(products[1])])
+    takes = [every(test_fused_arrays, "made", *more) for more in ((), ("monkeypatch",))]
+    yield from on_each([None], map(with_made, [*takes[0][1:], *takes[1]]))
     yield from on_each(edges.OWN, [edges.test_what_a_user_wrote_keeps_its_meaning])
     yield from on_each(sweeps.UNCOVERED, every(sweeps, "other"))
     alone = test_fused_tasks.test_a_task_has_the_same_bits_alone_and_among_others
@@ -148,6 +151,18 @@ def on_each(cases, functions) -> Iterator[partial]:
     for case in cases:
         for function in functions:
             yield partial(function, case)
+
+
+def with_made(function):
+    """Return a test with the list of arrays made."""
+
+    def test(_):
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            made = test_fused_arrays.counted(monkeypatch)
+            also = function.__code__.co_argcount > 1
+            function(made, *([monkeypatch] if also else []))
+
+    return wraps(function)(test)
 
 
 def patched(function):

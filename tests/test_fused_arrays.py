@@ -28,7 +28,11 @@ pytestmark = needs_fused
 
 @pytest.fixture
 def made(monkeypatch):
-    """A list of weak references to all Sweeps made."""
+    return counted(monkeypatch)
+
+
+def counted(monkeypatch):
+    """Return a list that will hold weak references to all Sweeps made."""
     found = []
 
     class Counted(sweeps.Sweeps):
@@ -70,6 +74,29 @@ def test_arrays_of_another_size_are_kept_and_found(made):
     assert len(made) == 3
     point(at.loss, 2, 2).astype(np.float32).linearize()
     assert len(made) == 4
+
+
+def test_processes_to_come_find_arrays_like_those_of_this_one(made, monkeypatch):
+    """What a fork would have to make, every time anew, is there before it."""
+    monkeypatch.setattr(examples, "num_processes", lambda: 3)
+    at = named("two-blocks-flat")
+    other = point(at.loss, 1, 2)
+    held = [at.linearize(), at.linearize(), other.linearize()]
+    assert len(made) == 3
+    held[0].hvp(at.v)
+    del held
+    spare = at.loss._fused.spare
+    for worker in (1, 2):
+        assert sizes_of(spare(worker)) == sizes_of(spare(0))
+        assert not set(map(id, spare(worker))) & set(map(id, spare(0)))
+        for name in ("_vjp", "jvp", "vjp_dot"):
+            assert any(name in vars(s) for s in spare(worker)), name
+    at.linearize()
+    assert len(made) == 9
+
+
+def sizes_of(spare):
+    return sorted(str(s.size) for s in spare)
 
 
 def test_arrays_in_use_are_not_lent_twice(made):

@@ -58,13 +58,14 @@ class FusedNetwork:
 
     def furnish(self, sweeps: Sweeps) -> None:
         """Have as many of a size for each worker process to come as for this one."""
-        own = sum(s.size == sweeps.size for s in self.spare(0))
+        # Lists: other threads take and give back meanwhile.
+        own = sum(s.size == sweeps.size for s in list(self.spare(0)))
         for k in range(1, num_processes()):
-            alike = [s for s in self.spare(k) if s.size == sweeps.size]
+            alike = [s for s in list(self.spare(k)) if s.size == sweeps.size]
             alike += [Sweeps(self.net, *sweeps.size) for _ in range(own - len(alike))]
             for other in alike:
                 other.write_like(sweeps)
-            others = [s for s in self.spare(k) if s.size != sweeps.size]
+            others = [s for s in list(self.spare(k)) if s.size != sweeps.size]
             self._spare[k] = deque([*others, *alike], maxlen=SPARE)
 
     def fits(self, theta: Array, x: Array) -> bool:
