@@ -192,8 +192,9 @@ class OnDevice:
 
 def test_arrays_that_are_not_numpys_take_the_plain_path():
     at = named("omniglot_cnn")
-    found = at.loss.on(OnDevice(at.phi[0]), OnDevice(at.x), OnDevice(at.y))
-    assert type(found) is Examples
+    theta, x, y = (OnDevice(a) for a in (at.phi[0], at.x, at.y))
+    for one, other in ((theta, x), (theta, at.x), (at.phi[0], x)):
+        assert type(at.loss.on(one, other, y)) is Examples
 
 
 def test_the_plain_path_is_asked_for_and_left_again():
