@@ -25,7 +25,7 @@ SWEEPS = ("forward", "last_vjp", "vjp", "jvp", "vjp_dot")
 
 @pytest.fixture(autouse=True)
 def _one_thread_and_chunks_of_two(monkeypatch):
-    monkeypatch.setattr(task_mean, "chunk_size", lambda _: CHUNK)
+    monkeypatch.setattr(task_mean, "chunk_size", lambda *_: CHUNK)
     ir.set_num_threads(1)
     yield
     ir.set_num_threads(None)

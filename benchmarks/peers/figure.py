@@ -5,7 +5,7 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from imaml_ref.report import BLUE, GREEN, ORANGE, RED, panels
 
 from .contest import Row
-from .registry import PEERS, REFERENCE, SGEMM
+from .registry import OURS, PEERS, SGEMM
 from .table import rate_of_sgemm
 
 GREY = "0.75"
@@ -66,7 +66,7 @@ def colour(row: Row) -> str:
     """Return the colour of a row's family; grey is void."""
     if row.void:
         return GREY
-    if row.name == REFERENCE:
+    if PEERS[row.name].group == OURS:
         return BLUE
     if PEERS[row.name].checkout == "released":
         return RED

@@ -8,9 +8,15 @@ import imaml_ref as ir
 from .problem import Contender, Problem
 
 
-def build(problem: Problem) -> Contender:
-    """Return the contender."""
+def build(problem: Problem, forks: bool = False) -> Contender:
+    """Return the contender.
+
+    Args:
+        problem: What to solve.
+        forks: Whether processes work on the tasks, in place of threads.
+    """
     ir.set_num_threads(problem.threads)
+    ir.set_num_processes(problem.threads if forks else 1)
     net = ir.architectures.omniglot_cnn(problem.ways)
     loss = ir.TaskLoss(net, ir.SoftmaxCrossEntropy())
     tasks = ir.TaskBatch(

@@ -30,11 +30,18 @@ class Peer:
 
 
 TORCH, JAX, EXPERT, RELEASED = "PyTorch", "JAX", "JAX expert", "released code"
-REFERENCE, SGEMM = "imaml_ref", "sgemm"
+REFERENCE, SGEMM, OURS = "imaml_ref", "sgemm", "imaml_ref"
 SINGLE = {"XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false"}
 
 PEERS = {
-    REFERENCE: Peer("imaml_ref", "peers.imaml_reference"),
+    REFERENCE: Peer("imaml_ref", "peers.imaml_reference", group=OURS),
+    "imaml_ref_forks": Peer(
+        "imaml_ref, a process per core",
+        "peers.imaml_reference",
+        options={"forks": True},
+        group=OURS,
+        least_threads=2,
+    ),
     "jax_sharded": Peer(
         "JAX expert, a device per core",
         "peers.jax_expert",

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .contest import Row
-from .registry import EXPERT, PEERS, REFERENCE, RELEASED, SGEMM, TORCH
+from .registry import EXPERT, OURS, PEERS, REFERENCE, RELEASED, SGEMM, TORCH
 from .sgemm import GIGAFLOP
 from .verdict import REQUIRED
 
@@ -82,21 +82,28 @@ def best(rows: dict[str, Row], group: str) -> Row | None:
 
 def summary(rows: dict[str, Row], gigaflop: float) -> dict[str, float]:
     """Return ratios of imaml_ref to the fastest of each group, by what they are."""
-    ours, found = rows[REFERENCE], {}
-    if not ours.counts:
-        return found
+    found = {}
+    for ours in rows.values():
+        if PEERS[ours.name].group == OURS and ours.counts:
+            found |= ratios(ours, rows, gigaflop)
+    return found
+
+
+def ratios(ours: Row, rows: dict[str, Row], gigaflop: float) -> dict[str, float]:
+    """Return the ratios of one row of imaml_ref."""
+    found = {}
     for group in (EXPERT, TORCH, RELEASED):
         peer = best(rows, group)
         if peer is None:
             continue
-        found[f"time, imaml_ref / {named(group, peer)}"] = ours.median / peer.median
+        over = f"{ours.label} / {named(group, peer)}"
+        found[f"time, {over}"] = ours.median / peer.median
         if ours.peak is not None and peer.peak:
-            found[f"peak memory, imaml_ref / {named(group, peer)}"] = (
-                ours.peak / peer.peak
-            )
+            found[f"peak memory, {over}"] = ours.peak / peer.peak
     sgemm = rate_of_sgemm(rows)
     if sgemm:
-        found["share of the sgemm rate"] = gigaflop / ours.median / sgemm
+        share = gigaflop / ours.median / sgemm
+        found[f"share of the sgemm rate, {ours.label}"] = share
     return found
 
 

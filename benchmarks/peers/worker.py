@@ -66,10 +66,11 @@ class Session:
         clean()
         pids = memory.family(os.getpid())
         known = all([memory.reset_peak(pid) for pid in pids])
-        self.contender.step()
+        with memory.Forks(pids) as forks:
+            self.contender.step()
         most = memory.total(memory.peak, pids)
         known = known and most is not None and self.baseline is not None
-        return {"bytes": most - self.baseline if known else None}
+        return {"bytes": most + forks.most - self.baseline if known else None}
 
 
 def clean() -> None:
