@@ -151,6 +151,7 @@ def test_memory_beyond_the_data_is_what_a_step_holds(contest):
         pytest.skip("the system does not tell the memory of processes")
     rows = contest(["imaml_ref", "known"])
     assert rows["known"].void is None
+    assert rows["imaml_ref"].peak < 6e7  # NumPy alone holds more
     extra = rows["known"].peak - rows["imaml_ref"].peak
     assert_allclose(extra, 8e7, rtol=0.3)
 
