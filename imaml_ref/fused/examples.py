@@ -231,7 +231,6 @@ class FusedLinearization(Linearization):
         with sweeps.lock:
             if sweeps.linearized is not self._token:
                 self._visit()
-                self._sweep_back()  # jvp takes from it where the ReLUs are open
             self._has_bars = False
             sweeps.z_bar[...] = self._curvature_of_loss(v)
             sweeps.vjp.run()
