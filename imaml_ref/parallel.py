@@ -17,7 +17,7 @@ from itertools import islice
 from operator import index
 from typing import TypeVar
 
-from .processes import can_fork, map_forked
+from .processes import can_fork, map_forked, worker
 
 # malloc.h of glibc; an mmap threshold above 32 MiB is refused.
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
@@ -107,7 +107,7 @@ def map_in_order(
     """
     keep_freed_memory()
     with one_blas_thread():
-        if num_processes() > 1:
+        if num_processes() > 1 and worker() == 0:
             yield from map_forked(f, list(items), num_processes())
             return
         workers = num_threads()

@@ -9,6 +9,7 @@ elsewhere, such as a list that it appends to, this process does not see.
 import multiprocessing
 import pickle
 import signal
+import warnings
 from collections.abc import Callable, Generator, Sequence
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
@@ -68,7 +69,11 @@ class Child:
         self._process = context.Process(
             target=work, args=(f, items, number, sending), daemon=True
         )
-        self._process.start()
+        with warnings.catch_warnings():
+            # Python warns of locks that other threads may hold.  A fork waits for none:
+            # it computes with NumPy, whose BLAS starts again by itself.
+            warnings.filterwarnings("ignore", "This process .* is multi-threaded")
+            self._process.start()
         sending.close()
 
     def receive(self) -> Any:

@@ -25,8 +25,11 @@ TRAIN = (
 QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
 
-def start(out, *, threads=1):
-    command = [sys.executable, *TRAIN, "--out", str(out), "--threads", str(threads)]
+WORKERS = ("--threads 1", "--threads 2", "--processes 2")
+
+
+def start(out, workers=WORKERS[0]):
+    command = [sys.executable, *TRAIN, "--out", str(out), *workers.split()]
     return subprocess.Popen(command, **QUIET)
 
 
@@ -70,10 +73,10 @@ def undisturbed(tmp_path_factory):
     return out
 
 
-def stop_after_a_step(out, signum, *, threads, delay):
+def stop_after_a_step(out, signum, workers, *, delay):
     """Start or resume; some time after the first new checkpoint, send a signal."""
     before = written(out)
-    with start(out, threads=threads) as process:
+    with start(out, workers) as process:
         while written(out) == before:
             assert process.poll() is None, "finished before it could be stopped"
             time.sleep(0.002)
@@ -132,19 +135,19 @@ def test_killed_at_ten_moments(undisturbed, tmp_path):
     statuses.append(die_while_writing(out, "fsync", "before", 17))
     for kill in range(6):
         delay = rng.uniform(0, 0.03)
-        statuses.append(
-            stop_after_a_step(out, signal.SIGKILL, threads=1 + kill % 2, delay=delay)
-        )
+        workers = WORKERS[kill % 3]
+        statuses.append(stop_after_a_step(out, signal.SIGKILL, workers, delay=delay))
     assert statuses == [-signal.SIGKILL] * 10
     finish(out)
     assert not any(".part" in p.name for p in out.iterdir())
     assert_same_run(out, undisturbed)
 
 
-def test_stopped_by_signals(undisturbed, tmp_path):
+@pytest.mark.parametrize("workers", WORKERS[1:])
+def test_stopped_by_signals(workers, undisturbed, tmp_path):
     out = tmp_path / "run"
     for signum, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
-        assert stop_after_a_step(out, signum, threads=2, delay=0.02) == status
+        assert stop_after_a_step(out, signum, workers, delay=0.02) == status
         assert len(rows_of(out)) == state_of(out)["step"] < STEPS
     finish(out)
     assert_same_run(out, undisturbed)

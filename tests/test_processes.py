@@ -178,6 +178,18 @@ def test_a_system_that_cannot_fork_says_so(monkeypatch):
         ir.set_num_processes(2)
 
 
+def test_a_map_within_a_fork_does_not_fork():
+    ir.set_num_processes(2)
+    ir.set_num_threads(1)
+
+    def inner(_):
+        return list(map_in_order(lambda i: os.getpid(), [0, 1]))
+
+    (first, second), (third, fourth) = map_in_order(inner, [0, 1])
+    assert first == os.getpid() != second
+    assert third == fourth != first
+
+
 def test_processes_go_before_threads():
     ir.set_num_threads(5)
     assert num_workers() == 5
