@@ -116,15 +116,13 @@ def worker(peer, file, args, dtype, checkout=None) -> Child:
 
 
 def threads_of(count: int) -> dict[str, str]:
-    """Return the variables that give every library as many threads, which sleep.
+    """Return the variables that give every library as many threads.
 
-    A thread that spins while it waits for work would take time from the contender
-    whose turn is next.
+    How they wait for work is left to the library: PyTorch needs them awake.  Before the
+    next turn they are asleep, see ``contest.SETTLE_SECONDS``.
     """
     names = ("OMP", "MKL", "OPENBLAS", "NUMEXPR")
     return {f"{name}_NUM_THREADS": str(count) for name in names} | {
-        "OMP_WAIT_POLICY": "PASSIVE",
-        "KMP_BLOCKTIME": "0",
         "OPENBLAS_THREAD_TIMEOUT": "4",
         "TORCHINDUCTOR_COMPILE_THREADS": "1",
     }

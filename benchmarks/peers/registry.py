@@ -73,6 +73,14 @@ PEERS = {
     "torch_vmap": Peer(
         "PyTorch vmap, eager", "peers.torch_vmap", ("torch",), group=TORCH
     ),
+    "torch_compile_forks": Peer(
+        "PyTorch vmap, compiled, a process per core",
+        "peers.torch_tasks",
+        ("torch",),
+        {"together": True},
+        group=TORCH,
+        least_threads=2,
+    ),
     "torch_tasks": Peer(
         "PyTorch by task, a process per core",
         "peers.torch_tasks",

@@ -50,7 +50,7 @@ def table(rows: dict[str, Row], gigaflop: float, dtype: str) -> str:
     """Return the rows as a table."""
     least = f"{REQUIRED[dtype][1]:g}"
     digits = f"digits, ≥ {least}"
-    lines = [f"{'':38}" + "".join(f"{h:>12}" for h in (*HEAD, digits))]
+    lines = [f"{'':44}" + "".join(f"{h:>12}" for h in (*HEAD, digits))]
     for row in rows.values():
         lines.append(line(row, figures(row, rows, gigaflop), REQUIRED[dtype][1]))
     return "\n".join(lines)
@@ -59,7 +59,7 @@ def table(rows: dict[str, Row], gigaflop: float, dtype: str) -> str:
 def line(row: Row, found: dict, least: float) -> str:
     """Return a row of the table."""
     if not row.seconds:
-        return f"{row.label:38}  no time: {row.reason}"
+        return f"{row.label:44}  no time: {row.reason}"
     formats = ("{:.3f}", "{:.3f}", "{:.1f}", "{:.0%}", "{:.1f}", "{:.2f}")
     cells = [
         "–" if value is None else form.format(value)
@@ -71,7 +71,7 @@ def line(row: Row, found: dict, least: float) -> str:
     ending = f"  void: {row.void}" if row.void else ""
     if row.digits_in_float64:
         ending = f"  float64: {np.median(row.digits_in_float64):.1f}" + ending
-    return f"{row.label:38}" + "".join(f"{cell:>12}" for cell in cells) + ending
+    return f"{row.label:44}" + "".join(f"{cell:>12}" for cell in cells) + ending
 
 
 def best(rows: dict[str, Row], group: str) -> Row | None:

@@ -1,29 +1,38 @@
-"""PyTorch, one task at a time, shared by as many processes as there are threads.
+"""PyTorch, its tasks shared by as many processes as there are threads.
 
 The main process keeps a share of the tasks for itself; the others wait at a pipe and
-answer with the sum, or the rows, of theirs.  One graph of ∇L at φ serves every product
-with H.  Each process computes with one thread.
+answer with the sum, or the rows, of theirs.  Each process computes with one thread,
+one task at a time, with one graph of ∇L at φ for every product with H; or all of its
+tasks together, as in ``torch_vmap``.
 """
 
 import atexit
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 from multiprocessing import get_context
 
 import torch
 
+from . import torch_vmap
 from .cg import conjugate_gradients
 from .problem import Contender, Problem
 from .torch_net import data, flat, loss, ours, shapes_of, split, theirs
 
 
-def build(problem: Problem) -> Contender:
-    """Return the contender."""
+def build(problem: Problem, together: bool = False) -> Contender:
+    """Return the contender.
+
+    Args:
+        problem: What to solve.
+        together: Whether a process takes all of its tasks at once, compiled.
+    """
+    kind = Together if together else Tasks
     shares = divide(problem)
-    others = helpers(problem.threads - 1)
+    others = helpers(problem.threads - 1, kind)
     for helper, share in zip(others, shares[1:], strict=True):
         helper.send(share)
-    own = Tasks(shares[0])
+    own = kind(shares[0])
 
     def gathered(what):
         for helper in others:
@@ -32,7 +41,7 @@ def build(problem: Problem) -> Contender:
         return found + [torch.from_numpy(helper.recv()) for helper in others]
 
     def named(rows):
-        return ours(problem.ways, split(rows, shapes_of(own.theta)))
+        return ours(problem.ways, split(rows, shapes_of(theirs(problem))))
 
     return Contender(
         lambda: sum(gathered("total")) / len(problem),
@@ -91,6 +100,22 @@ class Tasks:
         return product
 
 
+class Together:
+    """The tasks of one process, all at once."""
+
+    def __init__(self, problem: Problem):
+        alone = replace(problem, threads=1)
+        self.contender = torch_vmap.build(alone, compiled=True)
+
+    def total(self) -> torch.Tensor:
+        """Return the sum of g over the tasks, (P,)."""
+        return self.rows().sum(0)
+
+    def rows(self) -> torch.Tensor:
+        """Return g of each task, (T, P)."""
+        return flat(self.contender.task_grads(), 1)
+
+
 def divide(problem: Problem) -> list[Problem]:
     """Return the tasks in as many nearly equal parts as there are threads."""
     ends = [i * len(problem) // problem.threads for i in range(problem.threads + 1)]
@@ -98,19 +123,19 @@ def divide(problem: Problem) -> list[Problem]:
 
 
 @cache
-def helpers(count: int) -> list:
+def helpers(count: int, kind: type) -> list:
     """Start processes and return our ends of their pipes."""
     context, found = get_context("spawn"), []
     for _ in range(count):
         here, there = context.Pipe()
-        context.Process(target=serve, args=(there,), daemon=True).start()
+        context.Process(target=serve, args=(there, kind), daemon=True).start()
         there.close()
         atexit.register(here.close)
         found.append(here)
     return found
 
 
-def serve(pipe) -> None:
+def serve(pipe, kind: type) -> None:
     """Take a problem, or answer a question about the last one, until the pipe ends."""
     tasks = None
     while True:
@@ -119,6 +144,6 @@ def serve(pipe) -> None:
         except EOFError:
             return
         if isinstance(got, Problem):
-            tasks = Tasks(got)
+            tasks = kind(got)
         else:
             pipe.send(getattr(tasks, got)().numpy())
