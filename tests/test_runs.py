@@ -1,7 +1,6 @@
 """Runs from Python: which θ is chosen, and what a signal does in the middle."""
 
 import json
-import os
 import signal
 from dataclasses import replace
 
@@ -114,7 +113,7 @@ class SignalsDuring(Silent):
 
     def progress(self, what, total, *, done=0):
         if what == self.what:
-            os.kill(os.getpid(), signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
         return super().progress(what, total, done=done)
 
 
@@ -150,8 +149,8 @@ def test_a_run_is_not_finished_when_more_is_asked_for(make_run):
 def test_the_second_signal_acts_at_once():
     before = signal.getsignal(signal.SIGINT)
     with Interruption() as interruption:
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
         assert interruption.signum == signal.SIGINT
         with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
