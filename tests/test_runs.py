@@ -146,6 +146,15 @@ def test_a_run_is_not_finished_when_more_is_asked_for(make_run):
         assert not prepare(more, run.folder).finished
 
 
+@pytest.fixture
+def _interruptible():
+    """Python's own handler, also where a shell in the background has us ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_interruptible")
 def test_the_second_signal_acts_at_once():
     before = signal.getsignal(signal.SIGINT)
     with Interruption() as interruption:
