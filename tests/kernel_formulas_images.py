@@ -1,0 +1,109 @@
+"""Formulas of the kernels that know images: windows, pooling; and the loss."""
+
+import numpy as np
+from kernel_views import shaped
+
+# Patches (1) and their adjoint (2) of ops.
+
+
+def image(o, name):
+    return shaped(getattr(o, name), o.images, o.height, o.width, o.channels)
+
+
+def taps(o, X):
+    """Yield entry (a, b) of all windows that meet a pixel in it, and these pixels."""
+    sizes = (o.images, o.out_height, o.out_width, o.size_h, o.size_w, o.channels)
+    X = shaped(X, *sizes)
+    for a in range(o.size_h):
+        h = np.arange(o.out_height) * o.stride_h + a - o.pad_h
+        i = np.flatnonzero((h >= 0) & (h < o.height))
+        for b in range(o.size_w):
+            w = np.arange(o.out_width) * o.stride_w + b - o.pad_w
+            j = np.flatnonzero((w >= 0) & (w < o.width))
+            each = range(o.images)
+            yield X[:, :, :, a, b], np.ix_(each, i, j), np.ix_(each, h[i], w[j])
+
+
+def patches(o):
+    x, o.X[...] = image(o, "x"), 0
+    for entry, windows, pixels in taps(o, o.X):
+        entry[windows] = x[pixels]  # (1)
+
+
+def patches_adjoint(o):
+    x_bar = image(o, "x_bar")
+    x_bar[...] = 0
+    for entry, windows, pixels in taps(o, o.X_bar):
+        x_bar[pixels] += entry[windows]  # (2)
+
+
+# Pooling: the winner of a window is the first of its largest entries.
+
+
+def pooled(o, name):
+    return shaped(getattr(o, name), o.images, o.out_height, o.out_width, o.channels)
+
+
+def entries_of_windows(o, x):
+    """View the windows of images: entry (a, b) of all of them, for each a and b."""
+    rows, columns = o.out_height * o.size_h, o.out_width * o.size_w
+    return [
+        x[:, a : rows : o.size_h, b : columns : o.size_w]
+        for a in range(o.size_h)
+        for b in range(o.size_w)
+    ]
+
+
+def max_pool(o):
+    x_k, winner = entries_of_windows(o, image(o, "x")), pooled(o, "winner")
+    winner[...] = np.argmax(x_k, 0)
+    pooled(o, "y")[...] = np.choose(winner, x_k)
+
+
+def max_pool_jvp(o):
+    x_k_dot = entries_of_windows(o, image(o, "x_dot"))
+    pooled(o, "y_dot")[...] = np.choose(pooled(o, "winner"), x_k_dot)  # (3)
+
+
+def max_pool_vjp(o):
+    x_bar, y_bar, winner = image(o, "x_bar"), pooled(o, "y_bar"), pooled(o, "winner")
+    x_bar[...] = 0
+    for k, x_k_bar in enumerate(entries_of_windows(o, x_bar)):
+        x_k_bar[...] = np.where(winner == k, y_bar, 0)  # (3)
+
+
+# The cross-entropy of losses, a mean over the N rows of a task.
+
+
+def outputs(o, *names):
+    return (shaped(getattr(o, n), o.tasks, o.rows, o.classes) for n in names)
+
+
+def cross_entropy(o):
+    z, p, z_bar = outputs(o, "z", "probs", "z_bar")
+    labels = shaped(o.labels, o.tasks, o.rows)
+    e_y = labels[..., None] == np.arange(o.classes)
+    o.hits[...] = (z.argmax(-1) == labels).sum(-1)
+    z = z - z.max(-1, keepdims=True)
+    total = np.exp(z).sum(-1, keepdims=True)
+    p[...] = np.exp(z) / total
+    o.value[...] = (np.log(total[..., 0]) - z[e_y].reshape(labels.shape)).mean(
+        -1
+    )  # (1)
+    z_bar[...] = (p - e_y) / o.rows  # (2)
+
+
+def cross_entropy_hvp(o):
+    p, z_dot, z_bar_dot = outputs(o, "probs", "z_dot", "z_bar_dot")
+    z_bar_dot[...] = p * (z_dot - (p * z_dot).sum(-1, keepdims=True)) / o.rows  # (3)
+
+
+FORMULAS = (
+    patches,
+    patches_adjoint,
+    max_pool,
+    max_pool_jvp,
+    max_pool_vjp,
+    cross_entropy,
+    cross_entropy_hvp,
+)
