@@ -29,7 +29,7 @@ class FormulaLauncher:
     def zeros(self, shape, dtype=None):
         return np.zeros(shape, dtype or self.dtype)
 
-    def launch(self, name, **arguments):
+    def __call__(self, name, **arguments):
         self.bind(name, **arguments)()
 
     def bind(self, name, **arguments):
