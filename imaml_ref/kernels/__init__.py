@@ -1,0 +1,1 @@
+"""The meta-step on a GPU: kernels in CUDA C, and what launches them."""
