@@ -7,8 +7,7 @@ from .data.tasks import TaskBatch
 from .inner import GradientDescent, solve
 from .inner.base import counting_from
 from .objective import ProximalObjective, proximal_strength
-from .parallel import map_in_order
-from .task_mean import chunks
+from .task_mean import chunks, each
 
 
 def adapt(
@@ -40,5 +39,5 @@ def adapt(
             return solve(find, objective, theta)
 
     support = TaskBatch(x, y, x, y)
-    found = list(map_in_order(on_chunk, chunks(support, theta)))
+    found = list(each(on_chunk, chunks(support, theta), theta))
     return array_module(theta).concatenate(found)

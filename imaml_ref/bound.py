@@ -41,20 +41,24 @@ class Constants(NamedTuple):
 
 def constants(loss, support_x: Array, query_x: Array) -> Constants | None:
     """Return proven constants for an affine network with a known loss, or None."""
-    # Exact types: a subclass may be another function.
-    if type(loss) is not TaskLoss or not is_affine(loss.net):
+    if not has_constants(loss):
         return None
     support, query = feature_norms(support_x), feature_norms(query_x)
     zero = numpy.zeros(len(query))
     if type(loss.loss) is SquaredError:
         return Constants(zero, (query**2).mean(1), zero)
-    if type(loss.loss) is SoftmaxCrossEntropy:
-        return Constants(
-            2**0.5 * query.mean(1),
-            (query**2).mean(1) / 2,
-            (support**3).mean(1) / 2**0.5,
-        )
-    return None
+    return Constants(
+        2**0.5 * query.mean(1),
+        (query**2).mean(1) / 2,
+        (support**3).mean(1) / 2**0.5,
+    )
+
+
+def has_constants(loss) -> bool:
+    """Whether there are constants for a loss: its types say so."""
+    # Exact types: a subclass may be another function.
+    affine = type(loss) is TaskLoss and is_affine(loss.net)
+    return affine and type(loss.loss) in (SquaredError, SoftmaxCrossEntropy)
 
 
 def error_bound(r1, r2, lam, known: Constants) -> numpy.ndarray:

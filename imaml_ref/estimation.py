@@ -7,19 +7,21 @@ the way.  The sweep at φ that gives ‖∇G‖ is the linearisation that the so
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import numpy
 
-from .backend import Array, to_host
-from .bound import constants, error_bound
+from .backend import Array
+from .bound import constants, error_bound, has_constants
 from .data.tasks import TaskBatch
 from .diagnostics import Diagnostics, cosine, solver_fields
 from .estimators import Estimate, Implicit
 from .inner import InnerDivergence
 from .inner.base import counting_from, norm
 from .objective import ProximalObjective
-from .parallel import map_in_order
-from .task_mean import Chunk, MetaGradient, Tasks, chunks, gather, kept_names
+from .readings import read
+from .task_mean import Chunk, MetaGradient, Tasks, chunks, each, gather, kept_names
 
 
 def estimate_gradient(
@@ -49,7 +51,7 @@ def estimate_gradient(
         # What nobody keeps need not travel from process to process.
         return result if "phi" in keep else replace(result, phi=None)
 
-    with closing(map_in_order(on_chunk, chunks(tasks, theta, phi))) as results:
+    with closing(each(on_chunk, chunks(tasks, theta, phi), theta)) as results:
         return gather(approved(results, estimator, lam), theta, keep)
 
 
@@ -59,31 +61,44 @@ def approved(results: Iterable[Chunk], estimator, lam) -> Iterator[Chunk]:
     Raises:
         NotPositiveDefinite: If the solver was to refuse negative curvature.
     """
-    infos = []
+    infos: list[Any] = []
     for chunk in results:
         infos.append(chunk.info)
-        estimator.check(infos, lam)
-        yield chunk
+        check = partial(checked, estimator, lam)
+        yield replace(chunk, diagnostics=read(check, chunk.diagnostics, *infos))
+
+
+def checked(estimator, lam, diagnostics: Diagnostics, *infos) -> Diagnostics:
+    """Return the diagnostics of a chunk, if the estimator lets its solutions pass."""
+    estimator.check(list(infos), lam)
+    return diagnostics
 
 
 def chunk_at(objective, phi: Array, chunk: TaskBatch, estimator) -> Chunk:
-    """Return g_t, dQ/dλ and diagnostics of a chunk at its solutions φ."""
+    """Return g_t, dQ/dλ and diagnostics of a chunk at its solutions φ.
+
+    Raises:
+        InnerDivergence: If ∇G(φ) is not finite.
+    """
     query = objective.loss.linearize(phi, chunk.query_x, chunk.query_y)
     v, query_loss, accuracy = query.grad, query.value, accuracy_of(query)
     del query  # its sweeps need not live beside those of the support set
     at = objective.linearize(phi)
     away = phi - objective.theta
     found = estimator.estimate(at.support, v, objective.lam, away)
-    measured = measure(objective, phi, chunk, at, v, found, estimator)
-    return Chunk(
-        found.g,
-        lam_gradients(found.x, away, objective.lam),
-        phi,
-        Diagnostics(
-            query_loss=to_host(query_loss), query_accuracy=accuracy, **measured
-        ),
+    r1 = read(finite, norm(at.grad))
+    diagnostics = read(
+        partial(diagnosed, estimator),
+        r1,
+        cosine(found.g, v),
+        query_loss,
+        at.support.value,
+        accuracy,
+        proven_bound(objective, chunk, estimator, at, r1, v, found.x),
         found.info,
     )
+    lam_grads = lam_gradients(found.x, away, objective.lam)
+    return Chunk(found.g, lam_grads, phi, diagnostics, found.info)
 
 
 def lam_gradients(x: Array | None, away: Array, lam) -> Array | None:
@@ -93,13 +108,12 @@ def lam_gradients(x: Array | None, away: Array, lam) -> Array | None:
     return -x * away if hasattr(lam, "shape") else -(x * away).sum(-1)
 
 
-def measure(objective, phi, chunk, at, v, found: Estimate, estimator) -> dict:
-    """Return the fields of ``Diagnostics`` that belong to the support set and solve.
+def finite(r1: numpy.ndarray) -> numpy.ndarray:
+    """Return ‖∇G(φ)‖, (T,).
 
     Raises:
-        InnerDivergence: If ∇G(φ) is not finite.
+        InnerDivergence: If it is not finite.
     """
-    r1 = to_host(norm(at.grad))
     if not numpy.isfinite(r1).all():
         task = int(numpy.isfinite(r1).argmin())
         raise InnerDivergence(
@@ -107,36 +121,49 @@ def measure(objective, phi, chunk, at, v, found: Estimate, estimator) -> dict:
             "lower the inner step size or raise lam",
             task=task,
         )
-    bound, reason = proven_bound(objective, chunk, estimator, at, r1, v, found.x)
-    return solver_fields(found.info, len(phi)) | {
-        "inner_residual": r1,
-        "cosine": to_host(cosine(found.g, v)),
-        "support_loss": to_host(at.support.value),
-        "bound": bound,
-        "bound_reason": reason,
-        "estimator": estimator.name,
-        "curvature": estimator.curvature,
-        "damping": estimator.damping,
-    }
+    return r1
+
+
+def diagnosed(
+    estimator, r1, cosines, query_loss, support_loss, accuracy, bound, info
+) -> Diagnostics:
+    """Return the diagnostics of a chunk from what was measured, all on the host."""
+    value, reason = bound
+    return Diagnostics(
+        inner_residual=r1,
+        cosine=cosines,
+        query_loss=query_loss,
+        support_loss=support_loss,
+        query_accuracy=accuracy,
+        bound=value,
+        bound_reason=reason,
+        estimator=estimator.name,
+        curvature=estimator.curvature,
+        damping=estimator.damping,
+        **solver_fields(info, len(r1)),
+    )
 
 
 def proven_bound(objective, chunk, estimator, at, r1, v, x):
-    """Return the bound (8) per task, or None, and the reason."""
+    """Return the bound (8) per task, or None, and the reason; or a reading of them."""
     if not isinstance(estimator, Implicit) or estimator.damping:
         return None, "none: the estimator is not (5)"
-    # Where this is not None the network is affine, and Gauss-Newton is the Hessian.
-    known = constants(objective.loss, chunk.support_x, chunk.query_x)
-    if known is None:
+    # Where there are constants the network is affine, and Gauss-Newton is the Hessian.
+    if not has_constants(objective.loss):
         return None, "none: no lower bound of the curvature of L is proved here"
     # From its definition: what a solver reports may be a recursion's idea of it.
-    r2 = to_host(norm(v - at.hvp(x)))
-    bound = error_bound(r1, r2, objective.lam, known)
+    residual = norm(v - at.hvp(x))
+    arrays = (r1, residual, objective.lam, chunk.support_x, chunk.query_x)
+    return read(partial(bound_of, objective.loss), *arrays)
+
+
+def bound_of(loss, r1, r2, lam, support_x, query_x) -> tuple[numpy.ndarray, str]:
+    """Return the bound (8) per task, and why there is one."""
+    bound = error_bound(r1, r2, lam, constants(loss, support_x, query_x))
     return bound, "proved: L is convex, so μ = min λ"
 
 
-def accuracy_of(lin) -> numpy.ndarray:
+def accuracy_of(lin) -> Array:
     """Return the share of right answers (T,), NaN where the loss knows none."""
     accuracy = lin.accuracy() if hasattr(lin, "accuracy") else None
-    if accuracy is None:
-        return numpy.full(len(lin.value), numpy.nan)
-    return to_host(accuracy)
+    return numpy.full(len(lin.value), numpy.nan) if accuracy is None else accuracy

@@ -15,6 +15,8 @@ the Gauss-Newton operator inherits that.
 from abc import ABC, abstractmethod
 from typing import Any, NamedTuple
 
+import numpy
+
 from .backend import Array, array_module
 
 
@@ -79,6 +81,9 @@ class SoftmaxCrossEntropy(Loss):
 def unit_vectors(xp, z, y):
     """Return e_y (T, N, D) in the real dtype of z.
 
+    On a device, whom nobody asks in every sweep, a label that is not among the outputs
+    has NaN for its unit vector, and so has the loss.
+
     Raises:
         TypeError: If the labels are not integers.
         ValueError: If they have the wrong shape, or are not among the outputs.
@@ -88,6 +93,9 @@ def unit_vectors(xp, z, y):
         raise TypeError(f"labels must be integers, got dtype {y.dtype}")
     if y.shape != z.shape[:2]:
         raise ValueError(f"labels expect shape {z.shape[:2]}, got {y.shape}")
+    if xp is not numpy:
+        e_y = (y[..., None] == xp.arange(num_outputs)).astype(z.real.dtype)
+        return e_y / e_y.sum(-1, keepdims=True)
     if bool(((y < 0) | (y >= num_outputs)).any()):
         raise ValueError(
             f"labels must be from 0 to {num_outputs - 1}, one per output of the "

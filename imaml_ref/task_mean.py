@@ -7,14 +7,16 @@ number of chunks and threads.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import methodcaller
 from typing import Any
 
 import numpy
 
-from .backend import Array, array_module, to_host
+from .backend import Array, array_module
 from .data.tasks import TaskBatch
 from .diagnostics import Diagnostics
-from .parallel import chunk_size, num_workers
+from .parallel import chunk_size, map_in_order, num_workers
+from .readings import read
 
 Tasks = TaskBatch | Sequence[TaskBatch]
 
@@ -27,14 +29,15 @@ class MetaGradient:
         grad: dF/dθ, (P,), in the dtype of θ.
         lam_grad: dF/dλ as in (7), a float for scalar λ, else (P,); None without a λ, or
             where the estimator has none.
-        diagnostics: Per task, see ``Diagnostics``.
+        diagnostics: Per task, see ``Diagnostics``.  While readings wait, this and a
+            scalar ``lam_grad`` are readings.
         phi: Solutions (T, P), if they were to be kept.
         task_grads: Meta-gradients g_t (T, P), if they were to be kept.
     """
 
     grad: Array
     lam_grad: Any
-    diagnostics: Diagnostics
+    diagnostics: Any
     phi: Array | None = None
     task_grads: Array | None = None
 
@@ -47,14 +50,14 @@ class Chunk:
         grads: g_t, (T, P).
         lam_grads: dQ_t/dλ, (T,) or (T, P); None where there is none.
         phi: (T, P), or None where nobody keeps it.
-        diagnostics: Per task.
-        info: What the solver says, or None without one.
+        diagnostics: Per task, or a reading of them.
+        info: What the solver says, or a reading of it, or None without one.
     """
 
     grads: Array
     lam_grads: Array | None
     phi: Array | None
-    diagnostics: Diagnostics
+    diagnostics: Any
     info: Any = None
 
 
@@ -100,6 +103,16 @@ def chunks(tasks: Tasks, theta: Array, phi=None):
             start = stop
 
 
+def each(f, items, theta: Array):
+    """Yield f(item) for each item, in order: by several workers, if θ is on the host.
+
+    A device has one queue, which belongs to one thread.
+    """
+    if array_module(theta) is numpy:
+        return map_in_order(f, items)
+    return (f(item) for item in items)
+
+
 def gather(results: Iterable[Chunk], theta: Array, keep: set[str]) -> MetaGradient:
     """Return the mean over tasks, summed in float64 in the order of the tasks.
 
@@ -109,29 +122,38 @@ def gather(results: Iterable[Chunk], theta: Array, keep: set[str]) -> MetaGradie
     xp = array_module(theta)
     wide = numpy.result_type(theta.dtype, numpy.float64)
     total, lam_total, parts = xp.zeros(theta.shape, wide), None, []
-    phi, task_grads = [], []
+    phi, task_grads, count = [], [], 0
     for chunk in results:
-        for g in chunk.grads:
-            total += g
+        count += len(chunk.grads)
+        total = plus_all(total, chunk.grads)
         lam_total = plus_rows(lam_total, chunk.lam_grads, wide)
         parts.append(chunk.diagnostics)
         phi += [chunk.phi] if "phi" in keep else []
         task_grads += [chunk.grads] if "task_grads" in keep else []
     if not parts:
         raise ValueError("expected at least one task, got none")
-    diagnostics = Diagnostics.joined(parts)
-    count = len(diagnostics.query_loss)
     return MetaGradient(
         (total / count).astype(theta.dtype),
         lam_mean(lam_total, count, theta),
-        diagnostics,
+        read(lambda *parts: Diagnostics.joined(list(parts)), *parts),
         xp.concatenate(phi) if phi else None,
         xp.concatenate(task_grads) if task_grads else None,
     )
 
 
+def plus_all(total: Array, rows: Array) -> Array:
+    """Return a total plus rows one by one in its dtype; the total may be reused."""
+    if array_module(total) is not numpy:
+        return total + rows.sum(0, dtype=total.dtype)
+    for row in rows:
+        total += row
+    return total
+
+
 def plus_rows(total, rows, dtype):
     """Return a total, or None, plus rows one by one in a dtype; no rows may be None."""
+    if rows is not None and array_module(rows) is not numpy:
+        rows = rows.sum(0, keepdims=True, dtype=dtype)
     for row in () if rows is None else rows.astype(dtype):
         total = row if total is None else total + row
     return total
@@ -142,4 +164,4 @@ def lam_mean(total, count: int, theta: Array):
     if total is None:
         return None
     mean = total / count
-    return mean.astype(theta.dtype) if mean.ndim else to_host(mean).item()
+    return mean.astype(theta.dtype) if mean.ndim else read(methodcaller("item"), mean)

@@ -20,18 +20,19 @@ Source: Finn et al., "Model-Agnostic Meta-Learning", ICML 2017; (9) is the chain
 
 from collections.abc import Iterable
 from contextlib import closing
+from typing import Any
 
 import numpy
 
-from .backend import Array, to_host
+from .backend import Array
 from .data.tasks import TaskBatch
 from .diagnostics import Diagnostics, cosine, solver_fields
 from .estimation import accuracy_of
 from .inner import GradientDescent
 from .inner.base import counting_from, norm
 from .objective import ProximalObjective, proximal_strength
-from .parallel import map_in_order
-from .task_mean import Chunk, MetaGradient, Tasks, chunks, gather, kept_names
+from .readings import read
+from .task_mean import Chunk, MetaGradient, Tasks, chunks, each, gather, kept_names
 
 
 def unrolled_gradient(
@@ -72,7 +73,7 @@ def unrolled_gradient(
         with counting_from(first):
             return unrolled_chunk(loss, theta, chunk, strength, inner)
 
-    with closing(map_in_order(on_chunk, chunks(tasks, theta))) as results:
+    with closing(each(on_chunk, chunks(tasks, theta), theta)) as results:
         return gather(results, theta, keep)
 
 
@@ -102,19 +103,31 @@ def adjoint(objective, iterates, v: Array, alpha: float) -> tuple[Array, Array]:
     return theta_bar + v, lam_bar
 
 
-def measure(objective, phi, query, grads) -> Diagnostics:
-    """Return the diagnostics of a chunk; nothing is solved."""
+def measure(objective, phi, query, grads) -> Any:
+    """Return the diagnostics of a chunk, or a reading of them; nothing is solved."""
     at = objective.linearize(phi)
+    return read(
+        diagnosed,
+        norm(at.grad),
+        cosine(grads, query.grad),
+        query.value,
+        at.support.value,
+        accuracy_of(query),
+    )
+
+
+def diagnosed(r1, cosines, query_loss, support_loss, accuracy) -> Diagnostics:
+    """Return the diagnostics of a chunk from what was measured, all on the host."""
     return Diagnostics(
-        inner_residual=to_host(norm(at.grad)),
-        cosine=to_host(cosine(grads, query.grad)),
-        query_loss=to_host(query.value),
-        support_loss=to_host(at.support.value),
-        query_accuracy=accuracy_of(query),
-        bound=numpy.zeros(len(phi)),
+        inner_residual=r1,
+        cosine=cosines,
+        query_loss=query_loss,
+        support_loss=support_loss,
+        query_accuracy=accuracy,
+        bound=numpy.zeros(len(r1)),
         bound_reason="exact for the K steps taken; it is not (5)",
         estimator="unrolled, the adjoint of K gradient steps",
         curvature="hessian",
         damping=0.0,
-        **solver_fields(None, len(phi)),
+        **solver_fields(None, len(r1)),
     )

@@ -5,13 +5,15 @@ An inner optimiser is anything with ``solve(objective, theta, start=None)`` that
 task.  Anchor θ, starting point and solution are three separate things.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy
 
 from ..backend import Array, array_module, to_host
+from ..readings import is_waiting, on_device, read, settling_in
 from ..solvers.system import dot
 
 GROWTH = 1e3  # of ‖∇G‖, from the start of the inner loop to its end
@@ -41,6 +43,17 @@ def counting_from(first: int) -> Iterator[None]:
 
     Raises:
         InnerDivergence: The one that came, of task ``first`` + its own number.
+    """
+    with settling_in(partial(shifting, first)):
+        yield
+
+
+@contextmanager
+def shifting(first: int) -> Iterator[None]:
+    """Add ``first`` to the number of the task that an error names.
+
+    Raises:
+        InnerDivergence: The one that came.
     """
     try:
         yield
@@ -96,13 +109,38 @@ def check_progress(norms: list[Array], objective, phi_0: Array, advice: str) -> 
     Raises:
         InnerDivergence: If a norm is not finite, or grew by more than ``GROWTH``.
     """
-    if not norms:
-        return
-    table = to_host(array_module(*norms).stack(norms))
+    if norms:
+        table = array_module(*norms).stack(norms)
+        scale = scale_at(objective, phi_0)
+        if on_device(phi_0) and is_waiting():
+            # What the objective holds now may be gone when somebody looks.
+            scale = numpy.zeros(1) if phi_0.strides[0] == 0 else scale()
+        read(partial(refuse_growth, advice), table, scale)
+
+
+def scale_at(objective, phi_0: Array) -> Callable[[], Array]:
+    """Return a function that returns ‖∇L(φ_0)‖, (T,).
+
+    From a solution ‖∇G‖ can only grow; the scale there is that of its two parts.  At θ
+    one of them vanishes, and it says nothing new.
+    """
+    return lambda: norm(objective.linearize(phi_0).support.grad)
+
+
+def refuse_growth(advice: str, table: numpy.ndarray, scale: Any) -> None:
+    """Refuse norms (steps, T) that run away.
+
+    Args:
+        advice: What helps against divergence.
+        table: ‖∇G(φ_k)‖.
+        scale: Another scale for growth, (T,), or a function that returns one.
+
+    Raises:
+        InnerDivergence: Naming the first step, and there the first task.
+    """
     wrong = ~numpy.isfinite(table)
     if not wrong.any() and (table[-1] > GROWTH * table[0]).any():
-        # From a solution ‖∇G‖ can only grow; the scale there is that of its two parts.
-        parts = to_host(norm(objective.linearize(phi_0).support.grad))
+        parts = to_host(scale() if callable(scale) else scale)
         grown = table > GROWTH * numpy.maximum(table[0], parts)
         wrong = grown & grown[-1]
     if wrong.any():

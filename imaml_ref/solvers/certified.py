@@ -24,7 +24,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
-from ..backend import Array, array_module, to_host
+import numpy as np
+
+from ..backend import Array, array_module
+from ..readings import read
 from .diagnostics import summarise
 from .info import SolverInfo, Status
 from .options import check_choice, check_count, check_tolerance
@@ -182,5 +185,9 @@ def _certify(system, state, proof, records):
         status = xp.where(passed, int(Status.CONVERGED), state.status)
         state = state._replace(status=status, residual=true)
     info = summarise(system, state, records)
-    extra = to_host(proof.products + ~proof.proven)
-    return dataclasses.replace(info, num_products=info.num_products + extra)
+    return read(_with_more, info, proof.products + ~proof.proven)
+
+
+def _with_more(info: SolverInfo, products: np.ndarray) -> SolverInfo:
+    """Count more products."""
+    return dataclasses.replace(info, num_products=info.num_products + products)

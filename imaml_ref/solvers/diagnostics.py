@@ -1,31 +1,44 @@
 """From the scalars of all steps to what each task should know."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ..backend import to_host
+from ..readings import read
 from .info import SolverInfo
 from .lanczos import smallest_ritz_value
 from .recurrence import Record, State
 from .system import System
 
 
-def summarise(system: System, state: State, records: list[Record]) -> SolverInfo:
-    """Turn the records of all steps, and where they led, into a SolverInfo."""
-    active, c, squared_p, rho, beta = stacked(Record, records, len(system.b))
+def summarise(system: System, state: State, records: list[Record]) -> Any:
+    """Turn the records of all steps, and where they led, into a SolverInfo.
+
+    On a device it is a reading of one: CG asks for nothing on the way.
+    """
+    last = (state.status, state.iterations, state.residual, system.tolerance)
+    scalars = [scalar for record in records for scalar in record]
+    return read(partial(described, system.scale), *last, *scalars)
+
+
+def described(scale: Any, status, iterations, residual, tolerance, *scalars):
+    """Return the SolverInfo of what ``summarise`` reads, all on the host."""
+    kinds = len(Record._fields)
+    records = [scalars[i : i + kinds] for i in range(0, len(scalars), kinds)]
+    active, c, squared_p, rho, beta = stacked(Record, records, len(status))
     seen = active.astype(bool) & np.isfinite(c)
     negative = seen & (c <= 0)
     step, value = first_negative(c, negative)
-    ritz = [ritz_of_task(c, rho, beta, seen, t) for t in range(len(system.b))]
-    scale = 1.0 if system.scale is None else system.scale
+    ritz = [ritz_of_task(c, rho, beta, seen, t) for t in range(len(status))]
     return SolverInfo(
-        status=to_host(state.status),
-        iterations=to_host(state.iterations),
-        residual=to_host(state.residual),
-        tolerance=to_host(system.tolerance),
-        smallest_ritz=np.array(ritz) / scale,
+        status=status,
+        iterations=iterations,
+        residual=residual,
+        tolerance=tolerance,
+        smallest_ritz=np.array(ritz) / (1.0 if scale is None else scale),
         smallest_rayleigh=quotients(c, squared_p, seen),
         negative_curvature=negative.sum(0),
         first_negative=value,

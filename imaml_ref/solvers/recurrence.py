@@ -31,7 +31,7 @@ from typing import NamedTuple
 
 from ..backend import Array, array_module
 from .info import Status
-from .system import System, column, dot, product
+from .system import System, cleared, column, dot, product
 
 RUNNING = Status.MAXITER  # a task that nothing else has ended has used up its steps
 
@@ -95,8 +95,7 @@ def advance(system: System, state: State) -> tuple[State, Record]:
     runs = status == RUNNING
     beta = xp.where(runs, next_rho, 0) / xp.where(runs, rho, 1)
     record = Record(active, c, dot(p, p), rho, beta)
-    p = z + column(beta) * p  # (7)
-    p[~runs] = 0
+    p = cleared(z + column(beta) * p, ~runs)  # (7)
     return State(x, r, p, next_rho, residual, iterations + moves, status), record
 
 

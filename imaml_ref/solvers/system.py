@@ -144,3 +144,15 @@ def norm(a: Array) -> Array:
 def column(a: Array) -> Array:
     """Line a (T,) array up with (T, P)."""
     return a[:, None]
+
+
+def cleared(a: Array, ended: Array) -> Array:
+    """Return (T, P) with zeros for the tasks of a mask (T,); the array may be reused.
+
+    A device counts the entries of a mask for the host, so there it is a choice.
+    """
+    xp = array_module(a)
+    if xp is not np:
+        return xp.where(column(ended), a.dtype.type(0), a)
+    a[ended] = 0
+    return a

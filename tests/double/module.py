@@ -1,0 +1,89 @@
+"""The module: the names that CuPy has, and no other, in the place of ``cupy``."""
+
+import sys
+import types
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy
+
+from .array import call, ndarray, wrapped
+from .device import Buffer, Device, OutOfMemory
+
+NAMES = set(Path(__file__).with_name("names.txt").read_text().split())
+WAITING = {"nonzero", "argwhere", "flatnonzero", "unique", "extract", "compress"}
+
+
+class Module(types.ModuleType):
+    """Looks like ``cupy``; every function is NumPy's, on arrays of the device.
+
+    Args:
+        device: Where its arrays live.
+    """
+
+    ndarray = ndarray
+
+    def __init__(self, device: Device):
+        super().__init__("cupy")
+        self._device = device
+        self.cuda = types.SimpleNamespace(
+            is_available=lambda: True,
+            memory=types.SimpleNamespace(OutOfMemoryError=OutOfMemory),
+        )
+        self.lib = types.SimpleNamespace(
+            stride_tricks=types.SimpleNamespace(as_strided=self._as_strided)
+        )
+
+    def __getattr__(self, name: str):
+        if name not in NAMES or not hasattr(numpy, name):
+            raise AttributeError(f"module 'cupy' has no attribute {name!r}")
+        found = getattr(numpy, name)
+        if isinstance(found, type) or not callable(found):
+            return found
+
+        def function(*args, **kwargs):
+            if name in WAITING:
+                self._device.wait(name)
+            return call(self._device, found, args, kwargs)
+
+        setattr(self, name, function)
+        return function
+
+    def array(self, a, dtype=None) -> ndarray:
+        """Return a copy of an array, or of what NumPy makes one of."""
+        if isinstance(a, ndarray):
+            return a.copy() if dtype is None else a.astype(dtype)
+        self._device.upload()
+        host = numpy.array(a, dtype=dtype)
+        return ndarray(host, Buffer(self._device, host.nbytes))
+
+    def asarray(self, a, dtype=None) -> ndarray:
+        """Return an array on the device: the same one, if it is there already."""
+        same = isinstance(a, ndarray) and dtype in (None, a.dtype)
+        return a if same else self.array(a, dtype)
+
+    def asnumpy(self, a) -> numpy.ndarray:
+        """Return an array on the host."""
+        return a.get() if isinstance(a, ndarray) else numpy.asarray(a)
+
+    def get_array_module(self, *arrays):
+        """Return this module, if one of the arrays is on the device, or NumPy."""
+        return self if any(isinstance(a, ndarray) for a in arrays) else numpy
+
+    def _as_strided(self, x, shape=None, strides=None):
+        view = numpy.lib.stride_tricks.as_strided(x._host, shape, strides)
+        return wrapped(self._device, view, [x])
+
+
+@contextmanager
+def device_double() -> Iterator[Device]:
+    """A context in which ``cupy`` is the double; yields its device."""
+    device, before = Device(), sys.modules.get("cupy")
+    sys.modules["cupy"] = Module(device)
+    try:
+        yield device
+    finally:
+        del sys.modules["cupy"]
+        if before is not None:
+            sys.modules["cupy"] = before
