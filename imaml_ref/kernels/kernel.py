@@ -52,7 +52,7 @@ class Kernel:
     arguments: tuple[Argument, ...]
     launches: Callable[[Ints], list[Launch]]
 
-    def values(self, given: dict[str, Any], array: type, dtype: Any) -> list[Any]:
+    def values(self, given: dict[str, Any], array: Any, dtype: Any) -> list[Any]:
         """Return the arguments in order: arrays as they are, scalars as C has them.
 
         Args:
@@ -74,7 +74,7 @@ class Kernel:
             )
         return [self.value(a, given[a.name], array, dtype) for a in self.arguments]
 
-    def value(self, argument: Argument, value: Any, array: type, dtype: Any) -> Any:
+    def value(self, argument: Argument, value: Any, array: Any, dtype: Any) -> Any:
         """Return one argument as C has it."""
         name, kind, own = argument
         if kind == INT:
@@ -90,7 +90,11 @@ class Kernel:
         return value
 
     def int_value(self, name: str, value: Any) -> numpy.int32:
-        """Return an int as C has it."""
+        """Return an int as C has it.
+
+        Raises:
+            ValueError: If it does not fit into 32 bits.
+        """
         if isinstance(value, bool) or not isinstance(value, int):
             raise self.refusal(name, "a Python int", value)
         if not 0 <= value <= LARGEST:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy
 
+from ..backend import Array
 from .table import KERNELS
 
 SOURCES = Path(__file__).parent
@@ -45,6 +46,10 @@ class Launcher:
         self.options, self.dtype = options(dtype), numpy.dtype(dtype)
         self._cupy = cupy
         self._modules: dict[str, Any] = {}
+
+    def zeros(self, shape: tuple[int, ...], dtype: Any = None) -> Array:
+        """Return a device array of zeros, real if no dtype is given."""
+        return self._cupy.zeros(shape, self.dtype if dtype is None else dtype)
 
     def __call__(self, name: str, **arguments: Any) -> None:
         """Launch a kernel of the table with its arguments by name."""

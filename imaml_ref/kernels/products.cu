@@ -1,7 +1,7 @@
 // Products of all tasks at once, sums over rows, and adding a row.
 //
 // bmm        C_t = A_t B_t + β C_t
-// bmm_pair   C_t = A_t B_t + D_t E_t + β C_t: with [A, D] and [B; E] side by side one
+// bmm_pair   C_t = A_t B_t + D_t E_t: with [A, D] and [B; E] side by side one
 //            product, so that the R-operator needs no sum of two: Ẋ W + X Ẇ,
 //            Ẋᵀ Z̄ + Xᵀ R{Z̄}, R{Z̄} Wᵀ + Z̄ Ẇᵀ
 // row_sums   out_t = 1ᵀ a_t
@@ -214,7 +214,7 @@ typedef Tile<16, 16, 2, 4, 8, 64> Tile16;
              REAL* __restrict__ C, int tasks, int m, int n, int k, int k2, int a_task,    \
              int a_row, int a_col, int b_task, int b_row, int b_col, int d_task,          \
              int d_row, int d_col, int e_task, int e_row, int e_col, int c_task,          \
-             int c_row, REAL beta) {                                                      \
+             int c_row) {                                                                 \
     __shared__ __align__(16) REAL shared[T::SHARED];                                      \
     const int row = blockIdx.y * T::ROWS, col = blockIdx.x * T::COLS;                     \
     const long long t = blockIdx.z;                                                       \
@@ -225,7 +225,7 @@ typedef Tile<16, 16, 2, 4, 8, 64> Tile16;
     add_product(sums, {D + t * d_task, d_row, d_col}, {E + t * e_task, e_row, e_col},     \
                 row, col, m, n, k2, shared);                                              \
     sums.gather(shared);                                                                  \
-    finish(sums, C + t * c_task, c_row, row, col, m, n, beta);                            \
+    finish(sums, C + t * c_task, c_row, row, col, m, n, 0);                               \
   }
 
 BMM(bmm_64, Tile64)

@@ -5,127 +5,87 @@ Arrays are (T, ...) with the entries of a task in one piece, unless an argument
 a function of the integer arguments alone: equal sizes give equal sums.
 """
 
-from collections.abc import Callable
-
-from .kernel import Ints, Kernel, Launch, Triple, arguments
+from .geometry import by_channel, by_chunk, by_task, chunks, entrywise, in_turn
+from .kernel import Kernel, arguments
 from .tiles import tiles
 
-THREADS = 256
-CHUNK = 2048  # entries of a vector that a block works on: 8 per thread
-CHANNELS, LANES = 16, 32  # of a block that sums over rows
+__all__ = ["FILES", "KERNELS", "chunks"]
 
 
-def over(count: int, each: int) -> int:
-    """Return how many pieces of a length cover a count."""
-    return -(-count // each)
-
-
-def chunks(size: int) -> int:
-    """Return the partial sums per task of a vector of a size."""
-    return over(size, CHUNK)
-
-
-def one(symbol: str, block: Triple, grid: Callable[[Ints], Triple]):
-    """Return the launches of a kernel that is one function."""
-    return lambda ints: [Launch(symbol, grid(ints), block)]
-
-
-def entrywise(symbol: str, *counts: str):
-    """Return the launches of a kernel with a thread per entry."""
-
-    def launches(ints: Ints) -> list[Launch]:
-        count = 1
-        for name in counts:
-            count *= ints[name]
-        return [Launch(symbol, (over(count, THREADS), 1, 1), (THREADS, 1, 1))]
-
-    return launches
-
-
-def by_channel(symbol: str, channels: str = "channels"):
-    """Return the launches of a kernel that sums over the rows of each channel."""
-    return one(
-        symbol,
-        (CHANNELS, LANES, 1),
-        lambda s: (over(s[channels], CHANNELS), s["tasks"], 1),
-    )
-
-
-def by_chunk(symbol: str, *then: str):
-    """Return the launches of a kernel on vectors, and of what follows, per task."""
-
-    def launches(ints: Ints) -> list[Launch]:
-        tasks = ints["tasks"]
-        first = Launch(symbol, (chunks(ints["size"]), tasks, 1), (THREADS, 1, 1))
-        return [first, *(Launch(s, (tasks, 1, 1), (THREADS, 1, 1)) for s in then)]
-
-    return launches
-
-
-def kernel(name: str, file: str, description: str, launches) -> Kernel:
+def row(name: str, file: str, description: str, launches) -> Kernel:
     """Return a row of the table."""
     return Kernel(name, file, arguments(description), launches)
 
 
-ROWS = (
-    kernel(
+PRODUCTS = (
+    row(
         "bmm",
         "products.cu",
         "in: A B, inout: C, int: tasks m n k a_task a_row a_col b_task b_row b_col "
         "c_task c_row, real: beta",
         tiles("bmm"),
     ),
-    kernel(
+    row(
         "bmm_pair",
         "products.cu",
-        "in: A B D E, inout: C, int: tasks m n k k2 a_task a_row a_col b_task b_row "
-        "b_col d_task d_row d_col e_task e_row e_col c_task c_row, real: beta",
+        "in: A B D E, out: C, int: tasks m n k k2 a_task a_row a_col b_task b_row "
+        "b_col d_task d_row d_col e_task e_row e_col c_task c_row",
         tiles("bmm_pair"),
     ),
-    kernel(
+    row(
         "row_sums",
         "products.cu",
         "in: a, out: out, int: tasks rows cols out_task",
         by_channel("row_sums", "cols"),
     ),
-    kernel(
+    row(
         "add_row",
         "products.cu",
         "inout: a, in: row, int: tasks rows cols row_task",
         entrywise("add_row", "tasks", "rows", "cols"),
     ),
-    kernel(
+)
+
+# ``partials`` is memory for (T, 2, chunks(size)) entries, of no meaning afterwards.
+VECTORS = (
+    row(
         "descend",
         "vectors.cu",
         "inout: phi, in: grad theta, int: theta_task, in: lam, int: lam_step, "
         "in: step_size, out: partials squares, int: tasks size",
-        by_chunk("descend", "descend_squares"),
+        in_turn(by_chunk("descend"), by_task("descend_squares")),
     ),
-    kernel(
-        "task_dot",
+    row(
+        "cg_begin",
         "vectors.cu",
-        "in: a b, out: partials out, int: tasks size",
-        by_chunk("task_dot", "task_dot_sums"),
+        "in: b M, int: M_step, real: rtol atol, out: x r p partials tolerance rho "
+        "residual, out int32: iterations status, int: tasks size",
+        in_turn(by_chunk("cg_begin"), by_task("cg_begin_task")),
     ),
-    kernel(
-        "task_axpy",
+    row(
+        "cg_length",
         "vectors.cu",
-        "in: alpha x y, out: out, int: tasks size",
-        by_chunk("task_axpy"),
+        "in: Hp p shift, int: shift_step conduct, out: partials, in: rho, "
+        "inout int32: status iterations, out int32: moves, out: alpha, "
+        "inout: record, int: tasks size",
+        in_turn(by_chunk("cg_length"), by_task("cg_length_task")),
     ),
-    kernel(
-        "task_xpby",
+    row(
+        "cg_move",
         "vectors.cu",
-        "in: x beta y, out: out, int: tasks size",
-        by_chunk("task_xpby"),
+        "in: alpha Hp p shift, int: shift_step, in: M, int: M_step, inout: x r, "
+        "out: partials, in int32: moves, in: tolerance, inout: rho residual, "
+        "inout int32: status, out: beta, inout: record, int: tasks size",
+        in_turn(by_chunk("cg_move"), by_task("cg_move_task")),
     ),
-    kernel(
-        "damped",
+    row(
+        "cg_direction",
         "vectors.cu",
-        "in: Hv v lam, int: lam_step, out: out, int: tasks size",
-        by_chunk("damped"),
+        "in: beta, in int32: status, in: r M, int: M_step, inout: p, int: tasks size",
+        by_chunk("cg_direction"),
     ),
 )
 
-KERNELS: dict[str, Kernel] = {row.name: row for row in ROWS}
-FILES = tuple(dict.fromkeys(row.file for row in ROWS))
+ROWS = (*PRODUCTS, *VECTORS)
+KERNELS: dict[str, Kernel] = {kernel.name: kernel for kernel in ROWS}
+FILES = tuple(dict.fromkeys(kernel.file for kernel in ROWS))

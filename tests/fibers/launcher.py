@@ -26,6 +26,10 @@ class FiberLauncher:
     def __init__(self, dtype, seed=1, without=0):
         self.dtype, self.seed, self.without = np.dtype(dtype), seed, without
 
+    def zeros(self, shape, dtype=None):
+        """Return an array of zeros, real if no dtype is given."""
+        return np.zeros(shape, dtype or self.dtype)
+
     def __call__(self, name, **arguments):
         """Launch a kernel of the table with its arguments by name."""
         self.bind(name, **arguments)()
@@ -33,7 +37,7 @@ class FiberLauncher:
     def bind(self, name, **arguments):
         """Check the arguments once; return what launches the kernel with them.
 
-        Running it raises a RuntimeError if the threads of a block disagree on a barrier.
+        Running it raises a RuntimeError if threads of a block disagree on a barrier.
         """
         kernel = KERNELS[name]
         values = kernel.values(arguments, np.ndarray, self.dtype)
