@@ -49,7 +49,7 @@ def build(problem: Problem, compiled: bool = False) -> Contender:
     return Contender(step, task_grads, lambda found: ours(problem.ways, found))
 
 
-def operator(phi, x, y, lam):
+def operator(phi, x, y, lam, loss=loss):
     """Return v ↦ v + H v / λ on rows (T, P)."""
     shapes = [p.shape[1:] for p in phi]
     phi = [p.detach().requires_grad_() for p in phi]

@@ -1,0 +1,162 @@
+"""One meta-step of iMAML on a GPU, beside other libraries, and a training in minutes.
+
+    python benchmarks/gpu.py --part stages
+    python benchmarks/gpu.py --part peers --released PATH
+    python benchmarks/gpu.py --part train --data omniglot.h5
+
+Each part keeps to its time (``--minutes``, 9 by default): what there is no time for is
+left out, and said.  Results are written after each measurement, to ``gpu.json`` and
+``gpu.png`` in benchmarks/results/ (``--out``), beside those that are there; each names
+the day, the card, the driver and the versions it was made with.
+
+    stages   W1 to W4 of ``meta_step.py`` for each stage of imaml_ref's path on a card,
+             in float32 and, where it can be chosen, TF32; the kernels one by one; peak
+             device memory at 16 and 1,000 inner steps
+    peers    the fast stages beside the released code, PyTorch (vmap, compiled, CUDA
+             graphs) and JAX (jit, vmap, convolutions or patches)
+    train    5-way 1-shot of the given data, or of drawn glyphs, for as many meta-steps
+             as ``--train-minutes`` allow, then a test on 10,000 tasks
+
+Every contender has a process of its own; they and a product of two matrices take turns.
+First the meta-gradients are compared task by task with those of imaml_ref in float64 on
+the host: of what computes something else no ratio is made.  A row in TF32 counts if its
+twin in float32 is right.
+
+``--rehearse`` runs the same on the processor, with a tiny workload: its numbers say
+nothing of a card.  They go to a temporary folder, or to ``--out``.
+"""
+
+import argparse
+import signal
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from gpu_parts.budget import Budget
+from gpu_parts.card import absent, circumstances
+from gpu_parts.figure import draw_results
+from gpu_parts.holdings import holdings
+from gpu_parts.launches import launches
+from gpu_parts.place import CARD, HOST, Place
+from gpu_parts.race import race
+from gpu_parts.registry import FAST, PEERS, STAGES
+from gpu_parts.results import Mixed, Results
+from gpu_parts.train import train
+from peers.workloads import WORKLOADS, Workload
+
+from imaml_ref.parallel import cores_at_hand
+
+RESULTS = Path(__file__).parent / "results"
+TINY = Workload(ways=3, shots=1, tasks=2, inner_steps=2, cg_steps=2)
+STEPS, TINY_STEPS = (16, 1000), (2, 4)  # inner steps that memory is measured at
+PATHS = ("--released", "--data", "--out")
+
+
+def arguments(given=None) -> argparse.Namespace:
+    """Return the arguments of the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--part", required=True, choices=PARTS)
+    parser.add_argument("--minutes", type=float, default=9.0)
+    parser.add_argument("--train-minutes", type=float, default=4.0)
+    parser.add_argument("--workloads", nargs="+", choices=WORKLOADS)
+    parser.add_argument("--contenders", nargs="+", choices=[*STAGES, *PEERS])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--turn", type=float, default=0.3, help="s for a contender")
+    parser.add_argument("--preset", default="paper", help="of the training")
+    parser.add_argument("--meta-steps", type=int, default=20_000, help="at most")
+    parser.add_argument("--data", help="packed data set; glyphs without")
+    parser.add_argument("--released", type=Path, help="checkout of the released code")
+    parser.add_argument("--rehearse", action="store_true", help="without a card")
+    parser.add_argument("--out", type=Path, help="folder of results")
+    args = parser.parse_args(given)
+    args.place = Place(HOST if args.rehearse else CARD)
+    args.threads, args.dtype, args.tell = cores_at_hand(), "float32", tell
+    args.limit, args.memory = 60 * args.minutes, None
+    return args
+
+
+def workloads(args) -> dict[str, Workload]:
+    """Return the workloads by name, tiny ones in a rehearsal."""
+    chosen = {name: WORKLOADS[name] for name in args.workloads or WORKLOADS}
+    if not args.rehearse:
+        return chosen
+    return {name: replace(TINY, shots=w.shots) for name, w in chosen.items()}
+
+
+def stages(args, budget: Budget, results: Results) -> None:
+    """Measure the stages, then the kernels, then the memory."""
+    names = args.contenders or STAGES
+    chosen, steps = workloads(args), TINY_STEPS if args.rehearse else STEPS
+    first = next(iter(chosen.values()))
+    race("stages", names, chosen, budget.keeping(budget.left / 3), args, results)
+    launches(first, budget.keeping(budget.left / 2), args, results)
+    holdings([n for n in names if n in FAST], first, steps, budget, args, results)
+
+
+def peers(args, budget: Budget, results: Results) -> None:
+    """Measure the fast stages beside other libraries."""
+    names = args.contenders or [*FAST, *PEERS]
+    race("peers", names, workloads(args), budget, args, results)
+
+
+def training(args, budget: Budget, results: Results) -> None:
+    """Train and test."""
+    train(args, budget, results)
+
+
+PARTS = {"stages": stages, "peers": peers, "train": training}
+
+
+def folder_of(args) -> Path:
+    """Return where the results go; a rehearsal stays away from measurements.
+
+    Raises:
+        Mixed: If it would come to lie among them.
+    """
+    if args.out is None:
+        return Path(tempfile.mkdtemp()) if args.rehearse else RESULTS
+    if args.rehearse and args.out.resolve() == RESULTS.resolve():
+        raise Mixed("a rehearsal does not belong among results")
+    return args.out
+
+
+def command(words: list[str]) -> str:
+    """Return the command as it can be repeated elsewhere: no paths of this machine."""
+    shown = [
+        "PATH" if before in PATHS else word
+        for before, word in zip(["", *words], words, strict=False)
+    ]
+    return " ".join(["python benchmarks/gpu.py", *shown])
+
+
+def tell(line: str) -> None:
+    """Say what goes on, where somebody may be waiting."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def main(given=None) -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
+    args = arguments(given)
+    reason = None if args.rehearse else absent()
+    if reason:
+        print(f"gpu.py: {reason}; --rehearse runs without a card", file=sys.stderr)
+        sys.exit(2)
+    budget = Budget(60 * args.minutes)
+    words = command(sys.argv[1:] if given is None else given)
+    try:
+        results = Results(folder_of(args), circumstances(args.place, words))
+    except Mixed as error:
+        print(f"gpu.py: {error}", file=sys.stderr)
+        sys.exit(2)
+    try:
+        PARTS[args.part](args, budget, results)
+    finally:
+        draw_results(results)
+        print(f"{results.path}, after {budget.spent:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""The contenders on a card by name, and which of them a part lets take part.
+
+PyTorch and JAX compute in float32 unless the name says TF32: both libraries would take
+TF32 for some products by themselves.
+"""
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+from peers.registry import OURS, RELEASED, Peer
+
+JAX, TORCH, SGEMM = "JAX", "PyTorch", "sgemm"
+OUR_MODULE, TORCH_MODULE = "gpu_parts.ours", "gpu_parts.torch_card"
+JAX_MODULE, RELEASED_MODULE = "gpu_parts.jax_card", "gpu_parts.released_card"
+# Of its own the library takes three quarters of a card that others use as well.
+SHARE = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+
+
+@dataclass(frozen=True)
+class Contender(Peer):
+    """How a contender is run.
+
+    Args:
+        twin: The same program in float32, if this one takes TF32: it must be right,
+            for TF32 itself has too few digits to tell.
+    """
+
+    twin: str | None = None
+
+
+def ours(label: str, *, twin=None, environment=None, **options) -> Contender:
+    """Return a stage of imaml_ref as a contender."""
+    return Contender(
+        f"imaml_ref, {label}",
+        OUR_MODULE,
+        options=options,
+        environment=environment or {},
+        group=OURS,
+        twin=twin,
+    )
+
+
+def torch(label: str, *, twin=None, **options) -> Contender:
+    """Return a program in PyTorch as a contender."""
+    return Contender(
+        f"PyTorch, {label}", TORCH_MODULE, ("torch",), options, group=TORCH, twin=twin
+    )
+
+
+def jax(label: str, *, twin=None, **options) -> Contender:
+    """Return a program in JAX as a contender."""
+    return Contender(
+        f"JAX, {label}",
+        JAX_MODULE,
+        ("jax",),
+        options,
+        environment=SHARE,
+        group=JAX,
+        twin=twin,
+    )
+
+
+TF32_OF_CUPY = {"CUPY_TF32": "1"}
+
+CONTENDERS = {
+    "plain": ours("plain", stage="plain"),
+    "kernels": ours("kernels", stage="kernels"),
+    "graphs": ours("graphs", stage="graphs"),
+    "plain_tf32": ours(
+        "plain, TF32", stage="plain", twin="plain", environment=TF32_OF_CUPY
+    ),
+    "jax_patches": jax("vmap, patches", patches=True),
+    "jax_conv": jax("vmap, convolutions"),
+    "jax_patches_tf32": jax(
+        "vmap, patches, TF32", patches=True, tf32=True, twin="jax_patches"
+    ),
+    "torch_patches_graphs": torch(
+        "patches, compiled, CUDA graph", patches=True, compiled=True, graph=True
+    ),
+    "torch_graphs": torch("vmap, compiled, CUDA graph", compiled=True, graph=True),
+    "torch_compile": torch("vmap, compiled", compiled=True),
+    "torch_vmap": torch("vmap, eager"),
+    "torch_patches_tf32": torch(
+        "patches, compiled, CUDA graph, TF32",
+        patches=True,
+        compiled=True,
+        graph=True,
+        tf32=True,
+        twin="torch_patches_graphs",
+    ),
+    "released": Contender(
+        "released code",
+        RELEASED_MODULE,
+        ("torch",),
+        checkout="released",
+        group=RELEASED,
+    ),
+    SGEMM: Contender("sgemm by CuPy", "gpu_parts.sgemm"),
+}
+
+STAGES = [n for n, c in CONTENDERS.items() if c.group == OURS]
+FAST = [n for n in STAGES if CONTENDERS[n].options["stage"] != "plain"]
+PEERS = [n for n, c in CONTENDERS.items() if c.group in (JAX, TORCH, RELEASED)]
+
+
+def missing(name: str, args) -> str | None:
+    """Return why a contender cannot take part, or None."""
+    contender = CONTENDERS[name]
+    for package in contender.needs:
+        if find_spec(package) is None:
+            return f"{package} is not installed"
+    if contender.checkout and getattr(args, contender.checkout) is None:
+        return f"no --{contender.checkout} PATH"
+    return None

@@ -1,0 +1,153 @@
+"""A training on a card by the commands that anybody would use, and what it came to.
+
+``imaml-ref train`` is given a time and ended with SIGTERM when it is up, as it may be:
+it writes its checkpoint.  The time is that of the whole process: start, data,
+meta-steps, validation, logging, checkpoints, and a last test of two tasks.
+``imaml-ref evaluate`` then tests what is in the checkpoint.
+"""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+
+from .budget import Budget
+from .results import Results
+
+TEST_TASKS, TINY_TASKS = 10_000, 4
+TO_END = 60.0  # s, to write a checkpoint
+LAST = 100  # meta-steps whose time is looked at
+TINY = {
+    "--num-filters": 2,
+    "--inner-steps": 2,
+    "--cg-steps": 2,
+    "--meta-batch": 2,
+    "--validation-tasks": 2,
+    "--validation-interval": 2,
+    "--checkpoint-seconds": 0,
+}
+
+
+def train(args, budget: Budget, results: Results) -> None:
+    """Train and test in what time there is, and keep the results.
+
+    Args:
+        args: With train_minutes, preset, meta_steps, data, rehearse, place.
+        budget: For both; what the training leaves is for the test.
+        results: Where the results go.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "run"
+        found = trained(args, out, min(60 * args.train_minutes, budget.left))
+        name = f"{args.preset}, {'glyphs' if args.data is None else 'Omniglot'}"
+        results.add("train", name, found)
+        if found["reason"] is None:
+            found |= tested(args, out, budget)
+            results.add("train", name, found)
+    tell(name, found)
+
+
+def trained(args, out: Path, seconds: float) -> dict:
+    """Train for at most so many seconds; return what there is to say."""
+    flags = {
+        "--preset": args.preset,
+        "--data": args.data or "glyphs",
+        "--meta-steps": min(args.meta_steps, 3) if args.rehearse else args.meta_steps,
+        "--test-tasks": 2,
+        "--device": args.place.device,
+        "--out": out,
+    } | (TINY if args.rehearse else {})
+    words = [str(word) for pair in flags.items() for word in pair]
+    wall, status, said = run_for(["train", *words], seconds)
+    steps, own = progress_of(out / "metrics.csv")
+    fine = status in (0, 128 + signal.SIGTERM) and steps > 0
+    return {
+        "flags": shown(words),
+        "reason": None if fine else f"exit status {status}; {said}",
+        "seconds": wall,
+        "ended_by_time": status == 128 + signal.SIGTERM,
+        "meta_steps": steps,
+        "meta_step_seconds_median": own,
+    }
+
+
+def run_for(words: list[str], seconds: float) -> tuple[float, int, str]:
+    """Run imaml-ref for at most so long; return seconds, exit status, last line."""
+    start = time.monotonic()
+    with tempfile.TemporaryFile("w+") as said:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "imaml_ref", *words],
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            env=os.environ | {"COLUMNS": "100"},
+        )
+        try:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(max(seconds, 0.1))
+            ended(process)
+        finally:
+            process.kill()
+        took = time.monotonic() - start
+        said.seek(0)
+        lines = said.read().strip().splitlines()
+    return took, process.returncode, lines[-1].strip() if lines else ""
+
+
+def ended(process) -> None:
+    """Ask a process that still runs to end, and give it time to."""
+    if process.poll() is None:
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(TO_END)
+
+
+def progress_of(metrics: Path) -> tuple[int, float | None]:
+    """Return how many meta-steps were made, and the median time of the last ones."""
+    if not metrics.exists():
+        return 0, None
+    rows = list(csv.DictReader(metrics.read_text().splitlines()))
+    seconds = [float(row["seconds"]) for row in rows[-LAST - 1 :]]
+    own = float(np.median(np.diff(seconds))) if len(seconds) > 1 else None
+    return (int(rows[-1]["step"]) if rows else 0), own
+
+
+def tested(args, out: Path, budget: Budget) -> dict:
+    """Test what was trained; return accuracies with their intervals, or why not."""
+    number, answer = TINY_TASKS if args.rehearse else TEST_TASKS, out / "test.json"
+    words = [out, "--tasks", number, "--json", answer, "--device", args.place.device]
+    wall, status, said = run_for(["evaluate", *map(str, words)], budget.left - 1)
+    if status or not answer.exists():
+        return {"test_reason": f"exit status {status}; {said}"}
+    return {"test_seconds": wall, "test": json.loads(answer.read_text())}
+
+
+def shown(words: list[str]) -> list[str]:
+    """Return flags without paths of this machine."""
+    hidden = {"--out", "--data"}
+    return [
+        "PATH" if before in hidden and word != "glyphs" else word
+        for before, word in zip(["", *words], words, strict=False)
+    ]
+
+
+def tell(name: str, found: dict) -> None:
+    """Print how it went."""
+    print(f"\ntraining, {name}: {found['meta_steps']} meta-steps", end=" ")
+    print(f"in {found['seconds']:.0f} s all in all; {found['reason'] or 'fine'}")
+    test = found.get("test", {})
+    for key in ("accuracy", "accuracy_per_example"):
+        if f"test_{key}" in test:
+            value, half = (100 * test[f"test_{key}{end}"] for end in ("", "_ci95"))
+            print(
+                f"  test {key}: {value:.2f} ± {half:.2f} %, {test['test_tasks']} tasks"
+            )
+    if "test_reason" in found:
+        print(f"  no test: {found['test_reason']}", flush=True)
