@@ -33,11 +33,18 @@ def product(ints: Ints, names: tuple[str, ...]) -> int:
     return count
 
 
-def entrywise(symbol: str, *names: str) -> Launches:
-    """A thread per entry; the names multiply to their number."""
+def entrywise(symbol: str, *names: str, fours: str = "") -> Launches:
+    """A thread per entry; the names multiply to their number.
+
+    Args:
+        symbol: The function.
+        names: Of the integer arguments.
+        fours: The one that, if it divides by four, gives a thread four entries.
+    """
 
     def launches(ints: Ints) -> list[Launch]:
-        blocks = over(product(ints, names), THREADS)
+        each = 4 if fours and ints[fours] % 4 == 0 else 1
+        blocks = over(product(ints, names), each * THREADS)
         return [Launch(symbol, (blocks, 1, 1), (THREADS, 1, 1))]
 
     return launches
@@ -53,9 +60,9 @@ def by_channel(symbol: str, channels: str = "channels") -> Launches:
     return launches
 
 
-def by_task(symbol: str) -> Launches:
+def by_task(symbol: str, threads: int = THREADS) -> Launches:
     """A block per task."""
-    return lambda ints: [Launch(symbol, (ints["tasks"], 1, 1), (THREADS, 1, 1))]
+    return lambda ints: [Launch(symbol, (ints["tasks"], 1, 1), (threads, 1, 1))]
 
 
 def by_chunk(symbol: str) -> Launches:

@@ -191,20 +191,51 @@ typedef Tile<64, 64, 8, 4, 2, 16> Tile64;
 typedef Tile<32, 32, 4, 4, 4, 32> Tile32;
 typedef Tile<16, 16, 2, 4, 8, 64> Tile16;
 
+// An operand as the caller has it.
+struct Operand {
+  const REAL* first;
+  int task, row, col;
+
+  __device__ __forceinline__ Matrix of_task(long long t) const {
+    return {first + t * task, row, col};
+  }
+};
+
+template <class T>
+__device__ __forceinline__ void multiply(Operand A, Operand B, REAL* C, int m, int n, int k,
+                                         int c_task, int c_row, REAL beta) {
+  __shared__ __align__(16) REAL shared[T::SHARED];
+  const int row = blockIdx.y * T::ROWS, col = blockIdx.x * T::COLS;
+  const long long t = blockIdx.z;
+  Sums<T> sums;
+  add_product(sums, A.of_task(t), B.of_task(t), row, col, m, n, k, shared);
+  sums.gather(shared);
+  finish(sums, C + t * c_task, c_row, row, col, m, n, beta);
+}
+
+template <class T>
+__device__ __forceinline__ void multiply_pair(Operand A, Operand B, Operand D, Operand E,
+                                              REAL* C, int m, int n, int k, int k2,
+                                              int c_task, int c_row) {
+  __shared__ __align__(16) REAL shared[T::SHARED];
+  const int row = blockIdx.y * T::ROWS, col = blockIdx.x * T::COLS;
+  const long long t = blockIdx.z;
+  Sums<T> sums;
+  add_product(sums, A.of_task(t), B.of_task(t), row, col, m, n, k, shared);
+  __syncthreads();  // the first product has been read by all
+  add_product(sums, D.of_task(t), E.of_task(t), row, col, m, n, k2, shared);
+  sums.gather(shared);
+  finish(sums, C + t * c_task, c_row, row, col, m, n, (REAL)0);
+}
+
 #define BMM(SYMBOL, T)                                                                    \
   extern "C" __global__ void __launch_bounds__(T::THREADS)                                \
       SYMBOL(const REAL* __restrict__ A, const REAL* __restrict__ B,                      \
              REAL* __restrict__ C, int tasks, int m, int n, int k, int a_task, int a_row, \
              int a_col, int b_task, int b_row, int b_col, int c_task, int c_row,          \
              REAL beta) {                                                                 \
-    __shared__ __align__(16) REAL shared[T::SHARED];                                      \
-    const int row = blockIdx.y * T::ROWS, col = blockIdx.x * T::COLS;                     \
-    const long long t = blockIdx.z;                                                       \
-    Sums<T> sums;                                                                         \
-    add_product(sums, {A + t * a_task, a_row, a_col}, {B + t * b_task, b_row, b_col},     \
-                row, col, m, n, k, shared);                                               \
-    sums.gather(shared);                                                                  \
-    finish(sums, C + t * c_task, c_row, row, col, m, n, beta);                            \
+    multiply<T>({A, a_task, a_row, a_col}, {B, b_task, b_row, b_col}, C, m, n, k, c_task, \
+                c_row, beta);                                                             \
   }
 
 #define BMM_PAIR(SYMBOL, T)                                                               \
@@ -215,17 +246,9 @@ typedef Tile<16, 16, 2, 4, 8, 64> Tile16;
              int a_row, int a_col, int b_task, int b_row, int b_col, int d_task,          \
              int d_row, int d_col, int e_task, int e_row, int e_col, int c_task,          \
              int c_row) {                                                                 \
-    __shared__ __align__(16) REAL shared[T::SHARED];                                      \
-    const int row = blockIdx.y * T::ROWS, col = blockIdx.x * T::COLS;                     \
-    const long long t = blockIdx.z;                                                       \
-    Sums<T> sums;                                                                         \
-    add_product(sums, {A + t * a_task, a_row, a_col}, {B + t * b_task, b_row, b_col},     \
-                row, col, m, n, k, shared);                                               \
-    __syncthreads(); /* the first product has been read by all */                         \
-    add_product(sums, {D + t * d_task, d_row, d_col}, {E + t * e_task, e_row, e_col},     \
-                row, col, m, n, k2, shared);                                              \
-    sums.gather(shared);                                                                  \
-    finish(sums, C + t * c_task, c_row, row, col, m, n, 0);                               \
+    multiply_pair<T>({A, a_task, a_row, a_col}, {B, b_task, b_row, b_col},                \
+                     {D, d_task, d_row, d_col}, {E, e_task, e_row, e_col}, C, m, n, k,    \
+                     k2, c_task, c_row);                                                  \
   }
 
 BMM(bmm_64, Tile64)

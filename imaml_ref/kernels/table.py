@@ -86,6 +86,95 @@ VECTORS = (
     ),
 )
 
-ROWS = (*PRODUCTS, *VECTORS)
+NORMALISATION = (
+    row(
+        "bn_relu",
+        "normalisation.cu",
+        "in: Z gamma beta, int: param_task, out: c rho a y, "
+        "int: tasks rows channels, real: eps",
+        by_channel("bn_relu"),
+    ),
+    row(
+        "bn_relu_vjp",
+        "normalisation.cu",
+        "in: y_bar y c rho a, out: s_y_bar e q k Z_bar gamma_bar beta_bar, "
+        "int: param_task tasks rows channels",
+        by_channel("bn_relu_vjp"),
+    ),
+    row(
+        "bn_relu_jvp",
+        "normalisation.cu",
+        "in: Z_dot y c rho a gamma gamma_dot beta_dot, int: param_task, "
+        "out: mu rho_dot a_dot y_dot, int: tasks rows channels",
+        by_channel("bn_relu_jvp"),
+    ),
+    row(
+        "bn_relu_vjp_dot",
+        "normalisation.cu",
+        "in: y_bar_dot s_y_bar y c Z_dot mu rho rho_dot a a_dot e q k, "
+        "out: Z_bar_dot gamma_bar_dot beta_bar_dot, "
+        "int: param_task tasks rows channels",
+        by_channel("bn_relu_vjp_dot"),
+    ),
+)
+
+OUT = ("images", "out_height", "out_width", "channels")
+IMAGE = ("images", "height", "width", "channels")
+OF_WINDOWS = (
+    "int: images height width channels out_height out_width size_h size_w "
+    "stride_h stride_w pad_h pad_w"
+)
+OF_POOLS = "int: images height width channels out_height out_width size_h size_w"
+
+IMAGES = (
+    row(
+        "patches",
+        "windows.cu",
+        f"in: x, out: X, {OF_WINDOWS}",
+        entrywise("patches", *OUT, "size_h", "size_w", fours="channels"),
+    ),
+    row(
+        "patches_adjoint",
+        "windows.cu",
+        f"in: X_bar, out: x_bar, {OF_WINDOWS}",
+        entrywise("patches_adjoint", *IMAGE, fours="channels"),
+    ),
+    row(
+        "max_pool",
+        "pooling.cu",
+        f"in: x, out: y, out int32: winner, {OF_POOLS}",
+        entrywise("max_pool", *OUT),
+    ),
+    row(
+        "max_pool_jvp",
+        "pooling.cu",
+        f"in: x_dot, in int32: winner, out: y_dot, {OF_POOLS}",
+        entrywise("max_pool_jvp", *OUT),
+    ),
+    row(
+        "max_pool_vjp",
+        "pooling.cu",
+        f"in: y_bar, in int32: winner, out: x_bar, {OF_POOLS}",
+        entrywise("max_pool_vjp", *IMAGE),
+    ),
+)
+
+LOSSES = (
+    row(
+        "cross_entropy",
+        "cross_entropy.cu",
+        "in: z, in int64: labels, out: value probs z_bar hits, "
+        "int: tasks rows classes",
+        by_task("cross_entropy", 128),
+    ),
+    row(
+        "cross_entropy_hvp",
+        "cross_entropy.cu",
+        "in: probs z_dot, out: z_bar_dot, int: tasks rows classes",
+        by_task("cross_entropy_hvp", 128),
+    ),
+)
+
+ROWS = (*PRODUCTS, *VECTORS, *NORMALISATION, *IMAGES, *LOSSES)
 KERNELS: dict[str, Kernel] = {kernel.name: kernel for kernel in ROWS}
 FILES = tuple(dict.fromkeys(kernel.file for kernel in ROWS))
