@@ -16,7 +16,7 @@ from .backend import Array
 from .bound import constants, error_bound, has_constants
 from .data.tasks import TaskBatch
 from .diagnostics import Diagnostics, cosine, solver_fields
-from .estimators import Estimate, Implicit
+from .estimators import Implicit
 from .inner import InnerDivergence
 from .inner.base import counting_from, norm
 from .objective import ProximalObjective
@@ -159,8 +159,8 @@ def proven_bound(objective, chunk, estimator, at, r1, v, x):
 
 def bound_of(loss, r1, r2, lam, support_x, query_x) -> tuple[numpy.ndarray, str]:
     """Return the bound (8) per task, and why there is one."""
-    bound = error_bound(r1, r2, lam, constants(loss, support_x, query_x))
-    return bound, "proved: L is convex, so μ = min λ"
+    known: Any = constants(loss, support_x, query_x)
+    return error_bound(r1, r2, lam, known), "proved: L is convex, so μ = min λ"
 
 
 def accuracy_of(lin) -> Array:

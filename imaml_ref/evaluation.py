@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy
 
-from .backend import Array, array_module, to_host
+from .backend import Array, array_module
 from .data.tasks import TaskBatch, TaskSource
-from .parallel import map_in_order
-from .task_mean import chunks
+from .readings import on_device, read, settle, value_of, waiting
+from .task_mean import chunks, each
 
 CHUNK = 64  # tasks adapted at a time: bounds the memory, changes no result
 
@@ -134,7 +134,7 @@ def evaluate(
         per_example: Whether to measure the per-example accuracy too.
         observe: Called after each chunk with the number of tasks done.
     """
-    parts = []
+    parts, source = [], near(theta, source)
     for first in range(0, num_tasks, CHUNK):
         tasks = source.sample(
             split,
@@ -144,42 +144,40 @@ def evaluate(
             num_tasks=min(CHUNK, num_tasks - first),
             dtype=theta.dtype,
         )
-        parts.append(measure(algorithm, theta, beside(theta, tasks), per_example))
+        with waiting() as readings:
+            part = measure(algorithm, theta, beside(theta, tasks), per_example)
+        settle(readings)
+        parts.append(value_of(part))
         if observe is not None:
             observe(first + len(tasks))
-    losses, together, alone = (join(column) for column in zip(*parts, strict=True))
-    return Evaluation(split, losses, together, alone)
+    return Evaluation(split, *joined(*parts))
 
 
-def measure(
-    algorithm, theta: Array, tasks: TaskBatch, per_example: bool
-) -> tuple[Any, ...]:
-    """Return losses and both accuracies of a chunk of tasks, each (T,) or None."""
+def measure(algorithm, theta: Array, tasks: TaskBatch, per_example: bool) -> Any:
+    """Return losses and both accuracies of a chunk of tasks, each (T,) or None.
+
+    While readings wait, it is a reading of them.
+    """
     phi = algorithm.adapt(theta, tasks.support_x, tasks.support_y)
 
     def of_chunk(item):
         _, chunk, at = item
         return query_scores(algorithm.loss, at, chunk, per_example)
 
-    parts = map_in_order(of_chunk, chunks(tasks, theta, phi))
-    return tuple(join(column) for column in zip(*parts, strict=True))
+    return read(joined, *each(of_chunk, chunks(tasks, theta, phi), theta))
 
 
-def query_scores(
-    task_loss, phi: Array, tasks: TaskBatch, per_example: bool
-) -> tuple[Any, ...]:
-    """Return query losses and both accuracies at φ (T, P), each (T,) or None."""
+def query_scores(task_loss, phi: Array, tasks: TaskBatch, per_example: bool) -> Any:
+    """Return query losses and both accuracies at φ (T, P), or a reading of them."""
     net, loss = task_loss.net, task_loss.loss
     x, y = tasks.query_x, tasks.query_y
     outputs = net.logits(phi, x)
     value, _ = loss.forward(outputs, y)
     together = loss.accuracy(outputs, y)
-    if together is None:
-        return to_host(value), None, None
-    if not per_example:
-        return to_host(value), to_host(together), None
-    alone = loss.accuracy(logits_alone(net, phi, x), y)
-    return to_host(value), to_host(together), to_host(alone)
+    alone = None
+    if per_example and together is not None:
+        alone = loss.accuracy(logits_alone(net, phi, x), y)
+    return read(lambda *scores: scores, value, together, alone)
 
 
 def logits_alone(net, phi: Array, x: Array) -> Array:
@@ -192,6 +190,16 @@ def beside(theta: Array, tasks: TaskBatch) -> TaskBatch:
     """Return the tasks where θ is: on the host, or on its device."""
     xp = array_module(theta)
     return TaskBatch(*(xp.asarray(getattr(tasks, f.name)) for f in fields(tasks)))
+
+
+def near(theta: Array, source: TaskSource) -> TaskSource:
+    """Return a source whose tasks come from where θ is, if it has such a form."""
+    return getattr(source, "resident", source) if on_device(theta) else source
+
+
+def joined(*parts: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the columns of parts, each concatenated."""
+    return tuple(join(column) for column in zip(*parts, strict=True))
 
 
 def join(parts) -> Any:

@@ -124,10 +124,15 @@ def settle(readings: Iterable[Reading]) -> None:
         Exception: What the first of them that fails raises.
     """
     readings = list(readings)
-    arrays = {id(a): a for reading in readings for a in reading.unread()}
-    copies = dict(zip(arrays, fetched(list(arrays.values())), strict=True))
+    copies = copies_for(readings)
     for reading in readings:
         reading.settled(copies)
+
+
+def copies_for(readings: Iterable[Reading]) -> dict[int, numpy.ndarray]:
+    """Return what readings wait for, copied in one go, by the ``id`` of the arrays."""
+    arrays = {id(a): a for reading in readings for a in reading.unread()}
+    return dict(zip(arrays, fetched(list(arrays.values())), strict=True))
 
 
 def value_of(value: Any) -> Any:

@@ -31,7 +31,14 @@ PANELS = {
         "seed",
     ),
     "Validation and test": ("validation_interval", "validation_tasks", "test_tasks"),
-    "Machine": ("device", "dtype", "threads", "processes", "checkpoint_seconds"),
+    "Machine": (
+        "device",
+        "dtype",
+        "threads",
+        "processes",
+        "log_interval",
+        "checkpoint_seconds",
+    ),
 }
 
 

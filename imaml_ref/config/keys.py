@@ -90,6 +90,9 @@ class Config:
     )
     validation_tasks: int = key(200, "Tasks per validation.", at_least=2)
     test_tasks: int = key(2000, "Tasks of the final test.", at_least=2)
+    log_interval: int = key(
+        10, "On a GPU, meta-steps between looks at what was measured.", at_least=1
+    )
     checkpoint_seconds: float = key(30.0, "Seconds between checkpoints.", at_least=0)
 
     def __post_init__(self):

@@ -8,11 +8,13 @@ the splits, and an episode never holds two rotations of one class.  Classes come
 random order, so a label says nothing about the class.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 
 import numpy
 
+from ..backend import Array, array_module, to_device
 from .draws import task_generator
 from .images import SPLITS, ImageSet
 from .tasks import TaskBatch
@@ -65,6 +67,15 @@ class Episodes:
                 f"images of {height}×{width} cannot be turned by 90°; use rotate='none'"
             )
         self._check_sizes()
+
+    @cached_property
+    def resident(self) -> "Episodes":
+        """The same tasks, gathered on the current GPU, where the images then lie.
+
+        Raises:
+            RuntimeError: If there is none.
+        """
+        return ResidentEpisodes(*(getattr(self, f.name) for f in fields(self)))
 
     def _check_sizes(self):
         drawings = self.data.images.shape[1]
@@ -151,10 +162,15 @@ class Episodes:
         classes, turns, drawings = (
             numpy.stack(parts) for parts in zip(*draws, strict=True)
         )
-        pixels = self.data.images[classes[:, :, None], drawings]
-        images = self._scale(turn(pixels, turns), dtype)
-        support, query = numpy.split(images, [self.num_shots], axis=2)
-        return TaskBatch(*self._labelled(support), *self._labelled(query))
+        images = self._scale(self._gather(classes, drawings, turns), dtype)
+        n = self.num_shots
+        return TaskBatch(
+            *self._labelled(images[:, :, :n]), *self._labelled(images[:, :, n:])
+        )
+
+    def _gather(self, classes, drawings, turns):
+        """Return uint8 images (tasks, ways, per class, H, W, C), turned."""
+        return turn(self.data.images[classes[:, :, None], drawings], turns)
 
     def _draw(self, split, **of_task):
         """Return classes (ways,), quarter turns (ways,), drawings (ways, per class)."""
@@ -175,9 +191,10 @@ class Episodes:
     def _labelled(self, images):
         """Flatten (T, ways, n, H, W, C) to (T, ways × n, H, W, C), with labels."""
         num_tasks, ways, each = images.shape[:3]
-        labels = numpy.repeat(numpy.arange(ways), each)
+        xp = array_module(images)
+        labels = xp.tile(xp.repeat(xp.arange(ways), each), (num_tasks, 1))
         shape = (num_tasks, ways * each, *self.input_shape)
-        return images.reshape(shape), numpy.tile(labels, (num_tasks, 1))
+        return images.reshape(shape), labels
 
 
 def turn(pixels: numpy.ndarray, turns: numpy.ndarray) -> numpy.ndarray:
@@ -186,4 +203,38 @@ def turn(pixels: numpy.ndarray, turns: numpy.ndarray) -> numpy.ndarray:
     for quarter in numpy.unique(turns[turns > 0]):
         chosen = turns == quarter
         turned[chosen] = numpy.rot90(pixels[chosen], quarter, axes=(2, 3))
+    return turned
+
+
+@dataclass(frozen=True, eq=False)
+class ResidentEpisodes(Episodes):
+    """Episodes whose images lie on a GPU as uint8; what they hold is drawn on the host.
+
+    Indices go there, images are gathered, turned and scaled there.
+    """
+
+    def __post_init__(self):
+        super().__post_init__()
+        _ = self._images  # a device that is absent or full says so here
+
+    @cached_property
+    def _images(self) -> Array:
+        """The images, (class × instance, H, W, C)."""
+        images = self.data.images
+        return to_device(images.reshape(-1, *images.shape[2:]))
+
+    def _gather(self, classes, drawings, turns):
+        rows = classes[:, :, None] * self.data.images.shape[1] + drawings
+        pixels = self._images.take(to_device(rows), axis=0)
+        return turn_by_choice(pixels, to_device(turns))
+
+
+def turn_by_choice(pixels: Array, turns: Array) -> Array:
+    """Turn as ``turn`` does, every image by every angle: a device asks for no list."""
+    xp, turned = array_module(pixels), pixels
+    if pixels.shape[3] != pixels.shape[4]:
+        return pixels  # never turned
+    for quarter in (1, 2, 3):
+        chosen = (turns == quarter)[:, :, None, None, None, None]
+        turned = xp.where(chosen, xp.rot90(pixels, quarter, axes=(3, 4)), turned)
     return turned

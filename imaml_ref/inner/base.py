@@ -111,7 +111,7 @@ def check_progress(norms: list[Array], objective, phi_0: Array, advice: str) -> 
     """
     if norms:
         table = array_module(*norms).stack(norms)
-        scale = scale_at(objective, phi_0)
+        scale: Any = scale_at(objective, phi_0)
         if on_device(phi_0) and is_waiting():
             # What the objective holds now may be gone when somebody looks.
             scale = numpy.zeros(1) if phi_0.strides[0] == 0 else scale()

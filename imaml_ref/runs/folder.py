@@ -34,6 +34,7 @@ FREE = (
     "meta_steps",
     "threads",
     "processes",
+    "log_interval",
     "checkpoint_seconds",
     "test_tasks",
     "data",

@@ -65,6 +65,7 @@ def trained(run: Prepared, recorder: Recorder) -> TrainingState:
             lam_optimizer=lam_optimizer,
             validation_interval=config.validation_interval,
             validation_tasks=config.validation_tasks,
+            log_interval=config.log_interval,
             observe=recorder,
             resume=run.state,
         )
