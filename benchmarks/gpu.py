@@ -41,7 +41,7 @@ from gpu_parts.launches import launches
 from gpu_parts.place import CARD, HOST, Place
 from gpu_parts.race import race
 from gpu_parts.registry import FAST, PEERS, STAGES
-from gpu_parts.results import Mixed, Results
+from gpu_parts.results import REHEARSAL, Mixed, Results
 from gpu_parts.train import train
 from peers.workloads import WORKLOADS, Workload
 
@@ -74,7 +74,7 @@ def arguments(given=None) -> argparse.Namespace:
     args = parser.parse_args(given)
     args.place = Place(HOST if args.rehearse else CARD)
     args.threads, args.dtype, args.tell = cores_at_hand(), "float32", tell
-    args.limit, args.memory = 60 * args.minutes, None
+    args.memory = None  # of a process on the host: no limit
     return args
 
 
@@ -155,7 +155,8 @@ def main(given=None) -> None:
         PARTS[args.part](args, budget, results)
     finally:
         draw_results(results)
-        print(f"{results.path}, after {budget.spent:.0f} s")
+        label = f"{REHEARSAL}: " if results.rehearsal else ""
+        print(f"\n{label}{results.path}, after {budget.spent:.0f} s")
 
 
 if __name__ == "__main__":

@@ -89,6 +89,7 @@ class Contest:
             reserve: Seconds of it that are kept for the turns.
         """
         write(draw(workload, self.args.threads), self.file)
+        self.args.limit = budget.left
         arguments = REFERENCE, self.file, self.args, self.folder
         self.reference = on_host.gradients(*arguments)["tasks"]
         self.rows = {name: Row(name) for name in names}
@@ -116,17 +117,15 @@ class Contest:
 
     def start(self, row: Row, budget: Budget) -> None:
         """Start the process of a contender, which builds and makes a meta-step."""
+        begin = time.monotonic()
         child = worker(row.name, self.file, self.args, self.args.dtype, budget.left)
         self.children[row.name] = child
-        begin = time.monotonic()
-        child.answer()
-        child.ask("build")
+        built(child, budget)
         row.preparation = time.monotonic() - begin
 
     def judge(self, row: Row, budget: Budget) -> None:
         """Compare the meta-gradients; in float64 where float32 cannot tell."""
         dtype, child = self.args.dtype, self.children[row.name]
-        child.seconds = budget.left
         found = on_host.ask_gradients(child, self.folder / f"{row.name}.npz")
         row.digits = digits(found["tasks"], self.reference).tolist()
         twin = CONTENDERS[row.name].twin
@@ -154,8 +153,7 @@ class Contest:
             return
         child = worker(row.name, self.file, self.args, "float64", budget.left)
         try:
-            child.answer()
-            child.ask("build")
+            built(child, budget)
             found = on_host.ask_gradients(child, self.folder / "float64.npz")
         finally:
             child.close()
@@ -190,6 +188,18 @@ class Contest:
         row.reason, row.seconds = reason, []
         if row.name in self.children:
             self.children.pop(row.name).close()
+
+
+def built(child: Child, budget: Budget) -> None:
+    """Let a process make its first meta-step within what is left.
+
+    Raises:
+        Failed: If it cannot.
+    """
+    child.answer()
+    child.seconds = budget.left
+    child.ask("build")
+    child.seconds = budget.left
 
 
 def took(row: Row) -> str:

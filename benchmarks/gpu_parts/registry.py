@@ -95,7 +95,7 @@ CONTENDERS = {
         checkout="released",
         group=RELEASED,
     ),
-    SGEMM: Contender("sgemm by CuPy", "gpu_parts.sgemm"),
+    SGEMM: Contender("sgemm", "gpu_parts.sgemm"),
 }
 
 STAGES = [n for n, c in CONTENDERS.items() if c.group == OURS]

@@ -17,14 +17,13 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-import numpy as np
-
 from .budget import Budget
 from .results import Results
 
+COMMAND = "-m", "imaml_ref"
 TEST_TASKS, TINY_TASKS = 10_000, 4
-TO_END = 60.0  # s, to write a checkpoint
-LAST = 100  # meta-steps whose time is looked at
+TO_END = 30.0  # s, to write a checkpoint and end
+LAST = 1000  # meta-steps whose time is looked at
 TINY = {
     "--num-filters": 2,
     "--inner-steps": 2,
@@ -46,7 +45,7 @@ def train(args, budget: Budget, results: Results) -> None:
     """
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run"
-        found = trained(args, out, min(60 * args.train_minutes, budget.left))
+        found = trained(args, out, min(60 * args.train_minutes, budget.left - TO_END))
         name = f"{args.preset}, {'glyphs' if args.data is None else 'Omniglot'}"
         results.add("train", name, found)
         if found["reason"] is None:
@@ -75,7 +74,7 @@ def trained(args, out: Path, seconds: float) -> dict:
         "seconds": wall,
         "ended_by_time": status == 128 + signal.SIGTERM,
         "meta_steps": steps,
-        "meta_step_seconds_median": own,
+        "seconds_per_meta_step": own,
     }
 
 
@@ -84,7 +83,7 @@ def run_for(words: list[str], seconds: float) -> tuple[float, int, str]:
     start = time.monotonic()
     with tempfile.TemporaryFile("w+") as said:
         process = subprocess.Popen(
-            [sys.executable, "-m", "imaml_ref", *words],
+            [sys.executable, *COMMAND, *words],
             stdout=said,
             stderr=subprocess.STDOUT,
             env=os.environ | {"COLUMNS": "100"},
@@ -110,13 +109,17 @@ def ended(process) -> None:
 
 
 def progress_of(metrics: Path) -> tuple[int, float | None]:
-    """Return how many meta-steps were made, and the median time of the last ones."""
+    """Return how many meta-steps were made, and the mean time of the last ones."""
     if not metrics.exists():
         return 0, None
     rows = list(csv.DictReader(metrics.read_text().splitlines()))
-    seconds = [float(row["seconds"]) for row in rows[-LAST - 1 :]]
-    own = float(np.median(np.diff(seconds))) if len(seconds) > 1 else None
-    return (int(rows[-1]["step"]) if rows else 0), own
+    last = rows[-LAST - 1 :]
+    if len(last) < 2:
+        return len(rows), None
+    first, end = (
+        (int(row["step"]), float(row["seconds"])) for row in (last[0], last[-1])
+    )
+    return end[0], (end[1] - first[1]) / (end[0] - first[0])
 
 
 def tested(args, out: Path, budget: Budget) -> dict:
