@@ -13,6 +13,7 @@ from .fused import plain_path
 from .implicit import implicit_gradient, implicit_gradient_at
 from .inner import LBFGS, GradientDescent, InnerDivergence, Momentum, NewtonCG
 from .inner import Adam as InnerAdam
+from .kernels import device_stage
 from .losses import SoftmaxCrossEntropy, SquaredError
 from .meta import IMAML, MAML, FirstOrderMAML, ReleasedIMAML, Reptile
 from .network import Network
@@ -60,6 +61,7 @@ __all__ = [
     "cg_batched",
     "checks",
     "data",
+    "device_stage",
     "evaluate",
     "implicit_gradient",
     "implicit_gradient_at",

@@ -69,8 +69,11 @@ class Implicit:
 
     def estimate(self, support, v: Array, lam, away: Array) -> Estimate:
         """Return g = Λ x for v (T, P), at the linearisation of the support loss."""
-        product = getattr(support, CURVATURES[self.curvature])
-        shift = lam + self.damping
+        name, shift = CURVATURES[self.curvature], lam + self.damping
+        if type(self.solver) is CG and hasattr(support, "conjugate_gradients"):
+            x, info = support.conjugate_gradients(self.solver, name, v, shift)
+            return Estimate(lam * x, x, info)
+        product = getattr(support, name)
         x, info = self.solver.solve(lambda p: product(p) + shift * p, v, M=1 / shift)
         return Estimate(lam * x, x, info)
 

@@ -1,7 +1,7 @@
 """The loss of a task; the proximal objective of the inner problem.
 
 The derivatives of the loss are in ``linearization``, and for some networks, computed
-faster, in ``fused``.
+faster, in ``fused`` and ``kernels``.
 """
 
 from dataclasses import dataclass
@@ -12,9 +12,12 @@ import numpy
 
 from .backend import Array, array_module
 from .fused import FusedExamples, FusedNetwork, covers, is_plain
+from .kernels import DeviceExamples, DeviceNetwork, device_network
 from .linearization import Linearization
 from .losses import Loss
 from .network import Network
+
+FAST = FusedExamples, DeviceExamples  # they have more to offer than ``Examples``
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class TaskLoss:
             y: Labels (T, N), or targets (T, N, D).
         """
         examples = self.on(phi, x, y)
-        if isinstance(examples, FusedExamples):
+        if isinstance(examples, FAST):
             return examples.linearize(phi)
         return Linearization(self, phi, x, y)
 
@@ -48,10 +51,17 @@ class TaskLoss:
         What does not depend on φ is computed once.
         """
         # A subclass may linearise in another way.
-        own = type(self).linearize is TaskLoss.linearize
-        if own and self._fused and self._fused.fits(theta, x) and not is_plain():
+        if is_plain() or type(self).linearize is not TaskLoss.linearize:
+            return Examples(self, x, y)
+        if self._device and self._device.fits(theta, x, y):
+            return DeviceExamples(self, self._device, theta, x, y)
+        if self._fused and self._fused.fits(theta, x):
             return FusedExamples(self, self._fused, theta.dtype, x, y)
         return Examples(self, x, y)
+
+    @cached_property
+    def _device(self) -> DeviceNetwork | None:
+        return device_network(self)
 
     @cached_property
     def _fused(self) -> FusedNetwork | None:
@@ -60,7 +70,7 @@ class TaskLoss:
     def value(self, phi: Array, x: Array, y: Array) -> Array:
         """Return L (T,) alone, for one forward sweep."""
         examples = self.on(phi, x, y)
-        if isinstance(examples, FusedExamples) and examples.fits(phi):
+        if isinstance(examples, FAST) and examples.fits(phi):
             return examples.value(phi)
         return self.loss.forward(self.net.logits(phi, x), y)[0]
 
@@ -126,11 +136,11 @@ class ProximalObjective:
         return self._support.gradient(phi) + self.lam * (phi - self.theta)
 
     @property
-    def fused(self) -> FusedExamples | None:
+    def fused(self) -> FusedExamples | DeviceExamples | None:
         """L of the support set, where it can make steps in place; else None."""
         # A subclass may have another gradient.
         own, support = type(self).grad is ProximalObjective.grad, self._support
-        in_place = isinstance(support, FusedExamples) and numpy.isrealobj(self.lam)
+        in_place = isinstance(support, FAST) and numpy.isrealobj(self.lam)
         return support if own and in_place else None
 
     @cached_property

@@ -15,6 +15,8 @@ import kernel_formulas_vectors as vectors
 import numpy as np
 from kernel_views import entries, shaped
 
+from imaml_ref.kernels.table import KERNELS
+
 
 class FormulaLauncher:
     """Launches formulas on NumPy arrays, by the names and arguments of the kernels.
@@ -33,13 +35,8 @@ class FormulaLauncher:
         self.bind(name, **arguments)()
 
     def bind(self, name, **arguments):
-        reals = [a for a in arguments.values() if is_real_array(a)]
-        assert {a.dtype for a in reals} == {self.dtype}, name
+        KERNELS[name].values(arguments, np.ndarray, self.dtype)
         return partial(compute, FORMULAS[name], SimpleNamespace(**arguments))
-
-
-def is_real_array(a):
-    return isinstance(a, np.ndarray) and a.dtype.kind == "f"
 
 
 def compute(formula, arguments):

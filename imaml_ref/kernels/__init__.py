@@ -1,1 +1,23 @@
-"""The meta-step on a GPU: kernels in CUDA C, and what launches them."""
+"""The meta-step on a GPU: kernels in CUDA C, what launches them, sweeps made of them.
+
+The equations are those of ``fused.conv_block``, with a launch for what NumPy does in
+several passes.  How much of this is used, ``device_stage`` says.
+"""
+
+from .examples import (
+    DeviceExamples,
+    DeviceLinearization,
+    DeviceNetwork,
+    device_network,
+)
+from .stage import device_stage, on_machine, stage
+
+__all__ = [
+    "DeviceExamples",
+    "DeviceLinearization",
+    "DeviceNetwork",
+    "device_network",
+    "device_stage",
+    "on_machine",
+    "stage",
+]

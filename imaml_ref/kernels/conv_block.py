@@ -1,0 +1,247 @@
+"""Convolution, batch normalisation and ReLU as one block, as launches of kernels.
+
+The equations (1) to (7) and their letters are those of ``fused.conv_block``.  Arrays
+belong to a block and are made when a sweep first needs them.
+"""
+
+from functools import cached_property
+from typing import Any
+
+from ..backend import Array
+from ..layers import BatchNorm2d, Conv2d
+from ..ops import Pair
+from .images import Shape, Windows
+from .matrices import Matrix, kernel_of, product, product_pair, rows_of
+from .program import Program
+
+Views = dict[str, Array]  # of a layer's parameters: (T, n) out of a flat (T, P)
+
+
+class ConvBlock:
+    """The three layers on images of one size; what a sweep leaves, the next ones read.
+
+    Args:
+        conv: The convolution.
+        norm: The batch normalisation.
+        pads: Rows of zeros that a layer before has put below the images, and columns.
+        p: The parameters of both.
+        x: Images (T, N, H, W, C).
+        space: Where arrays are made.
+    """
+
+    def __init__(
+        self, conv: Conv2d, norm: BatchNorm2d, pads: Pair, p: Views, x: Array, space
+    ):
+        self.p, self.x, self.space, self.eps = p, x, space, norm.eps
+        shape = Shape(*x.shape)
+        self.windows = Windows(conv.window, shape, pads)
+        self.shape = shape.over(self.windows.counts, conv.out_channels)
+        self.stride = p["gamma"].strides[0] // p["gamma"].itemsize
+        self.W = self.kernel(p)
+        self.X = self.patches()
+        self.y, self.c = self.rows(), self.rows()
+        self.rho, self.a = self.factors(2)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """What the kernels of the normalisation want to know."""
+        return {
+            "param_task": self.stride,
+            "tasks": self.shape.tasks,
+            "rows": self.windows.num_rows,
+            "channels": self.shape.channels,
+        }
+
+    def kernel(self, p: Views) -> Matrix:
+        """Return the kernel as a matrix."""
+        return kernel_of(p["kernel"], self.shape.channels, self.stride)
+
+    def patches(self) -> Matrix:
+        """Return an array for patches, as a matrix."""
+        windows = self.windows
+        shape = self.shape.tasks, windows.num_rows, windows.row_length
+        return rows_of(self.space.zeros(shape), windows.row_length)
+
+    def rows(self) -> Array:
+        """Return an array for images like y."""
+        return self.space.zeros(self.shape)
+
+    def factors(self, count: int) -> Array:
+        """Return arrays for factors of a channel, (T, C) each."""
+        return self.space.zeros((count, self.shape.tasks, self.shape.channels))
+
+    def matrix(self, a: Array) -> Matrix:
+        """View images like y as a matrix of rows."""
+        return rows_of(a, self.shape.channels)
+
+    def forward(self, program: Program) -> Array:
+        """Write y of (1)."""
+        self.windows.patches(program, self.x, self.X.array)
+        return self.normalised(program)
+
+    def normalised(self, program: Program) -> Array:
+        """Write y of (1) from X."""
+        product(program, self.X, self.W, self.matrix(self.c))
+        program.do(
+            "bn_relu",
+            Z=self.c,
+            gamma=self.p["gamma"],
+            beta=self.p["beta"],
+            c=self.c,
+            rho=self.rho,
+            a=self.a,
+            y=self.y,
+            eps=self.eps,
+            **self.sizes,
+        )
+        return self.y
+
+    @cached_property
+    def bars(self) -> dict[str, Array]:
+        """The factors of (2)."""
+        return dict(zip("eqk", self.factors(3), strict=True))
+
+    @cached_property
+    def Z_bar(self) -> Array:
+        """Z̄ of (2)."""
+        return self.rows()
+
+    @cached_property
+    def x_bar(self) -> Array:
+        """x̄ of (3)."""
+        return self.space.zeros(self.x.shape)
+
+    def vjp(self, program: Program, y_bar: Array, p_bar: Views) -> Array:
+        """Write p̄ of (2), (3), b̄ being 0 as it is; return x̄.  ȳ becomes s ȳ."""
+        self.weigh(program, y_bar, p_bar)
+        X_bar = rows_of(self.space.scratch(self.X.array.shape), self.X.cols)
+        product(program, self.matrix(self.Z_bar), self.W.T, X_bar)
+        self.windows.adjoint(program, X_bar.array, self.x_bar)
+        return self.x_bar
+
+    def weigh(self, program: Program, y_bar: Array, p_bar: Views) -> None:
+        """Write Z̄ and p̄ of (2) and W̄ of (3)."""
+        self.y_bar = y_bar
+        program.do(
+            "bn_relu_vjp",
+            y_bar=y_bar,
+            y=self.y,
+            c=self.c,
+            rho=self.rho,
+            a=self.a,
+            s_y_bar=y_bar,
+            Z_bar=self.Z_bar,
+            gamma_bar=p_bar["gamma"],
+            beta_bar=p_bar["beta"],
+            **self.bars,
+            **self.sizes,
+        )
+        product(program, self.X.T, self.matrix(self.Z_bar), self.kernel(p_bar))
+
+    @cached_property
+    def X_dot(self) -> Matrix:
+        """Ẋ."""
+        return self.patches()
+
+    @cached_property
+    def dots(self) -> dict[str, Array]:
+        """The factors of (4)."""
+        return dict(zip(("mu", "rho_dot", "a_dot"), self.factors(3), strict=True))
+
+    @cached_property
+    def Z_dot(self) -> Array:
+        """Ż of (4)."""
+        return self.rows()
+
+    @cached_property
+    def y_dot(self) -> Array:
+        """ẏ of (4)."""
+        return self.rows()
+
+    def jvp(self, program: Program, p_dot: Views, x_dot: Any) -> Array:
+        """Write ẏ of (4)."""
+        self.windows.patches(program, x_dot, self.X_dot.array)
+        W_dot, Z_dot = self.kernel(p_dot), self.matrix(self.Z_dot)
+        product_pair(program, (self.X_dot, self.W), (self.X, W_dot), Z_dot)
+        return self.normalised_dot(program, p_dot)
+
+    def normalised_dot(self, program: Program, p_dot: Views) -> Array:
+        """Write ẏ of (4) from Ż."""
+        self.p_dot = p_dot
+        program.do(
+            "bn_relu_jvp",
+            Z_dot=self.Z_dot,
+            y=self.y,
+            c=self.c,
+            rho=self.rho,
+            a=self.a,
+            gamma=self.p["gamma"],
+            gamma_dot=p_dot["gamma"],
+            beta_dot=p_dot["beta"],
+            y_dot=self.y_dot,
+            **self.dots,
+            **self.sizes,
+        )
+        return self.y_dot
+
+    def vjp_dot(self, program: Program, y_bar_dot: Array, p_bar_dot: Views) -> Array:
+        """Write R{p̄} of (6), (7); return R{x̄}.  R{ȳ} becomes R{Z̄}."""
+        Z_bar, Z_bar_dot = self.Z_bars(program, y_bar_dot, p_bar_dot)
+        W_bar_dot, W_dot = self.kernel(p_bar_dot), self.kernel(self.p_dot)
+        first, second = (self.X_dot.T, Z_bar), (self.X.T, Z_bar_dot)
+        product_pair(program, first, second, W_bar_dot)
+        X_bar_dot = rows_of(self.space.scratch(self.X.array.shape), self.X.cols)
+        product_pair(program, (Z_bar_dot, self.W.T), (Z_bar, W_dot.T), X_bar_dot)
+        self.windows.adjoint(program, X_bar_dot.array, self.x_bar_dot)
+        return self.x_bar_dot
+
+    @cached_property
+    def x_bar_dot(self) -> Array:
+        """R{x̄} of (7)."""
+        return self.space.zeros(self.x.shape)
+
+    def Z_bars(self, program: Program, y_bar_dot: Array, p_bar_dot: Views):
+        """Write R{Z̄} of (5) in the place of R{ȳ}, R{γ̄}, R{β̄}; return Z̄ and R{Z̄}."""
+        program.do(
+            "bn_relu_vjp_dot",
+            y_bar_dot=y_bar_dot,
+            s_y_bar=self.y_bar,
+            y=self.y,
+            c=self.c,
+            Z_dot=self.Z_dot,
+            rho=self.rho,
+            a=self.a,
+            Z_bar_dot=y_bar_dot,
+            gamma_bar_dot=p_bar_dot["gamma"],
+            beta_bar_dot=p_bar_dot["beta"],
+            **self.dots,
+            **self.bars,
+            **self.sizes,
+        )
+        return self.matrix(self.Z_bar), self.matrix(y_bar_dot)
+
+
+class InputBlock(ConvBlock):
+    """The same on images that are data: their patches are made once, and stay."""
+
+    def load(self, program: Program) -> None:
+        """Write X."""
+        self.windows.patches(program, self.x, self.X.array)
+
+    def forward(self, program: Program) -> Array:
+        """Write y of (1)."""
+        return self.normalised(program)
+
+    def vjp(self, program: Program, y_bar: Array, p_bar: Views) -> None:
+        """Write p̄ of (2), (3)."""
+        self.weigh(program, y_bar, p_bar)
+
+    def jvp(self, program: Program, p_dot: Views, x_dot: None) -> Array:
+        """Write ẏ of (4), for Ẋ = 0."""
+        product(program, self.X, self.kernel(p_dot), self.matrix(self.Z_dot))
+        return self.normalised_dot(program, p_dot)
+
+    def vjp_dot(self, program: Program, y_bar_dot: Array, p_bar_dot: Views) -> None:
+        """Write R{p̄} of (6), (7), for Ẋ = 0."""
+        _, Z_bar_dot = self.Z_bars(program, y_bar_dot, p_bar_dot)
+        product(program, self.X.T, Z_bar_dot, self.kernel(p_bar_dot))

@@ -1,0 +1,66 @@
+"""CUDA: what launches kernels there, memory for a space, and graphs of launches.
+
+A graph is recorded on a stream of its own while nothing runs: no memory is asked for,
+nothing is read, and no library is called meanwhile.  It holds the addresses of its
+arrays, so these are made before, in memory that nobody else is given as long as the
+graph is there.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import cache, partial
+from typing import Any
+
+import numpy
+
+from ..backend import Array, array_module
+from .launch import Launcher
+
+
+class Cuda:
+    """The current device, through CuPy.
+
+    Args:
+        cupy: CuPy.
+    """
+
+    def __init__(self, cupy: Any):
+        self._cupy = cupy
+        self.launcher = cache(Launcher)
+
+    def has(self, a: Array) -> bool:
+        """Whether kernels here take an array."""
+        return isinstance(a, self._cupy.ndarray)
+
+    def pool(self) -> Callable[[], AbstractContextManager]:
+        """Return a context, to enter again and again, whose arrays share a pool."""
+        cuda = self._cupy.cuda
+        return partial(cuda.using_allocator, cuda.MemoryPool().malloc)
+
+    def record(self, run: Callable[[], None]) -> Callable[[], None]:
+        """Return what launches on the current stream, as one graph, what ``run`` does.
+
+        Args:
+            run: Launches kernels on the current stream; it has run before.
+        """
+        # A blocking stream would wait for the default one, which cannot be recorded.
+        stream = self._cupy.cuda.Stream(non_blocking=True)
+        with stream:
+            stream.begin_capture()
+            try:
+                run()
+            finally:
+                graph = stream.end_capture()
+        return graph.launch
+
+
+def cuda_of(a: Array) -> Cuda | None:
+    """Return CUDA for an array of CuPy's, else None."""
+    xp = array_module(a)
+    return None if xp is numpy else cuda(xp)
+
+
+@cache
+def cuda(cupy: Any) -> Cuda:
+    """Return CUDA through CuPy."""
+    return Cuda(cupy)

@@ -1,0 +1,76 @@
+"""Which blocks a network is made of."""
+
+import re
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+from ..layers import (
+    BatchNorm2d,
+    Conv2d,
+    Flatten,
+    Linear,
+    MaxPool2d,
+    ReLU,
+    ZeroPad2d,
+)
+from ..network import Network
+from .conv_block import ConvBlock, InputBlock, Views
+from .tail import LinearBlock, PoolBlock
+
+LETTERS: dict[type, str] = {
+    ZeroPad2d: "Z",
+    Conv2d: "C",
+    BatchNorm2d: "B",
+    ReLU: "R",
+    MaxPool2d: "P",
+    Flatten: "F",
+    Linear: "L",
+}
+NETWORKS = re.compile(r"(Z*CBRP?)+FL?")
+BLOCKS = re.compile(r"Z*CBR|P|L")
+
+
+class Piece(NamedTuple):
+    """A block to be: ``make(p, x, space)`` returns it; the layers it covers."""
+
+    make: Callable[..., Any]
+    names: tuple[str, ...]
+
+    def of(self, parameters: dict[str, Views]) -> Views:
+        """Return the parameters of the layers it covers."""
+        return {k: v for name in self.names for k, v in parameters[name].items()}
+
+
+def word(net: Network) -> str:
+    """Return the kinds of layers as letters; a subclass may do more than its kind."""
+    return "".join(LETTERS.get(type(layer), "?") for layer in net.layers.values())
+
+
+def covers(net: Network) -> bool:
+    """Whether a network is blocks, perhaps pooled, flattened, perhaps with a head."""
+    return type(net) is Network and NETWORKS.fullmatch(word(net)) is not None
+
+
+def pieces(net: Network) -> list[Piece]:
+    """Return the pieces of a network that is covered, in the order of the chain."""
+    layers = list(net.layers.items())
+    found: list[Piece] = []
+    for match in BLOCKS.finditer(word(net)):
+        names, block = zip(*layers[match.start() : match.end()], strict=True)
+        found.append(Piece(maker(block, first=not found), names))
+    return found
+
+
+def maker(layers: tuple[Any, ...], first: bool) -> Callable[..., Any]:
+    """Return what makes the block of some layers."""
+    *pads, last = layers
+    if isinstance(last, Linear):
+        return LinearBlock
+    if isinstance(last, MaxPool2d):
+        return partial(PoolBlock, last)
+    *pads, conv, norm, _ = layers
+    bottom, right = (
+        sum(getattr(p, side) for p in pads) for side in ("bottom", "right")
+    )
+    return partial(InputBlock if first else ConvBlock, conv, norm, (bottom, right))

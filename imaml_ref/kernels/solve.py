@@ -1,0 +1,175 @@
+"""Conjugate gradients where the sweeps are: (H + s) x = b for all tasks, or with G.
+
+The recurrence, its letters and its numbers are those of ``solvers.recurrence``.  Its
+scalars are arrays, and a task that has ended goes on with α = 0 and p = 0, so that a
+step is the same launches for everybody.
+"""
+
+from functools import partial
+from typing import Any
+
+import numpy
+
+from ..backend import Array
+from ..readings import read
+from ..solvers.diagnostics import described
+from ..solvers.recurrence import RUNNING, Record
+from ..solvers.system import CONDUCTS
+from .program import Program
+from .table import chunks
+
+REALS = ("tolerance", "rho", "residual", "alpha", "beta")
+COUNTS = ("status", "iterations", "moves")
+
+
+class Krylov:
+    """The arrays of the iteration for some sweeps, and its programs.
+
+    Args:
+        sweeps: The sweeps, where p is φ̇.
+    """
+
+    def __init__(self, sweeps: Any):
+        self.sweeps, self.space = sweeps, sweeps.space
+        zeros, (tasks, size) = self.space.zeros, sweeps.phi.shape
+        self.x, self.r, self.p = sweeps.vector(), sweeps.vector(), sweeps.phi_dot
+        self.sizes = {"tasks": tasks, "size": size}
+        self.partials = zeros((tasks, 2, chunks(size)))
+        self.reals = {name: zeros((tasks,)) for name in REALS}
+        self.counts = {name: zeros((tasks,), "int32") for name in COUNTS}
+        self.record = zeros((len(Record._fields), tasks))
+        self._strengths: dict[tuple[int, ...], tuple[Array, Array]] = {}
+        self._steps: dict[tuple, Program] = {}
+
+    def solve(self, solver: Any, curvature: str, b: Array, shift: Any):
+        """Return x (T, P), and what is found out about each task, or a reading of it.
+
+        Args:
+            solver: A ``solvers.CG``.
+            curvature: "hvp" or "gnvp".
+            b: Right-hand sides, (T, P).
+            shift: s > 0, a number or (P,); the preconditioner is M = 1/s.
+        """
+        shape = getattr(shift, "shape", ())
+        s, M = self.strengths(shape)
+        s[...], M[...] = shift, 1 / shift
+        self.begin(b, M, len(shape), solver)
+        step = self.step(curvature, solver.on_negative_curvature, shape)
+        records: list[Array] = []
+        for _ in range(10 * b.shape[1] if solver.maxiter is None else solver.maxiter):
+            # Without a tolerance nobody asks: a question waits for the device.
+            if (solver.rtol or solver.atol) and not self.runs():
+                break
+            step.run()
+            records.append(self.record.copy())
+        scale = None if shape else float(1 / shift)
+        return self.x.copy(), self.found(scale, records)
+
+    def strengths(self, shape: tuple[int, ...]) -> tuple[Array, Array]:
+        """Return the arrays in which s and M wait, (1,) or (P,)."""
+        if shape not in self._strengths:
+            s, M = (self.space.zeros(shape or (1,)) for _ in range(2))
+            self._strengths[shape] = s, M
+        return self._strengths[shape]
+
+    def runs(self) -> bool:
+        """Whether any task has not ended."""
+        return bool((self.counts["status"] == int(RUNNING)).any())
+
+    def begin(self, b: Array, M: Array, M_step: int, solver: Any) -> None:
+        """Start from x = 0: (1)."""
+        self.r[...] = b
+        scalars = ("tolerance", "rho", "residual")
+        self.space.launch(
+            "cg_begin",
+            b=self.r,
+            M=M,
+            M_step=M_step,
+            rtol=float(solver.rtol),
+            atol=float(solver.atol),
+            x=self.x,
+            r=self.r,
+            p=self.p,
+            partials=self.partials,
+            iterations=self.counts["iterations"],
+            status=self.counts["status"],
+            **{name: self.reals[name] for name in scalars},
+            **self.sizes,
+        )
+        self.reals["beta"][...] = 0
+        direction = Program(self.space)
+        self.write_direction(direction, {"M": M, "M_step": M_step})
+        direction.launch()
+
+    def step(self, curvature: str, conduct: str, shape: tuple[int, ...]) -> Program:
+        """Return one step, (2) to (7)."""
+        key = curvature, conduct, shape
+        if key not in self._steps:
+            self._steps[key] = self.written(*key)
+        return self._steps[key]
+
+    def written(self, curvature: str, conduct: str, shape) -> Program:
+        """Write one step."""
+        product, Hp = self.sweeps.product(curvature)
+        (s, M), step = self.strengths(shape), len(shape)
+        at_p = {"Hp": Hp, "p": self.p, "shift": s, "shift_step": step}
+        diagonal = {"M": M, "M_step": step}
+        program = Program(self.space, product)
+        self.write_length(program, at_p, CONDUCTS.index(conduct))
+        self.write_move(program, at_p | diagonal)
+        self.write_direction(program, diagonal)
+        return program
+
+    def write_length(self, program: Program, at_p: dict, conduct: int) -> None:
+        """Write (2), (3): α, and how the tasks fare."""
+        program.do(
+            "cg_length",
+            **at_p,
+            conduct=conduct,
+            partials=self.partials,
+            rho=self.reals["rho"],
+            alpha=self.reals["alpha"],
+            record=self.record,
+            **self.counts,
+            **self.sizes,
+        )
+
+    def write_move(self, program: Program, where: dict) -> None:
+        """Write (4) to (6): x, r, β, and how the tasks fare."""
+        program.do(
+            "cg_move",
+            **where,
+            x=self.x,
+            r=self.r,
+            partials=self.partials,
+            record=self.record,
+            moves=self.counts["moves"],
+            status=self.counts["status"],
+            **self.reals,
+            **self.sizes,
+        )
+
+    def write_direction(self, program: Program, diagonal: dict) -> None:
+        """Write (7): p."""
+        program.do(
+            "cg_direction",
+            **diagonal,
+            beta=self.reals["beta"],
+            status=self.counts["status"],
+            r=self.r,
+            p=self.p,
+            **self.sizes,
+        )
+
+    def found(self, scale: float | None, records: list[Array]) -> Any:
+        """Return a SolverInfo, or a reading of it, of what is here now."""
+        counts = [self.counts[name].copy() for name in ("status", "iterations")]
+        reals = [self.reals[name].copy() for name in ("residual", "tolerance")]
+        return read(partial(told, scale), *counts, *reals, *records)
+
+
+def told(scale, status, iterations, residual, tolerance, *records):
+    """Return the SolverInfo of records (5, T), all on the host."""
+    counts = (a.astype(numpy.int64) for a in (status, iterations))
+    scalars = [row for record in records for row in record]
+    return described(scale, *counts, residual, tolerance, *scalars)
