@@ -90,10 +90,10 @@ def stages(args, budget: Budget, results: Results) -> None:
     """Measure the stages, then the kernels, then the memory."""
     names = args.contenders or STAGES
     chosen, steps = workloads(args), TINY_STEPS if args.rehearse else STEPS
-    first = next(iter(chosen.values()))
+    first, sizes = next(iter(chosen.items()))
     race("stages", names, chosen, budget.keeping(budget.left / 3), args, results)
-    launches(first, budget.keeping(budget.left / 2), args, results)
-    holdings([n for n in names if n in FAST], first, steps, budget, args, results)
+    launches(first, sizes, budget.keeping(budget.left / 2), args, results)
+    holdings([n for n in names if n in FAST], sizes, steps, budget, args, results)
 
 
 def peers(args, budget: Budget, results: Results) -> None:

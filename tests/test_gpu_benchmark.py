@@ -57,6 +57,11 @@ def test_a_rehearsal_of_the_stages_times_compares_and_counts(tmp_path):
         assert len(contenders[name]["seconds"]) == 2
         assert min(contenders[name]["digits"]) > 4
     assert contenders["sgemm"]["share_of_sgemm_rate"] == 1
+    calls = {row["name"]: row["calls"] for row in found["kernels"]["W1"]["kernels"]}
+    assert (calls["descend"], calls["cg_length"]) == (2, 2)  # inner steps, CG steps
+    launches = found["kernels"]["W1"]["launches"]
+    assert all(row["seconds"] > 0 and row["gigabytes_per_second"] for row in launches)
+    assert {r["name"] for r in launches if r["gflop_per_second"]} == {"bmm", "bmm_pair"}
     few, many = (
         found["memory"]["graphs"][f"{k} inner steps"]["peak_bytes"] for k in (2, 4)
     )

@@ -1,8 +1,78 @@
 """The kernels of a meta-step one by one: asked, shown, kept."""
 
+import tempfile
+from pathlib import Path
+
+from peers.child import Failed
+from peers.problem import write
+from peers.workloads import Workload, draw
+
 from .budget import Budget
+from .contest import child
 from .results import Results
 
+LEAST_SECONDS = 20.0
 
-def launches(workload, budget: Budget, args, results: Results) -> None:
-    pass
+
+def launches(
+    name: str, workload: Workload, budget: Budget, args, results: Results
+) -> None:
+    """Time each kernel of a meta-step, and keep the results.
+
+    Args:
+        name: Of the workload.
+        workload: Its sizes.
+        budget: For all of it.
+        args: With threads, place, dtype.
+        results: Where the results go.
+    """
+    found = asked(workload, budget, args)
+    if "launches" in found:
+        found["kernels"] = by_name(found["launches"])
+    results.add("kernels", name, found)
+    tell(name, found)
+
+
+def asked(workload: Workload, budget: Budget, args) -> dict:
+    """Return what a process of its own measures, or why there is nothing."""
+    if not budget.has(LEAST_SECONDS):
+        return {"reason": "left out: no time was left"}
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "problem.npz"
+        write(draw(workload, args.threads), file)
+        command = ["-m", "gpu_parts.kernel_times", str(file)]
+        command += ["--device", args.place.device, "--dtype", args.dtype]
+        process = child(command, {}, budget.left)
+        try:
+            return process.answer()
+        except Failed as failure:
+            return {"reason": str(failure)}
+        finally:
+            process.close()
+
+
+def by_name(found: list[dict]) -> list[dict]:
+    """Return calls and seconds of each kernel, the longest first."""
+    names = dict.fromkeys(entry["name"] for entry in found)
+    alike = {n: [entry for entry in found if entry["name"] == n] for n in names}
+    sums = [
+        {"name": n} | {k: sum(e[k] for e in entries) for k in ("calls", "seconds")}
+        for n, entries in alike.items()
+    ]
+    return sorted(sums, key=lambda entry: -entry["seconds"])
+
+
+def tell(name: str, found: dict) -> None:
+    """Print the kernels of a workload."""
+    if "reason" in found:
+        print(f"\nkernels, {name}: {found['reason']}", flush=True)
+        return
+    whole = sum(entry["seconds"] for entry in found["kernels"])
+    print(f"\nkernels of a meta-step, {name}: {1e3 * whole:.3f} ms together")
+    for entry in found["kernels"]:
+        share = entry["seconds"] / whole
+        print(
+            f"{entry['name']:22}{entry['calls']:8} calls"
+            f"{1e3 * entry['seconds']:12.3f} ms{share:8.0%}",
+            flush=True,
+        )

@@ -21,6 +21,7 @@ import imaml_ref as ir
 
 from .ours import pieces
 from .place import Place
+from .rehearsal import kernels_of
 
 GRADIENT, META_STEP = "gradient", "meta-step"
 
@@ -84,7 +85,7 @@ def measure(problem: Problem, place: Place, stage: str, what: str) -> dict:
         return ir.IMAML(loss, **settings)(theta, tasks)
 
     run = {GRADIENT: gradient, META_STEP: meta_step}[what]
-    with ir.device_stage(stage), counted(place) as count:
+    with ir.device_stage(stage), kernels_of(place), counted(place) as count:
         for _ in range(2):  # the second with what the first has left
             run()
         place.wait()

@@ -5,6 +5,7 @@ from peers.problem import PER_TASK, Contender, Problem
 import imaml_ref as ir
 
 from .place import Place
+from .rehearsal import kernels_of
 
 
 def build(problem: Problem, device: str, stage: str) -> Contender:
@@ -20,13 +21,13 @@ def build(problem: Problem, device: str, stage: str) -> Contender:
     algorithm = ir.IMAML(loss, **settings)
 
     def step():
-        with ir.device_stage(stage):
+        with ir.device_stage(stage), kernels_of(place):
             found = algorithm(theta, tasks).grad
         place.wait()
         return found
 
     def task_grads():
-        with ir.device_stage(stage):
+        with ir.device_stage(stage), kernels_of(place):
             keep = {"keep": "task_grads"}
             found = ir.implicit_gradient(loss, theta, tasks, **settings, **keep)
         return found.task_grads

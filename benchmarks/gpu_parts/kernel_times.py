@@ -1,0 +1,182 @@
+"""The kernels of a meta-step one by one, in a process of its own.
+
+    python -m gpu_parts.kernel_times FILE --device cuda
+
+Every launch of a meta-step is written down with its arguments.  Launches of one kernel
+with one set of sizes are then timed together: many in a row, as a graph, between two
+events on the card.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from peers.problem import Problem, read
+from peers.worker import private_stdout
+
+import imaml_ref as ir
+from imaml_ref.kernels import on_machine
+from imaml_ref.kernels.graphs import cuda_of
+from imaml_ref.kernels.table import KERNELS
+
+from .ours import pieces
+from .place import Place
+from .rehearsal import formulas
+
+REPEATS, ROUNDS = 50, 5
+
+
+@dataclass
+class Written:
+    """A launch with its arguments, and how often it was made."""
+
+    name: str
+    arguments: dict
+    run: Callable[[], None]
+    calls: int = 0
+
+    def __call__(self) -> None:
+        self.calls += 1
+        self.run()
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Its integer arguments."""
+        return KERNELS[self.name].ints(self.arguments)
+
+    @property
+    def kind(self) -> tuple:
+        """What launches that take equally long have in common."""
+        return self.name, tuple(self.sizes.items())
+
+
+class Writing:
+    """A machine that writes down what is launched on another one."""
+
+    def __init__(self, machine):
+        self.machine, self.written = machine, []
+        self.has, self.pool, self.record = machine.has, machine.pool, machine.record
+
+    def launcher(self, dtype):
+        return WritingLauncher(self.machine.launcher(dtype), self.written)
+
+
+class WritingLauncher:
+    """A launcher that writes down what it binds."""
+
+    def __init__(self, launcher, written: list[Written]):
+        self.launcher, self.written = launcher, written
+        self.dtype, self.zeros = launcher.dtype, launcher.zeros
+
+    def bind(self, name: str, **arguments) -> Written:
+        run = self.launcher.bind(name, **arguments)
+        self.written.append(Written(name, arguments, run))
+        return self.written[-1]
+
+    def __call__(self, name: str, **arguments) -> None:
+        self.bind(name, **arguments)()
+
+
+def written_down(problem: Problem, place: Place) -> list[Written]:
+    """Return the launches of one meta-step, those that nothing calls left out."""
+    loss, theta, tasks, settings = pieces(problem, place)
+    writing = Writing(cuda_of(theta) if place.on_card else formulas())
+    algorithm = ir.IMAML(loss, **settings)
+    with on_machine(writing), ir.device_stage("kernels"):
+        algorithm(theta, tasks)
+        for one in writing.written:
+            one.calls = 0
+        algorithm(theta, tasks)
+        place.wait()
+    return [one for one in writing.written if one.calls]
+
+
+def measured(problem: Problem, place: Place) -> list[dict]:
+    """Return what is known of each kernel at each of its sizes, the longest first."""
+    kinds: dict[tuple, list[Written]] = {}
+    for one in written_down(problem, place):
+        kinds.setdefault(one.kind, []).append(one)
+    found = [row(alike, place) for alike in kinds.values()]
+    return sorted(found, key=lambda entry: -entry["seconds"])
+
+
+def row(alike: list[Written], place: Place) -> dict:
+    """Return what is known of launches of one kernel with the same sizes."""
+    one, calls = alike[0], sum(other.calls for other in alike)
+    each = (on_card if place.on_card else on_host)(one.run, place)
+    work = gigaflop(one)
+    return {
+        "name": one.name,
+        "sizes": one.sizes,
+        "calls": calls,
+        "seconds_each": each,
+        "seconds": calls * each,
+        "gflop_per_second": work / each if work else None,
+        "gigabytes_per_second": gigabytes(one) / each,
+    }
+
+
+def on_card(run, place: Place) -> float:
+    """Return the seconds of a launch: of many in a graph, the median of some rounds."""
+    cuda = place.xp.cuda
+    stream, found = cuda.Stream(non_blocking=True), []
+    place.wait()
+    with stream:
+        run()
+        stream.begin_capture()
+        for _ in range(REPEATS):
+            run()
+        graph = stream.end_capture()
+        graph.launch()
+        for _ in range(ROUNDS):
+            start, end = cuda.Event(), cuda.Event()
+            start.record()
+            graph.launch()
+            end.record()
+            end.synchronize()
+            found.append(cuda.get_elapsed_time(start, end) / 1e3 / REPEATS)
+    return float(np.median(found))
+
+
+def on_host(run, place: Place) -> float:
+    """Return the seconds of a call."""
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+def gigaflop(one: Written) -> float | None:
+    """Return the operations of a product, in 1e9; None of anything else."""
+    sizes = one.sizes
+    if "k" not in sizes:
+        return None
+    inner = sizes["k"] + sizes.get("k2", 0)
+    return 2e-9 * sizes["tasks"] * sizes["m"] * sizes["n"] * inner
+
+
+def gigabytes(one: Written) -> float:
+    """Return the entries that must be read and written at least once, in 1e9 bytes."""
+    times = {"in": 1, "out": 1, "inout": 2}
+    kinds = {a.name: times.get(a.kind, 0) for a in KERNELS[one.name].arguments}
+    return 1e-9 * sum(
+        kinds[name] * a.nbytes for name, a in one.arguments.items() if kinds[name]
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--device", required=True)
+    parser.add_argument("--dtype", default="float32")
+    args = parser.parse_args()
+    answers = private_stdout()
+    found = measured(read(args.file, args.dtype), Place(args.device))
+    print(json.dumps({"launches": found}), file=answers)
+
+
+if __name__ == "__main__":
+    main()
