@@ -1,11 +1,9 @@
-// Products of all tasks at once, sums over rows, and adding a row.
+// Products of all tasks at once.
 //
 // bmm        C_t = A_t B_t + β C_t
 // bmm_pair   C_t = A_t B_t + D_t E_t: with [A, D] and [B; E] side by side one
 //            product, so that the R-operator needs no sum of two: Ẋ W + X Ẇ,
 //            Ẋᵀ Z̄ + Xᵀ R{Z̄}, R{Z̄} Wᵀ + Z̄ Ẇᵀ
-// row_sums   out_t = 1ᵀ a_t
-// add_row    a_t += 1 row_t
 //
 // Matrices have any strides, in entries: a transpose exchanges two of them.  C has rows
 // in one piece.  β = 0 does not read C.
@@ -257,29 +255,3 @@ BMM(bmm_16, Tile16)
 BMM_PAIR(bmm_pair_64, Tile64)
 BMM_PAIR(bmm_pair_32, Tile32)
 BMM_PAIR(bmm_pair_16, Tile16)
-
-// A block has 16 channels and 32 lanes; a lane adds every 32nd row, then the lanes are
-// added in their order.
-extern "C" __global__ void __launch_bounds__(512)
-    row_sums(const REAL* __restrict__ a, REAL* __restrict__ out, int tasks, int rows,
-             int cols, int out_task) {
-  __shared__ REAL lanes[32][17];
-  const int c = blockIdx.x * 16 + threadIdx.x, lane = threadIdx.y;
-  const REAL* a_t = a + (long long)blockIdx.y * rows * cols;
-  REAL sum = 0;
-  if (c < cols)
-    for (int r = lane; r < rows; r += 32) sum += a_t[r * cols + c];
-  lanes[lane][threadIdx.x] = sum;
-  __syncthreads();
-  if (lane > 0 || c >= cols) return;
-  for (int l = 1; l < 32; l++) sum += lanes[l][threadIdx.x];
-  out[(long long)blockIdx.y * out_task + c] = sum;
-}
-
-extern "C" __global__ void __launch_bounds__(256)
-    add_row(REAL* __restrict__ a, const REAL* __restrict__ row, int tasks, int rows,
-            int cols, int row_task) {
-  const long long i = (long long)blockIdx.x * 256 + threadIdx.x;
-  const int each = rows * cols;
-  if (i < (long long)tasks * each) a[i] += row[i / each * row_task + i % cols];
-}

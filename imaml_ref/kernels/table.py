@@ -34,13 +34,13 @@ PRODUCTS = (
     ),
     row(
         "row_sums",
-        "products.cu",
+        "rows.cu",
         "in: a, out: out, int: tasks rows cols out_task",
         by_channel("row_sums", "cols"),
     ),
     row(
         "add_row",
-        "products.cu",
+        "rows.cu",
         "inout: a, in: row, int: tasks rows cols row_task",
         entrywise("add_row", "tasks", "rows", "cols"),
     ),
@@ -163,8 +163,7 @@ LOSSES = (
     row(
         "cross_entropy",
         "cross_entropy.cu",
-        "in: z, in int64: labels, out: value probs z_bar hits, "
-        "int: tasks rows classes",
+        "in: z, in int64: labels, out: value probs z_bar hits, int: tasks rows classes",
         by_task("cross_entropy", 128),
     ),
     row(

@@ -14,8 +14,9 @@ HERE = Path(__file__).parent
 COMPILER = shutil.which("g++")
 # A fiber leaves by longjmp to another stack, which a fortified longjmp refuses.
 FLAGS = ("-O1", "-shared", "-fPIC", "-ffp-contract=off", "-U_FORTIFY_SOURCE", "-w")
-# __global__ in the source, or in a macro that writes one function per tile.
-DIRECT = re.compile(r'^extern "C" __global__[^(]*(?:\(\w+\)\s*)?\b(\w+)\(', re.M)
+# A function is written out, or by a macro that writes one per tile.
+BOUNDS = r"(?:__launch_bounds__\((?:[^()]|\([^()]*\))*\)\s+)?"
+DIRECT = re.compile(rf'^extern "C" __global__ void\s+{BOUNDS}(\w+)\(', re.M)
 BY_MACRO = re.compile(r"^([A-Z][A-Z_]+)\((\w+)(?:, \w+)*\)$", re.M)
 
 

@@ -1,9 +1,10 @@
 // CUDA C on one CPU thread: every CUDA thread is a fiber.
 //
-// One block runs at a time.  A fiber runs until it waits, at a barrier of its block or of
-// its warp; then another one runs.  The order is shuffled anew for every round, and so is
-// the order of the blocks: whoever relies on an order that CUDA does not promise computes
-// something else.  Shared memory is full of NaN when a block begins.
+// One block runs at a time, and in it one warp, until all its threads wait at a barrier of
+// the block; in a warp one thread, until it waits at a barrier of the warp or of the block.
+// Blocks, warps and threads are shuffled, the latter two anew after every barrier: whoever
+// relies on an order that CUDA does not promise computes something else.  Shared memory is
+// full of NaN when a block begins.
 //
 // A barrier can be left out from outside, by its line (skipped_line).
 
@@ -31,7 +32,10 @@ using std::sqrt;
 #define __align__(n) __attribute__((aligned(n)))
 #define __shared__ static __attribute__((section("shared_memory")))
 
-extern "C" char __start_shared_memory[], __stop_shared_memory[];
+// The linker knows where the section begins and ends, if anything is in it.
+__shared__ __attribute__((used)) char something;
+extern "C" __attribute__((visibility("hidden"))) char __start_shared_memory[],
+    __stop_shared_memory[];
 
 struct Index {
   unsigned x, y, z;
@@ -111,54 +115,37 @@ static Fiber* born() {
   return fiber;
 }
 
-// Whether fibers first to end wait in a state or are done, and not all are done.
-static bool all_at(State state, unsigned first, unsigned end, unsigned* done) {
-  *done = 0;
-  for (unsigned i = first; i < end; i++) {
-    if (pool[i]->state == DONE)
-      ++*done;
-    else if (pool[i]->state != state)
-      return false;
-  }
-  return *done < end - first;
+// How many of the fibers first to end are in a state.
+static unsigned number_of(State state, unsigned first, unsigned end) {
+  unsigned found = 0;
+  for (unsigned i = first; i < end; i++) found += pool[i]->state == state;
+  return found;
 }
 
 static void release(unsigned first, unsigned end) {
   for (unsigned i = first; i < end; i++) pool[i]->state = READY;
 }
 
-// Let those go on that wait for nobody any more.
-static Result advance() {
-  unsigned done;
-  bool released = false;
-  if (all_at(AT_BLOCK, 0, count, &done)) {
-    if (done) return LEFT_BEHIND;
-    release(0, count);
-    released = true;
-  }
-  for (unsigned w = 0; w < count; w += 32) {
-    const unsigned end = w + 32 < count ? w + 32 : count;
-    if (!all_at(AT_WARP, w, end, &done)) continue;
-    if (done) return LEFT_BEHIND;
-    release(w, end);
-    released = true;
-  }
-  return released ? GOOD : DEADLOCK;
+// A warp runs until a barrier of the block stops it, far ahead of the others.
+static void run_warp(unsigned first) {
+  const unsigned end = first + 32 < count ? first + 32 : count;
+  auto lanes = numbers(end - first);
+  do {
+    release(first, end);
+    shuffle(lanes);
+    for (unsigned lane : lanes) enter(pool[first + lane]);
+  } while (number_of(AT_WARP, first, end) == end - first);
 }
 
-static Result run_block(std::vector<unsigned>& order) {
+static Result run_block() {
   memset(__start_shared_memory, 0xff, __stop_shared_memory - __start_shared_memory);
-  release(0, count);
-  for (;;) {
-    bool all_done = true;
-    shuffle(order);
-    for (unsigned i : order) {
-      if (pool[i]->state == READY) enter(pool[i]);
-      all_done &= pool[i]->state == DONE;
-    }
-    if (all_done) return GOOD;
-    if (Result result = advance()) return result;
-  }
+  auto warps = numbers((count + 31) / 32);
+  do {
+    shuffle(warps);
+    for (unsigned warp : warps) run_warp(32 * warp);
+  } while (number_of(AT_BLOCK, 0, count) == count);
+  const unsigned done = number_of(DONE, 0, count);
+  return done == count ? GOOD : done ? LEFT_BEHIND : DEADLOCK;
 }
 
 static int run(void (*f)(void**), void** values, const unsigned* grid,
@@ -170,11 +157,11 @@ static int run(void (*f)(void**), void** values, const unsigned* grid,
   while (pool.size() < count) pool.push_back(born());
   for (unsigned i = 0; i < count; i++)
     pool[i]->thread = {i % block[0], i / block[0] % block[1], i / block[0] / block[1]};
-  auto threads = numbers(count), blocks = numbers(grid[0] * grid[1] * grid[2]);
+  auto blocks = numbers(grid[0] * grid[1] * grid[2]);
   shuffle(blocks);
   for (unsigned b : blocks) {
     blockIdx = {b % grid[0], b / grid[0] % grid[1], b / grid[0] / grid[1]};
-    if (Result result = run_block(threads)) {
+    if (Result result = run_block()) {
       pool.clear();  // their stacks are in the middle of a kernel; new ones are born
       return result;
     }
@@ -184,10 +171,6 @@ static int run(void (*f)(void**), void** values, const unsigned* grid,
 
 static void barrier(State state, int line) {
   if (line != skipped_line) leave(state);
-}
-
-static unsigned lane() {
-  return (threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z)) % 32;
 }
 
 // A value from the lane of this warp whose number differs by the bits of a mask.

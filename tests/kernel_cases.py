@@ -1,0 +1,192 @@
+"""What every kernel is run with, here and on a card: odd sizes, nothing all zero.
+
+Axes have different lengths, sizes fill no block, parameters lie apart in longer rows,
+and what a kernel only writes is NaN before: an entry left out would stay so.
+"""
+
+from itertools import product
+
+import kernel_cases_images as images
+import kernel_cases_vectors as vectors
+import numpy as np
+from kernel_maker import Maker, each
+
+
+def cases(name, dtype, seed=0):
+    """Yield the arguments of a kernel, by name, one case after the other.
+
+    Args:
+        name: Of the kernel.
+        dtype: Of its real arrays.
+        seed: Of their entries.
+    """
+    make = Maker(dtype, seed)
+    for case in CASES[name]:
+        yield case(make)
+
+
+# Products.
+
+
+def operand(make, tasks, rows, cols, transposed, gap=3):
+    """Return a matrix per task, apart from the next, and its three strides."""
+    strides = (rows * cols + gap, *((1, rows) if transposed else (cols, 1)))
+    return make.normal(tasks, rows * cols + gap), strides
+
+
+def product_of(make, tasks, m, n, *, c_gap, beta=0.0, **operands):
+    """Return the arguments that all products have."""
+    c_row = n + c_gap
+    C = (make.normal if beta else make.unwritten)(tasks, m * c_row)
+    given = {"C": C, "tasks": tasks, "m": m, "n": n, "c_task": m * c_row}
+    for name, (array, strides) in operands.items():
+        given[name] = array
+        for along, stride in zip(("task", "row", "col"), strides, strict=True):
+            given[f"{name.lower()}_{along}"] = stride
+    return given | {"c_row": c_row}
+
+
+def bmm(make, tasks, m, n, k, transposed=(False, False), beta=0.0, c_gap=3):
+    A = operand(make, tasks, m, k, transposed[0])
+    B = operand(make, tasks, k, n, transposed[1])
+    given = product_of(make, tasks, m, n, c_gap=c_gap, beta=beta, A=A, B=B)
+    return given | {"k": k, "beta": beta}
+
+
+def bmm_pair(make, tasks, m, n, k, k2, transposed=(False,) * 4, c_gap=3):
+    shapes = {"A": (m, k), "B": (k, n), "D": (m, k2), "E": (k2, n)}
+    operands = {
+        name: operand(make, tasks, *shape, t)
+        for (name, shape), t in zip(shapes.items(), transposed, strict=True)
+    }
+    given = product_of(make, tasks, m, n, c_gap=c_gap, **operands)
+    return given | {"k": k, "k2": k2}
+
+
+def row_sums(make, tasks, rows, cols):
+    a, out = make.normal(tasks, rows, cols), make.unwritten(tasks, cols + 2)
+    sizes = {"tasks": tasks, "rows": rows, "cols": cols}
+    return {"a": a, "out": out, **sizes, "out_task": cols + 2}
+
+
+def add_row(make, tasks, rows, cols):
+    a, row = make.normal(tasks, rows, cols), make.normal(tasks, cols + 2)
+    sizes = {"tasks": tasks, "rows": rows, "cols": cols}
+    return {"a": a, "row": row, **sizes, "row_task": cols + 2}
+
+
+EITHER = (False, True)
+# One task of few entries takes tiles of 16 rows; more of both, larger tiles.
+SMALL = {"tasks": 2, "m": 21, "n": 18, "k": 150}
+MIDDLE = {"tasks": 23, "m": 45, "n": 37, "k": 75}
+LARGE = {"tasks": 33, "m": 70, "n": 65, "k": 37}
+PRODUCTS = (SMALL, MIDDLE, LARGE)
+FOURS = {"c_gap": 4, "n": 20}  # C in fours, but for the last ones
+OF_A_PAIR = [(False,) * 4, (True, False, True, False), (False, True, False, True)]
+ROWS = [
+    {"tasks": 2, "rows": 5, "cols": 3},
+    {"tasks": 3, "rows": 75, "cols": 35},
+]
+
+
+# Batch normalisation and ReLU.
+
+
+def normalised(make, tasks, rows, channels, *, reads=(), factors=(), writes=()):
+    """Return activations, factors (T, C) and what is written, by name."""
+    given = {"tasks": tasks, "rows": rows, "channels": channels}
+    given |= {name: make.normal(tasks, rows, channels) for name in reads}
+    given |= {name: make.positive(tasks, channels) for name in factors}
+    for name in writes:
+        shape = (rows, channels) if name in ACTIVATIONS else (channels,)
+        given[name] = make.unwritten(tasks, *shape)
+    if "y" in reads:
+        given["y"] = np.maximum(given["y"], 0)
+    return given
+
+
+ACTIVATIONS = ("c", "y", "y_dot", "Z_bar", "Z_bar_dot", "s_y_bar")
+
+
+def beside(make, tasks, channels, reads=(), writes=()):
+    """Return parameters in rows longer than they are, and the length of a row."""
+    length = channels + 5
+    given = {name: make.normal(tasks, length) for name in reads}
+    given |= {name: make.unwritten(tasks, length) for name in writes}
+    return given | {"param_task": length}
+
+
+def bn_relu(make, tasks, rows, channels, in_place=False):
+    given = normalised(
+        make, tasks, rows, channels, reads=("Z",), writes=("c", "rho", "a", "y")
+    )
+    if in_place:
+        given["c"] = given["Z"]
+    parameters = beside(make, tasks, channels, ("gamma", "beta"))
+    return given | parameters | {"eps": 1e-2}
+
+
+def bn_relu_vjp(make, tasks, rows, channels):
+    writes = ("s_y_bar", "e", "q", "k", "Z_bar")
+    given = normalised(
+        make,
+        *(tasks, rows, channels),
+        reads=("y_bar", "y", "c"),
+        factors=("rho", "a"),
+        writes=writes,
+    )
+    return given | beside(make, tasks, channels, (), ("gamma_bar", "beta_bar"))
+
+
+def bn_relu_jvp(make, tasks, rows, channels):
+    given = normalised(
+        make,
+        *(tasks, rows, channels),
+        reads=("Z_dot", "y", "c"),
+        factors=("rho", "a"),
+        writes=("mu", "rho_dot", "a_dot", "y_dot"),
+    )
+    reads = ("gamma", "gamma_dot", "beta_dot")
+    return given | beside(make, tasks, channels, reads)
+
+
+def bn_relu_vjp_dot(make, tasks, rows, channels):
+    given = normalised(
+        make,
+        *(tasks, rows, channels),
+        reads=("y_bar_dot", "s_y_bar", "y", "c", "Z_dot"),
+        factors=("mu", "rho", "rho_dot", "a", "a_dot", "e", "q", "k"),
+        writes=("Z_bar_dot",),
+    )
+    writes = ("gamma_bar_dot", "beta_bar_dot")
+    return given | beside(make, tasks, channels, (), writes)
+
+
+ACTIVE = [
+    {"tasks": 2, "rows": 7, "channels": 5},
+    {"tasks": 3, "rows": 75, "channels": 19},
+]
+
+ALL_WAYS = [SMALL | {"transposed": t} for t in product(EITHER, EITHER)]
+TWO_WAYS = [p | {"transposed": (p is LARGE, p is MIDDLE)} for p in (MIDDLE, LARGE)]
+ADDED = [p | FOURS | {"beta": 0.5} for p in PRODUCTS]
+WRITTEN = [p | FOURS for p in PRODUCTS]
+PAIRS = [
+    p | {"transposed": t, "k2": 41} for p, t in zip(PRODUCTS, OF_A_PAIR, strict=True)
+]
+
+CASES = {
+    "bmm": each(
+        bmm,
+        [*ALL_WAYS, *TWO_WAYS, *ADDED, *WRITTEN, {"tasks": 1, "m": 1, "n": 1, "k": 1}],
+    ),
+    "bmm_pair": each(bmm_pair, PAIRS),
+    "row_sums": each(row_sums, ROWS),
+    "add_row": each(add_row, ROWS),
+    "bn_relu": each(bn_relu, [*ACTIVE, ACTIVE[1] | {"in_place": True}]),
+    "bn_relu_vjp": each(bn_relu_vjp, ACTIVE),
+    "bn_relu_jvp": each(bn_relu_jvp, ACTIVE),
+    "bn_relu_vjp_dot": each(bn_relu_vjp_dot, ACTIVE),
+    **images.CASES,
+    **vectors.CASES,
+}

@@ -1,0 +1,120 @@
+"""Every kernel on fibers computes its formula, in whatever order its threads run."""
+
+import numpy as np
+import pytest
+from fibers import COMPILER, FiberLauncher
+from kernel_cases import CASES, cases
+from kernel_formulas import FORMULAS, FormulaLauncher
+from numpy.testing import assert_allclose, assert_array_equal
+
+from imaml_ref.kernels.launch import source
+from imaml_ref.kernels.table import FILES, KERNELS
+
+DTYPES = ("float32", "float64")
+SEEDS = (0, 1, 2)  # 0 is the order of the threads' numbers
+# Sums in another order, as a part of the largest entry of an array.
+WITHIN = {"float32": 2e-5, "float64": 1e-13}
+MARGIN = 64  # entries around an array
+
+needs_compiler = pytest.mark.skipif(COMPILER is None, reason="needs g++")
+
+
+class Placed:
+    """A copy of an array, some entries off a round address, with NaN around it."""
+
+    def __init__(self, array, shift):
+        self.room = np.full(array.size + 4 * MARGIN, -1, f"i{array.itemsize}")
+        first = -self.room.ctypes.data // array.itemsize % MARGIN + MARGIN + shift
+        inside = slice(first, first + array.size)
+        self.copy = self.room.view(array.dtype)[inside].reshape(array.shape)
+        self.copy[...] = array
+        self.inside = inside
+
+    def assert_margin_untouched(self, name):
+        outside = np.delete(self.room, self.inside)
+        assert_array_equal(outside, -1, f"{name} was written beyond its end")
+
+
+def run(launcher, name, given, shift=0):
+    """Run a kernel on copies of its arguments; return the arrays, by name."""
+    placed = {
+        id(value): Placed(value, shift)
+        for value in given.values()
+        if isinstance(value, np.ndarray)
+    }
+    arrays = {k: placed[id(v)].copy for k, v in given.items() if id(v) in placed}
+    launcher(name, **given | arrays)
+    for key, value in given.items():
+        if id(value) in placed:
+            placed[id(value)].assert_margin_untouched(f"{key} of {name}")
+    arrays.pop("partials", None)  # of no meaning afterwards
+    return arrays
+
+
+def assert_equal(got, expected, dtype, about):
+    for key, array in expected.items():
+        finite = np.abs(array[np.isfinite(array)])
+        within = WITHIN[dtype] * finite.max(initial=0) if array.dtype.kind == "f" else 0
+        assert_allclose(got[key], array, 0, within, err_msg=f"{key} of {about}")
+
+
+def test_every_kernel_has_a_formula_and_cases():
+    assert set(KERNELS) == set(FORMULAS) == set(CASES)
+
+
+@needs_compiler
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", KERNELS)
+def test_a_kernel_computes_its_formula(name, dtype):
+    for i, given in enumerate(cases(name, dtype)):
+        expected = run(FormulaLauncher(dtype), name, given)
+        for seed in SEEDS:
+            # Every other seed has arrays at odd addresses: no four entries at once.
+            got = run(FiberLauncher(dtype, seed), name, given, shift=seed % 2)
+            assert_equal(got, expected, dtype, f"{name}, case {i}, seed {seed}")
+
+
+@needs_compiler
+@pytest.mark.parametrize("name", KERNELS)
+def test_the_order_of_threads_leaves_no_trace(name):
+    for given in cases(name, "float32"):
+        expected = run(FiberLauncher("float32", 0), name, given)
+        got = run(FiberLauncher("float32", 3), name, given)
+        for key, array in expected.items():
+            assert_array_equal(got[key], array, key)
+
+
+def barriers():
+    """Return file and line of every barrier in the sources."""
+    return [
+        (file, number)
+        for file in FILES
+        for number, line in enumerate(source(file).splitlines(), 1)
+        if "__syncthreads(" in line or "__syncwarp(" in line
+    ]
+
+
+def is_caught(file, line):
+    """Say whether some kernel of a file goes wrong without the barrier in a line."""
+    for name in (n for n, kernel in KERNELS.items() if kernel.file == file):
+        for given in cases(name, "float32"):
+            expected = run(FormulaLauncher("float32"), name, given)
+            for seed in SEEDS:
+                try:
+                    got = run(FiberLauncher("float32", seed, line), name, given)
+                    assert_equal(got, expected, "float32", name)
+                except (AssertionError, RuntimeError):
+                    return True
+    return False
+
+
+@needs_compiler
+@pytest.mark.parametrize(("file", "line"), barriers())
+def test_a_missing_barrier_is_caught(file, line):
+    assert is_caught(file, line)
+
+
+@needs_compiler
+@pytest.mark.parametrize("file", FILES)
+def test_without_a_mutation_nothing_is_caught(file):
+    assert not is_caught(file, line=10**6)
