@@ -95,7 +95,7 @@ def chunk_size(num_parameters: int, input_bytes: int = 0) -> int:
     """
     shared = num_processes() == 1 and num_threads() > 1
     by_parameters = (500_000 if shared else 250_000) // max(num_parameters, 1)
-    return max(1, min(by_parameters, 200_000 // max(input_bytes, 1)))
+    return max(1, min(by_parameters, 100_000 // max(input_bytes, 1)))
 
 
 def map_in_order(

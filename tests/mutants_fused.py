@@ -18,22 +18,9 @@ SWAPPED = {
 SAME_SHAPE = "a tangent has the shape of its namesake, and only that counts"
 ANY_SHAPE = "what is written to is reshaped anyway"
 FOLDED = "folded = program.array(len({}), {}.shape[1] + 1, {}.shape[2])"
-RACE = "seen only where threads meet between two of Python's steps"
 AGAIN = "what is there already is computed again"
 EQUIVALENT |= {
-    (
-        "fused/examples.py",
-        "own = sum((s.size == sweeps.size for s in self.spare(0)))",
-    ): RACE,
-    (
-        "fused/examples.py",
-        "alike = [s for s in self.spare(k) if s.size == sweeps.size]",
-    ): RACE,
-    (
-        "fused/examples.py",
-        "others = [s for s in self.spare(k) if s.size != sweeps.size]",
-    ): RACE,
-    ("fused/examples.py", "known = loss is SoftmaxCrossEntropy"): AGAIN,
+    ("fused/examples.py", "return self.task_loss.loss is SoftmaxCrossEntropy"): AGAIN,
     ("fused/examples.py", "return self.y"): AGAIN,
     ("fused/examples.py", "self._has_bars = False"): AGAIN,
     (

@@ -3,6 +3,7 @@
 import copy
 import gc
 import pickle
+import sys
 import weakref
 
 import numpy as np
@@ -20,10 +21,14 @@ from fused_points import (
 from numpy.testing import assert_array_equal
 
 import imaml_ref as ir
-from imaml_ref.fused import FusedLinearization, examples, sweeps
+from imaml_ref import processes
+from imaml_ref.fused import FusedLinearization, examples, memory, sweeps
 from imaml_ref.objective import ProximalObjective, TaskLoss
 
 pytestmark = needs_fused
+needs_fork = pytest.mark.skipif(
+    not processes.can_fork(), reason="this system cannot fork"
+)
 
 
 @pytest.fixture
@@ -76,27 +81,91 @@ def test_arrays_of_another_size_are_kept_and_found(made):
     assert len(made) == 4
 
 
-def test_processes_to_come_find_arrays_like_those_of_this_one(made, monkeypatch):
-    """What a fork would have to make, every time anew, is there before it."""
-    monkeypatch.setattr(examples, "num_processes", lambda: 3)
+def in_a_fork(call):
+    """Return what a call returns in a process that forks from this one."""
+    return list(processes.map_forked(lambda k: call() if k else None, [0, 1], 2))[1]
+
+
+@needs_fork
+def test_a_fork_finds_arrays_and_their_programs(made):
+    """What it would have to make, every time anew, is there before it."""
     at = named("two-blocks-flat")
-    other = point(at.loss, 1, 2)
-    held = [at.linearize(), at.linearize(), other.linearize()]
-    assert len(made) == 3
+    held = [at.linearize(), at.linearize()]
     held[0].hvp(at.v)
     del held
-    spare = at.loss._fused.spare
-    for worker in (1, 2):
-        assert sizes_of(spare(worker)) == sizes_of(spare(0))
-        assert not set(map(id, spare(worker))) & set(map(id, spare(0)))
-        for name in ("_vjp", "jvp", "vjp_dot"):
-            assert any(name in vars(s) for s in spare(worker)), name
-    at.linearize()
-    assert len(made) == 9
+
+    def taken():
+        held = [at.linearize(), at.linearize()]
+        return len(made), held[0].hvp(at.v), "vjp_dot" in vars(made[0]())
+
+    count, product, written = in_a_fork(taken)
+    assert count == 2
+    assert written
+    assert_array_equal(product, at.linearize().hvp(at.v))
 
 
-def sizes_of(spare):
-    return sorted(str(s.size) for s in spare)
+@needs_fork
+@pytest.mark.parametrize("name", ["two-blocks-flat", "pool-pad-block"])
+def test_what_is_at_a_point_is_there_in_a_fork_too(name):
+    """Its arrays are empty there; it has to notice whatever it is asked first."""
+    at = named(name)
+    want = values(at.linearize(), at.v)
+    on, start = at.examples(), at.phi[0]
+    away = elsewhere(at)
+    steps = on.descend(away, start, 0.5, 0.1, 3)[0]
+    for ask in (
+        lambda lin: values(lin, at.v),
+        lambda lin: {"hvp": lin.hvp(at.v)},
+        lambda lin: {"gnvp": lin.gnvp(at.v), "hvp": lin.hvp(at.v)},
+    ):
+        lin = on.linearize(at.phi)
+        found = in_a_fork(lambda ask=ask, lin=lin: ask(lin))
+        assert_same_values(found, {name: want[name] for name in found})
+    assert_array_equal(in_a_fork(lambda: on.gradient(at.phi)), want["grad"])
+    assert_array_equal(in_a_fork(lambda: on.value(at.phi)), want["value"])
+    forked = in_a_fork(lambda: on.descend(away, start, 0.5, 0.1, 3)[0])
+    assert_array_equal(forked, steps)
+    assert_same_values(values(lin, at.v), want)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, bool])
+def test_arrays_are_zero_aligned_and_apart(dtype):
+    shapes = [(3,), (2, 5, 7), (), (0, 4), (memory.CHUNK_BYTES // 4 + 3,), (1,)]
+    found = [memory.zeros(shape, dtype) for shape in shapes]
+    for k, (array, shape) in enumerate(zip(found, shapes, strict=True)):
+        assert array.shape == shape
+        assert array.dtype == dtype
+        assert array.ctypes.data % memory.ALIGNMENT == 0 or not array.size
+        assert not array.any()
+        array[...] = k + 1
+    for k, array in enumerate(found):
+        assert (array == (k + 1 if dtype is not bool else True)).all()
+
+
+@needs_fork
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems copy the arrays")
+def test_a_fork_finds_the_arrays_empty_and_leaves_them_alone():
+    array = memory.zeros((5, 7), np.float32)
+    array[...] = 3
+
+    def there():
+        found = array.copy()
+        array[...] = 4
+        return found
+
+    assert not in_a_fork(there).any()
+    assert (array == 3).all()
+
+
+@pytest.mark.parametrize("missing", ["advice", "maps"])
+def test_a_system_without_such_memory_has_other(monkeypatch, missing):
+    if missing == "maps":
+        monkeypatch.delattr(memory.mmap, "MAP_PRIVATE", raising=False)
+    monkeypatch.setattr(memory, "WIPE_ON_FORK", -1)  # no advice has this number
+    pages = memory.pages(10_000)
+    assert pages.shape == (10_000,)
+    assert not pages.any()
+    pages[...] = 1
 
 
 def test_arrays_in_use_are_not_lent_twice(made):

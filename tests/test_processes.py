@@ -62,7 +62,7 @@ def test_a_meta_gradient_has_the_same_bits(count, steps):
     ir.set_num_threads(1)
     expected = algorithm(theta, tasks)
     ir.set_num_processes(count)
-    for _ in range(steps):  # from the second on, forks find sweeps of their own
+    for _ in range(steps):  # from the second on, forks find sweeps
         found = algorithm(theta, tasks)
         assert np.array_equal(found.grad, expected.grad)
         assert np.array_equal(

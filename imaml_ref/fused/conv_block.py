@@ -42,7 +42,7 @@ from numpy import (
 from ..backend import Array
 from ..layers import BatchNorm2d, Conv2d
 from ..layers.base import Params
-from .products import stripes_product
+from .products import rows_product, stripes_product
 from .program import Program
 from .rows import Rows, wide
 from .views import column, matrix, transposed
@@ -100,7 +100,7 @@ class ConvBlock:
         do, rows = program.do, self.rows
         self.X = self.windows.patches(program, self.x)
         self.c = c = rows.array(program)
-        do(matmul, self.X, self.W, rows.rows(c))
+        rows_product(program, self.X, self.W, rows.rows(c))
         do(subtract, c, wide(rows.mean(program, c)), c)
         t = do(multiply, c, c, rows.array(program))
         self.rho = rho = rows.mean(program, t)
@@ -174,8 +174,8 @@ class ConvBlock:
         self.X_dot = self.windows.patches(program, x_dot)
         self.Z_dot = Z_dot = rows.array(program)
         t = rows.array(program)
-        do(matmul, self.X_dot, self.W, rows.rows(Z_dot))
-        do(matmul, self.X, self.W_dot, rows.rows(t))
+        rows_product(program, self.X_dot, self.W, rows.rows(Z_dot))
+        rows_product(program, self.X, self.W_dot, rows.rows(t))
         do(add, Z_dot, t, Z_dot)
         do(multiply, c, Z_dot, t)
         c_Z_dot, self.mu = rows.mean(program, t), rows.mean(program, Z_dot)

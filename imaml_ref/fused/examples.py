@@ -11,8 +11,7 @@ from ..backend import Array
 from ..linearization import Linearization
 from ..losses import SoftmaxCrossEntropy
 from ..network import Network
-from ..parallel import num_processes
-from ..processes import worker
+from .softmax import softmax_bar
 from .step import Step
 from .sweeps import Sweeps
 
@@ -27,46 +26,22 @@ class FusedNetwork:
     """
 
     def __init__(self, net: Network):
-        self.net = net
-        self._spare: dict[int, deque[Sweeps]] = {}
+        self.net, self.spare = net, deque[Sweeps](maxlen=SPARE)
 
     def __reduce__(self):
         return FusedNetwork, (self.net,)
 
-    def spare(self, worker: int) -> deque[Sweeps]:
-        """Return the sweeps that wait for the next examples of a worker process."""
-        return self._spare.setdefault(worker, deque(maxlen=SPARE))
-
     def take(self, shape: tuple[int, ...], dtype: numpy.dtype) -> Sweeps:
         """Return sweeps that nobody else uses."""
-        spare = self.spare(worker())
-        for _ in range(len(spare)):
+        for _ in range(len(self.spare)):
             try:
-                sweeps = spare.pop()
+                sweeps = self.spare.pop()
             except IndexError:  # another thread was faster
                 break
             if sweeps.size == (shape, dtype):
                 return sweeps
-            spare.appendleft(sweeps)
+            self.spare.appendleft(sweeps)
         return Sweeps(self.net, shape, dtype)
-
-    def give_back(self, sweeps: Sweeps) -> None:
-        """Keep sweeps that nobody uses any more."""
-        self.spare(worker()).append(sweeps)
-        if worker() == 0:
-            self.furnish(sweeps)
-
-    def furnish(self, sweeps: Sweeps) -> None:
-        """Have as many of a size for each worker process to come as for this one."""
-        # Lists: other threads take and give back meanwhile.
-        own = sum(s.size == sweeps.size for s in list(self.spare(0)))
-        for k in range(1, num_processes()):
-            alike = [s for s in list(self.spare(k)) if s.size == sweeps.size]
-            alike += [Sweeps(self.net, *sweeps.size) for _ in range(own - len(alike))]
-            for other in alike:
-                other.write_like(sweeps)
-            others = [s for s in list(self.spare(k)) if s.size != sweeps.size]
-            self._spare[k] = deque([*others, *alike], maxlen=SPARE)
 
     def fits(self, theta: Array, x: Array) -> bool:
         """Whether inputs and φ like θ are for the sweeps; the plain path refuses."""
@@ -99,18 +74,22 @@ class FusedExamples:
         # Nobody else's until these examples are forgotten.  Not made when first asked
         # for: two threads might ask.
         self.sweeps = fused.take(x.shape, dtype)
-        finalize(self, fused.give_back, self.sweeps)
+        finalize(self, fused.spare.append, self.sweeps)
         self.sweeps.load(x)
 
     def __reduce__(self):
         return FusedExamples, (self.task_loss, self._fused, self._dtype, self.x, self.y)
 
+    @property
+    def _is_softmax(self) -> bool:
+        """Whether the loss is known; a subclass may do anything."""
+        return type(self.task_loss.loss) is SoftmaxCrossEntropy
+
     @cached_property
     def _targets(self) -> Array:
+        """The labels as the loss wants them; one that is not known takes no others."""
         loss = self.task_loss.loss
-        # Another loss, if only a subclass, may take nothing but labels.
-        known = type(loss) is SoftmaxCrossEntropy
-        return loss.targets(self.sweeps.z, self.y) if known else self.y
+        return loss.targets(self.sweeps.z, self.y) if self._is_softmax else self.y
 
     def linearize(self, phi: Array) -> Linearization:
         """Return L, its gradient and its curvature at φ (T, P)."""
@@ -122,7 +101,7 @@ class FusedExamples:
         """Return ∇L (T, P)."""
         if not self.fits(phi):
             return self.linearize(phi).grad
-        with self.sweeps.lock:
+        with self.sweeps.of(self.x):
             self.visit(phi)
             self.sweeps.last_vjp.run()
             return self.sweeps.phi_bar.copy()
@@ -139,20 +118,20 @@ class FusedExamples:
             step_size: α.
             num_steps: K.
         """
-        with self.sweeps.lock:
+        with self.sweeps.of(self.x):
             sweeps, norms = self.sweeps, []
             sweeps.linearized = None
             numpy.copyto(sweeps.phi, phi)
             step = Step(sweeps.phi, sweeps.phi_bar, theta, lam, step_size)
             for _ in range(num_steps):
-                self.sweep_forward()
+                self.sweep_to_z_bar()
                 sweeps.last_vjp.run()
                 norms.append(step())
             return sweeps.phi.copy(), norms
 
     def value(self, phi: Array) -> Array:
         """Return L (T,) alone, for one forward sweep; φ ``fits``."""
-        with self.sweeps.lock:
+        with self.sweeps.of(self.x):
             return self.visit(phi)[1]
 
     def fits(self, phi: Array) -> bool:
@@ -164,6 +143,14 @@ class FusedExamples:
         self.sweeps.linearized = None
         numpy.copyto(self.sweeps.phi, phi)
         return self.sweep_forward()
+
+    def sweep_to_z_bar(self) -> None:
+        """Run the forward sweep where the sweeps are, for z̄ alone."""
+        if not self._is_softmax:
+            self.sweep_forward()
+            return
+        self.sweeps.forward.run()
+        softmax_bar(self.sweeps.z, self._targets, self.sweeps.z_bar)
 
     def sweep_forward(self) -> tuple[Array, Array, Any]:
         """Run the forward sweep where the sweeps are; return as ``visit``."""
@@ -191,7 +178,7 @@ class FusedLinearization(Linearization):
         # Not self: the sweeps would keep what keeps them.
         self._token = object()
         self.task_loss, self.x, self.y = examples.task_loss, examples.x, examples.y
-        with examples.sweeps.lock:
+        with examples.sweeps.of(self.x):
             self.outputs, self.value, self._loss_saved = self._visit()
             self._sweep_back()
             self.grad = examples.sweeps.phi_bar.copy()
@@ -215,7 +202,7 @@ class FusedLinearization(Linearization):
         if not self._examples.fits(v):
             return self._plain.hvp(v)
         sweeps = self._examples.sweeps
-        with sweeps.lock:
+        with sweeps.of(self.x):
             if sweeps.linearized is not self._token or not self._has_bars:
                 self._visit()
                 self._sweep_back()
@@ -228,7 +215,7 @@ class FusedLinearization(Linearization):
         if not self._examples.fits(v):
             return self._plain.gnvp(v)
         sweeps = self._examples.sweeps
-        with sweeps.lock:
+        with sweeps.of(self.x):
             if sweeps.linearized is not self._token:
                 self._visit()
             self._has_bars = False

@@ -92,7 +92,6 @@ class InputBlock:
         self.inside = frame = margin.frame(*counts)
         images = (tasks, x.shape[1], *counts, length + 1)
         self.P_1 = zeros((*images[:2], *frame.around(*counts), length + 1), x.dtype)
-        frame.inside(self.P_1)[..., -1] = 1
         self._gather = Program(x.dtype)
         self.frame: Frame | Gathered = frame
         self.out_shape = (*self.P_1.shape[:-1], channels)
@@ -109,8 +108,9 @@ class InputBlock:
         """Compute [P_c, 1] and U of images, in float64."""
         P = patches(x, self.window).astype(numpy.float64)
         P -= P.mean(1, keepdims=True)
-        inside = self.inside.inside(self.P_1)[..., :-1]
-        inside[...] = P.reshape(inside.shape)
+        inside = self.inside.inside(self.P_1)
+        inside[..., :-1] = P.reshape(*inside.shape[:-1], -1)
+        inside[..., -1] = 1
         self._gather.run()
         root = triangle(P, x.shape[1])  # of n rows, where n < K
         self.U[:, : root.shape[1]] = root / P.shape[1] ** 0.5

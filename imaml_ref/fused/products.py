@@ -16,6 +16,7 @@ SMALL = 1_000_000  # multiply-adds
 STRIPE = (
     96  # columns of A in a piece of Aᵀ B, at least: narrower ones read A in splinters
 )
+ROWS = 16  # of A in a piece of A B, at least: fewer leave the instructions idle
 MOST = 64  # pieces
 
 
@@ -33,7 +34,7 @@ def pieces_of(count: int, each: int, least: int = 1) -> int:
 def rows_product(program: Program, A: Array, B: Array, out: Array) -> Array:
     """Write A B for A (T, R, K), cut along R."""
     tasks, rows, length = A.shape
-    pieces = pieces_of(rows, length * B.shape[-1])
+    pieces = pieces_of(rows, length * B.shape[-1], ROWS)
     parts = out.reshape(tasks, pieces, -1, B.shape[-1])
     program.do(matmul, A.reshape(tasks, pieces, -1, length), B[:, None], parts)
     return out

@@ -1,6 +1,7 @@
 """One step of gradient descent on the proximal objective, in the place of φ."""
 
 import numpy
+from scipy.linalg.blas import get_blas_funcs
 
 from ..backend import Array
 
@@ -23,16 +24,17 @@ class Step:
         self.tasks = list(zip(phi, grad, theta, strict=True))
         self.lam, self.step_size = lam, step_size
         self.away = numpy.empty(phi.shape[1:], phi.dtype)
+        # In place, in one pass where NumPy makes two.
+        self.add_multiple = get_blas_funcs("axpy", dtype=phi.dtype)
 
     def __call__(self) -> Array:
         """Make the step; return ‖∇L + Λ (φ − θ)‖ where it began, (T,)."""
         squares = numpy.empty(len(self.tasks), self.away.dtype)
         for t, (phi, grad, theta) in enumerate(self.tasks):
-            numpy.subtract(phi, theta, self.away)
-            numpy.multiply(self.away, self.lam, self.away)
+            step = numpy.subtract(phi, theta, self.away)
+            numpy.multiply(step, self.lam, step)
             # Not in the place of ∇L, where what is always zero is never written again.
-            step = numpy.add(grad, self.away, self.away)
+            numpy.add(grad, step, step)
             squares[t] = step @ step
-            numpy.multiply(step, self.step_size, step)
-            numpy.subtract(phi, step, phi)
+            self.add_multiple(step, phi, a=-self.step_size)
         return numpy.sqrt(squares)

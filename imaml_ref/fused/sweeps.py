@@ -4,6 +4,9 @@
 hold one point φ at a time; ``linearized`` says whose.
 """
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from threading import RLock
 from typing import Any
@@ -30,6 +33,7 @@ class Sweeps:
     def __init__(self, net: Network, shape: tuple[int, ...], dtype: numpy.dtype):
         self.net, self.shape, self.dtype, self.lock = net, shape, dtype, RLock()
         self.linearized: Any = None
+        self._process = 0
         self.phi, self.phi_bar, self.phi_dot, self.phi_bar_dot = (
             zeros((shape[0], net.layout.size), dtype) for _ in range(4)
         )
@@ -47,16 +51,18 @@ class Sweeps:
         """What examples must have to use them: the shape of x and the dtype of φ."""
         return self.shape, self.dtype
 
-    def write_like(self, other: "Sweeps") -> None:
-        """Write the programs that other sweeps of this size have written."""
-        for name in ("_vjp", "_last_vjp", "jvp", "vjp_dot"):
-            if name in vars(other):
-                getattr(self, name)
+    @contextmanager
+    def of(self, x: Array) -> Iterator[None]:
+        """Keep others out; in a fork, where the arrays are empty, ``load`` x again."""
+        with self.lock:
+            if self._process != os.getpid():
+                self.load(x)
+            yield
 
     def load(self, x: Array) -> None:
         """Take inputs, of which everything that does not depend on φ is computed."""
         self.chain[0][1].load(x)
-        self.linearized = None
+        self.linearized, self._process = None, os.getpid()
 
     @property
     def vjp(self) -> Program:
