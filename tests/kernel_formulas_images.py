@@ -82,14 +82,13 @@ def outputs(o, *names):
 def cross_entropy(o):
     z, p, z_bar = outputs(o, "z", "probs", "z_bar")
     labels = shaped(o.labels, o.tasks, o.rows)
-    e_y = labels[..., None] == np.arange(o.classes)
+    e_y = (labels[..., None] == np.arange(o.classes)).astype(z.dtype)
+    e_y[(labels < 0) | (labels >= o.classes)] = np.nan  # a label that is no class
     o.hits[...] = (z.argmax(-1) == labels).sum(-1)
     z = z - z.max(-1, keepdims=True)
     total = np.exp(z).sum(-1, keepdims=True)
     p[...] = np.exp(z) / total
-    o.value[...] = (np.log(total[..., 0]) - z[e_y].reshape(labels.shape)).mean(
-        -1
-    )  # (1)
+    o.value[...] = (np.log(total[..., 0]) - (e_y * z).sum(-1)).mean(-1)  # (1)
     z_bar[...] = (p - e_y) / o.rows  # (2)
 
 

@@ -1,0 +1,163 @@
+"""Machines for ``on_machine``, in place of CUDA.
+
+``OnHost`` runs formulas, or the kernels themselves on fibers, on NumPy arrays.
+``capturing_double`` is stricter: its arrays are those of the device double, and graphs
+are recorded by ``kernels.graphs`` itself from streams that behave as CuPy's do: what is
+recorded does not run, and meanwhile the host learns nothing and finds no memory.
+"""
+
+import sys
+from contextlib import contextmanager, nullcontext
+from functools import cache, partial
+from types import SimpleNamespace
+
+import numpy as np
+from double import device_double
+from double.array import ndarray as DoubleArray
+from fibers import FiberLauncher
+from kernel_formulas import FormulaLauncher
+
+from imaml_ref.kernels import on_machine
+from imaml_ref.kernels.graphs import Cuda
+
+
+class OnHost:
+    """Launches on NumPy arrays; a graph makes them one by one.
+
+    Args:
+        launcher: Makes a launcher from a dtype.
+    """
+
+    def __init__(self, launcher=FormulaLauncher):
+        self.launcher = cache(launcher)
+        self.recorded = 0
+
+    def has(self, a):
+        return isinstance(a, np.ndarray)
+
+    def pool(self):
+        return nullcontext
+
+    def record(self, run):
+        self.recorded += 1
+        return run
+
+
+FORMULAS, FIBERS = OnHost(), OnHost(partial(FiberLauncher, seed=3))
+
+
+def by_kernels(function, machine=FORMULAS):
+    """Return what a function returns where kernels run on NumPy arrays."""
+    with on_machine(machine):
+        return function()
+
+
+class Stream:
+    """A stream of the double's, of which at most one is recorded at a time."""
+
+    current: list = []  # noqa: RUF012
+
+    def __init__(self, device, non_blocking):
+        assert non_blocking, "the default stream would be recorded, too"
+        self.device, self.recording = device, None
+
+    def __enter__(self):
+        self.current.append(self)
+
+    def __exit__(self, *_):
+        self.current.pop()
+
+    def begin_capture(self):
+        self.recording, self.waits = [], self.device.no_sync()
+        self.waits.__enter__()
+        # Memory that is asked for now may be somebody else's when the graph runs.
+        self.limit, self.device.limit = self.device.limit, self.device.live
+
+    def end_capture(self):
+        self.device.limit = self.limit
+        self.waits.__exit__(None, None, None)
+        calls, self.recording = self.recording, None
+        return Graph(calls)
+
+
+class Graph:
+    """Launches that were recorded."""
+
+    def __init__(self, calls):
+        self.calls = calls
+
+    def launch(self):
+        for call in self.calls:
+            call()
+
+
+class DoubleLauncher:
+    """The formulas on arrays of the double, which a stream may record."""
+
+    def __init__(self, dtype, device):
+        self.formulas, self.device = FormulaLauncher(dtype), device
+        self.launches = 0
+
+    def zeros(self, shape, dtype=None):
+        assert self.device.pools, "an array of a space belongs to its pool"
+        return sys.modules["cupy"].zeros(shape, dtype or self.formulas.dtype)
+
+    def __call__(self, name, **arguments):
+        self.bind(name, **arguments)()
+
+    def bind(self, name, **arguments):
+        hosts = {
+            key: a._host if isinstance(a, DoubleArray) else a
+            for key, a in arguments.items()
+        }
+        compute = self.formulas.bind(name, **hosts)
+
+        def call():
+            self.launches += 1
+            if Stream.current and Stream.current[-1].recording is not None:
+                Stream.current[-1].recording.append(compute)
+            else:
+                compute()
+
+        # The memory lives as long as the call does.
+        call.held = arguments
+        return call
+
+
+@contextmanager
+def capturing_double():
+    """A context in which ``cupy`` is a double with graphs; yields its device.
+
+    ``device.graphs`` are those recorded, ``device.launcher`` makes a launcher.
+    """
+    with device_double() as device:
+        cupy = sys.modules["cupy"]
+        device.pools, device.graphs = [], []
+
+        @contextmanager
+        def using_allocator(malloc):
+            device.pools.append(malloc)
+            yield
+            device.pools.pop()
+
+        cupy.cuda.Stream = partial(Stream, device)
+        cupy.cuda.MemoryPool = lambda: SimpleNamespace(malloc=object())
+        cupy.cuda.using_allocator = using_allocator
+        machine = CountingCuda(cupy, device)
+        with on_machine(machine):
+            yield device
+
+
+class CountingCuda(Cuda):
+    """``Cuda`` on the double, with formulas for kernels; it keeps its graphs."""
+
+    def __init__(self, cupy, device):
+        super().__init__(cupy)
+        self.device = device
+        self.launcher = cache(partial(DoubleLauncher, device=device))
+        device.launcher = self.launcher
+
+    def record(self, run):
+        replay = super().record(run)
+        self.device.graphs.append(replay)
+        return replay

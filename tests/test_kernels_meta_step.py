@@ -1,0 +1,281 @@
+"""A meta-step by kernels is the plain one: inner steps, CG, and what is measured."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+from fibers import COMPILER
+from fused_points import point
+from kernel_machine import FIBERS, FORMULAS, by_kernels
+from kernel_points import NETS, assert_alike, loss_of, problem
+from numpy.testing import assert_allclose, assert_array_equal
+
+import imaml_ref as ir
+from imaml_ref.checks import digits
+from imaml_ref.fused import plain_path
+from imaml_ref.inner.base import InnerDivergence
+from imaml_ref.kernels import DeviceLinearization, device_stage
+from imaml_ref.objective import ProximalObjective
+from imaml_ref.solvers import Status
+
+needs_compiler = pytest.mark.skipif(COMPILER is None, reason="there is no g++")
+
+
+def vector(at, seed=3):
+    return np.random.default_rng(seed).uniform(0.5, 3, at.theta.shape)
+
+
+SIZES = [{"num_tasks": 1}, {"num_tasks": 3, "shots": 2}, {"queries": 1}]
+OPTIONS = {
+    "paper": lambda at: {},
+    "many steps": lambda at: {"steps": 20, "solver": ir.CG(maxiter=9)},
+    "no steps": lambda at: {"steps": 0},
+    "λ per parameter": lambda at: {"lam": vector(at)},
+    "damped": lambda at: {"damping": 0.7, "lam": vector(at)},
+    "gauss-newton": lambda at: {"curvature": "gauss-newton"},
+    "tolerance": lambda at: {"solver": ir.CG(maxiter=12, rtol=1e-2)},
+    "truncate": lambda at: {
+        "lam": 0.01,
+        "solver": ir.CG(on_negative_curvature="truncate"),
+    },
+    "indefinite": lambda at: {"lam": 0.01},
+    "certified": lambda at: {"solver": ir.CertifiedCG(maxiter=6)},
+    "minres": lambda at: {"solver": ir.MINRES(maxiter=6)},
+    "momentum": lambda at: {"inner": ir.Momentum(0.05, 5)},
+}
+
+
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS.keys())
+@pytest.mark.parametrize("name", NETS)
+def test_the_meta_gradient_is_that_of_the_plain_path(name, options):
+    at = problem(name)
+    options = options(at)
+    got = by_kernels(lambda: at.gradient(**options))
+    assert_alike(got, at.plain(**options), 11 if "indefinite" not in options else 9)
+
+
+@pytest.mark.parametrize("sizes", SIZES, ids=str)
+def test_so_it_is_for_any_number_of_tasks_and_examples(sizes):
+    at = problem(**sizes)
+    assert_alike(by_kernels(at.gradient), at.plain(), 11)
+
+
+@pytest.mark.parametrize("name", ["omniglot_cnn", "conv4"])
+def test_float32_is_near_the_plain_path(name):
+    at = problem(name, num_tasks=20).astype(np.float32)
+    got, want = by_kernels(at.gradient), at.plain()
+    assert got.grad.dtype == np.float32
+    for ours, theirs in ((got.phi, want.phi), (got.task_grads, want.task_grads)):
+        found = np.array([digits(a, b) for a, b in zip(ours, theirs, strict=True)])
+        assert np.median(found) >= 5
+        assert (found >= 4).mean() >= 0.9
+
+
+ALGORITHMS = {
+    "iMAML": ir.IMAML,
+    "MAML": ir.MAML,
+    "first order": ir.FirstOrderMAML,
+    "Reptile": partial(ir.Reptile, lam=0.5),
+    "released": ir.ReleasedIMAML,
+}
+
+
+@pytest.mark.parametrize("make", ALGORITHMS.values(), ids=ALGORITHMS.keys())
+def test_every_algorithm_has_its_plain_meta_gradient(make):
+    at = problem()
+    algorithm = make(at.loss)
+    got = by_kernels(lambda: algorithm(at.theta, at.tasks))
+    with plain_path():
+        want = algorithm(at.theta, at.tasks)
+    assert digits(got.grad, want.grad) > 11
+
+
+def test_batches_of_several_sizes_are_one_mean():
+    at, more = problem(), problem(shots=2, num_tasks=2, seed=4)
+    batches = [at.tasks, more.tasks, at.tasks]
+    algorithm = ir.IMAML(at.loss)
+    got = by_kernels(lambda: algorithm(at.theta, batches))
+    with plain_path():
+        want = algorithm(at.theta, batches)
+    assert digits(got.grad, want.grad) > 11
+
+
+def test_the_stages_have_the_same_bits():
+    at = problem()
+
+    def staged(name):
+        with device_stage(name):
+            return [at.gradient().task_grads for _ in range(3)]
+
+    found = [by_kernels(partial(staged, name)) for name in ("kernels", "graphs")]
+    for grads in found[0] + found[1]:
+        assert_array_equal(grads, found[0][0])
+
+
+def test_a_task_does_not_know_of_the_others():
+    at = problem(num_tasks=4)
+    alone = problem(num_tasks=4)
+    got = by_kernels(at.gradient)
+    one = ir.TaskBatch(*(a[2:3] for a in vars(alone.tasks).values()))
+    single = type(at)(at.loss, at.theta, one)
+    assert_array_equal(by_kernels(single.gradient).task_grads[0], got.task_grads[2])
+
+
+@needs_compiler
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("name", ["3-way", "conv4"])
+def test_the_kernels_themselves_make_the_same_meta_step(name, dtype):
+    at = problem(name, num_tasks=2, queries=1).astype(dtype)
+    got = by_kernels(lambda: at.gradient(steps=2, solver=ir.CG(maxiter=2)), FIBERS)
+    want = at.plain(steps=2, solver=ir.CG(maxiter=2))
+    assert_alike(got, want, 11 if dtype == np.float64 else 3.5)
+
+
+# Inner steps.
+
+
+def objective_of(at, lam):
+    t = at.tasks
+    return ProximalObjective(at.loss, at.theta, t.support_x, t.support_y, lam)
+
+
+STRENGTHS = {"number": lambda at: 0.5, "none": lambda at: 0, "vector": vector}
+
+
+@pytest.mark.parametrize("lam", STRENGTHS.values(), ids=STRENGTHS.keys())
+@pytest.mark.parametrize("steps", [0, 1, 7])
+def test_the_inner_steps_are_those_of_the_plain_path(steps, lam):
+    at = problem()
+    objective, start = objective_of(at, lam(at)), at.theta + np.ones((3, 1))
+    inner = ir.GradientDescent(0.1, steps)
+    got = by_kernels(lambda: inner.solve(objective_of(at, lam(at)), at.theta, start))
+    with plain_path():
+        want = inner.solve(objective, at.theta, start)
+    assert min(digits(a, b) for a, b in zip(got, want, strict=True)) > 11
+
+
+def test_they_may_have_an_anchor_for_each_task():
+    at = problem()
+    theta = at.theta + np.random.default_rng(0).normal(size=(3, len(at.theta)))
+
+    def descended():
+        examples = objective_of(at, 0.5).fused
+        return examples.descend(theta, theta + 1, 0.5, 0.1, 3)
+
+    phi, norms = by_kernels(descended)
+    for t in range(3):
+        one = objective_of(at, 0.5).task(t)
+        want, want_norms = one.fused.descend(
+            theta[t : t + 1], theta[t] + 1, 0.5, 0.1, 3
+        )
+        assert digits(phi[t], want[0]) > 11
+        assert digits(np.array(norms)[:, t], np.array(want_norms)[:, 0]) > 11
+
+
+def test_they_run_away_in_the_same_words():
+    at, wild = problem(), ir.GradientDescent(1e9, 5)
+    with np.errstate(all="ignore"):
+        with pytest.raises(InnerDivergence) as got:
+            by_kernels(lambda: wild.solve(objective_of(at, 2.0), at.theta))
+        with plain_path(), pytest.raises(InnerDivergence) as want:
+            wild.solve(objective_of(at, 2.0), at.theta)
+    assert (got.value.step, got.value.task) == (want.value.step, want.value.task)
+
+
+# Conjugate gradients: status and all that a SolverInfo says.
+
+
+def solved(at, solver, b, shift, curvature="hvp"):
+    """Return x and the info of a system at the point of some examples."""
+    lin = at.linearize()
+    if isinstance(lin, DeviceLinearization):
+        return lin.conjugate_gradients(solver, curvature, b, shift)
+    product = getattr(lin, curvature)
+    return solver.solve(lambda p: product(p) + shift * p, b, M=1 / shift)
+
+
+def assert_same_solution(at, solver, b, shift, least=10, **options):
+    x, info = by_kernels(lambda: solved(at, solver, b, shift, **options))
+    with plain_path(), np.errstate(all="ignore"):
+        want, want_info = solved(at, solver, b, shift, **options)
+    for t in range(len(b)):
+        assert np.isnan(want[t]).any() or digits(x[t], want[t]) >= least
+    for name, theirs in vars(want_info).items():
+        ours = getattr(info, name)
+        assert ours.dtype == theirs.dtype, name
+        # A residual is a difference of vectors as long as b.
+        atol = np.abs(np.nan_to_num(b)).sum() if name == "residual" else 0
+        assert_allclose(ours, theirs, rtol=10.0**-least, atol=10.0**-least * atol)
+    return want_info
+
+
+def system(scale=1.0, **sizes):
+    at = point(loss_of(NETS["3-way"]), num_tasks=4, num_examples=3, seed=2, **sizes)
+    return at, scale * at.v
+
+
+@pytest.mark.parametrize("conduct", ["continue", "truncate", "refuse"])
+@pytest.mark.parametrize("curvature", ["hvp", "gnvp"])
+def test_negative_curvature_ends_a_task_in_the_same_way(conduct, curvature):
+    at, b = system()
+    solver = ir.CG(maxiter=5, on_negative_curvature=conduct)
+    info = assert_same_solution(at, solver, b, 1e-3, 7, curvature=curvature)
+    assert (info.negative_curvature > 0).any() == (curvature == "hvp")
+
+
+@pytest.mark.parametrize("maxiter", [1, 2, 7])
+def test_any_number_of_steps_is_made(maxiter):
+    at, b = system()
+    info = assert_same_solution(at, ir.CG(maxiter=maxiter), b, 50.0)
+    assert (info.iterations == maxiter).all()
+
+
+@pytest.mark.parametrize("options", [{"rtol": 1e-3}, {"atol": 0.5}], ids=str)
+def test_a_task_that_meets_its_tolerance_stays_where_it_is(options):
+    at, b = system()
+    b[1] *= 1e-3
+    b[3] = 0
+    info = assert_same_solution(at, ir.CG(maxiter=40, **options), b, 50.0, 9)
+    assert (info.status == Status.CONVERGED).all()
+    assert len(set(info.iterations)) > 1
+
+
+def test_without_a_number_of_steps_it_ends_by_tolerance():
+    at, b = system()
+    assert_same_solution(at, ir.CG(maxiter=None, rtol=1e-3), b, 50.0, 9)
+
+
+def test_zero_and_not_a_number_are_seen_in_their_own_task():
+    at, b = system()
+    b[0], b[2, 5] = 0, np.nan
+    info = assert_same_solution(at, ir.CG(maxiter=3), b, 50.0)
+    assert info.status[0] == Status.CONVERGED
+    assert info.status[2] == Status.NOT_FINITE
+    assert (info.status[[1, 3]] == Status.MAXITER).all()
+
+
+def test_a_vector_too_short_to_square_is_reported():
+    at, b = system(1e-161)
+    info = assert_same_solution(at, ir.CG(maxiter=3), b, 1e6)
+    assert (info.status == Status.INDEFINITE_PRECONDITIONER).all()
+
+
+def test_a_shift_for_each_parameter():
+    at, b = system()
+    shift = np.random.default_rng(0).uniform(40, 60, b.shape[1])
+    assert_same_solution(at, ir.CG(maxiter=4), b, shift)
+
+
+def test_one_solution_after_another_begins_afresh():
+    at, b = system()
+
+    def both():
+        with np.errstate(all="ignore"):
+            solved(at, ir.CG(maxiter=3), b * np.nan, 50.0)
+        return solved(at, ir.CG(maxiter=3), b, 50.0)
+
+    x, info = by_kernels(both)
+    want, want_info = by_kernels(lambda: solved(at, ir.CG(maxiter=3), b, 50.0))
+    assert_array_equal(x, want)
+    assert_array_equal(info.status, want_info.status)
+    assert FORMULAS.recorded > 0

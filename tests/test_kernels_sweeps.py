@@ -1,0 +1,270 @@
+"""Sweeps made of kernels compute what the plain path does; here with their formulas."""
+
+import numpy as np
+import pytest
+from fused_nets import COVERED as FUSED
+from fused_nets import UNCOVERED
+from fused_points import elsewhere, loss_of, point, values
+from kernel_machine import FORMULAS, by_kernels
+from numpy.testing import assert_array_equal
+
+from imaml_ref.checks import digits
+from imaml_ref.fused import plain_path
+from imaml_ref.kernels import DeviceExamples, DeviceLinearization, device_stage
+from imaml_ref.kernels.examples import KEPT
+from imaml_ref.kernels.pieces import covers
+from imaml_ref.linearization import Linearization
+from imaml_ref.losses import SquaredError
+from imaml_ref.objective import Examples
+
+COVERED = (
+    "omniglot_cnn",
+    "omniglot_cnn-7-filters",
+    "omniglot_cnn-1-filter",
+    "conv4",
+    "one-block-flat",
+    "two-blocks-flat",
+    "pads-in-a-row",
+    "pad-padding",
+    "pad-nobody-meets",
+    "pool-pad-block",
+    "no-bias",
+    "stride-2-1",
+    "kernel-3-2",
+    "gaps",
+    "kernel-of-one",
+    "wide-blocks",
+    "pad-first",
+)
+ALL = FUSED | UNCOVERED
+NETS = {name: ALL[name] for name in COVERED}
+# The others have a layer that no kernel knows.
+OTHERS = {name: net for name, net in ALL.items() if name not in NETS}
+SIZES = [(2, 3), (1, 3), (5, 2), (2, 1), (1, 1)]
+
+
+def named(name="omniglot_cnn", **sizes):
+    return point(loss_of(NETS[name]), **sizes)
+
+
+def digits_of_tasks(got, want):
+    """Return the digits of each task's share, whatever it is a share of."""
+    return [digits(g, w) for g, w in zip(got, want, strict=True)]
+
+
+def spoken(at):
+    """Return what a linearisation by kernels says."""
+    lin = at.linearize()
+    assert isinstance(lin, DeviceLinearization)
+    return values(lin, at.v)
+
+
+@pytest.mark.parametrize(("num_tasks", "num_examples"), SIZES)
+@pytest.mark.parametrize("name", COVERED)
+def test_all_they_say_is_what_the_plain_path_says(name, num_tasks, num_examples):
+    at = named(name, num_tasks=num_tasks, num_examples=num_examples, seed=3)
+    got, want = by_kernels(lambda: spoken(at)), values(at.plain(), at.v)
+    for what, array in want.items():
+        assert got[what].dtype == array.dtype
+        assert got[what].shape == array.shape
+        found = min(digits_of_tasks(got[what], array))
+        assert found >= 11, f"{what}: {found:.1f} digits"
+
+
+@pytest.mark.parametrize("name", ["omniglot_cnn", "conv4"])
+def test_float32_is_near_the_plain_path(name):
+    at = named(name, num_tasks=30, num_examples=5, seed=1).astype(np.float32)
+    got, want = by_kernels(lambda: spoken(at)), values(at.plain(), at.v)
+    for what in ("outputs", "value", "grad", "hvp", "gnvp"):
+        assert got[what].dtype == np.float32
+        found = np.array(digits_of_tasks(got[what], want[what]))
+        assert np.median(found) >= 5, what
+        assert (found >= 4).mean() >= 0.9, what
+
+
+@pytest.mark.parametrize("name", COVERED)
+def test_the_gradient_and_the_value_alone_are_those_of_the_linearisation(name):
+    at = named(name)
+
+    def alone():
+        examples = at.loss.on(at.phi[0], at.x, at.y)
+        assert isinstance(examples, DeviceExamples)
+        lin = examples.linearize(at.phi)
+        assert_array_equal(examples.gradient(at.phi), lin.grad)
+        assert_array_equal(examples.value(at.phi), lin.value)
+        assert_array_equal(at.loss.value(at.phi, at.x, at.y), lin.value)
+
+    by_kernels(alone)
+
+
+def test_a_bias_before_a_normalisation_has_no_derivative():
+    at = named("omniglot_cnn")
+    said = by_kernels(lambda: spoken(at))
+    for what in ("grad", "hvp", "gnvp"):
+        for name, array in at.loss.net.layout.unpack(said[what]).items():
+            if name.startswith("conv") and name.endswith("bias"):
+                assert not array.any()
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_other_networks_take_another_path(other):
+    at = point(loss_of(OTHERS[other]))
+    assert not covers(OTHERS[other])
+    examples = by_kernels(lambda: at.loss.on(at.phi[0], at.x, at.y))
+    assert not isinstance(examples, DeviceExamples)
+
+
+def test_another_loss_takes_another_path():
+    at = point(loss_of(NETS["conv4"], SquaredError()))
+    examples = by_kernels(lambda: at.loss.on(at.phi[0], at.x, at.y))
+    assert not isinstance(examples, DeviceExamples)
+
+
+def test_the_plain_path_is_taken_where_it_is_asked_for():
+    at = named()
+
+    def asked():
+        with plain_path():
+            assert type(at.linearize()) is Linearization
+            assert type(at.loss.on(at.phi[0], at.x, at.y)) is Examples
+        with device_stage("plain"):
+            assert not isinstance(at.linearize(), DeviceLinearization)
+        assert isinstance(at.linearize(), DeviceLinearization)
+
+    by_kernels(asked)
+    assert not isinstance(at.linearize(), DeviceLinearization)
+
+
+def test_there_are_three_stages_and_no_other():
+    with pytest.raises(ValueError, match="plain, kernels, graphs, got 'fast'"):
+        device_stage("fast").__enter__()
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        (lambda at: at.loss.linearize(at.phi, at.x, at.y + 0.5), TypeError),
+        (lambda at: at.loss.linearize(at.phi, at.x, at.y[:, :1]), ValueError),
+        (lambda at: at.loss.linearize(at.phi, at.x[..., :1, :], at.y), ValueError),
+        (lambda at: at.loss.linearize(at.phi, at.x.astype("f4"), at.y), TypeError),
+        (lambda at: at.loss.linearize(at.phi[:1], at.x, at.y), ValueError),
+    ],
+    ids=["labels", "few labels", "width", "dtype", "tasks"],
+)
+def test_what_does_not_fit_is_refused_in_the_words_of_the_plain_path(change, error):
+    at = named()
+    with plain_path(), pytest.raises(error) as want:
+        change(at)
+    with pytest.raises(error) as got:
+        by_kernels(lambda: change(at))
+    assert str(got.value) == str(want.value)
+
+
+def test_a_label_that_is_no_class_is_not_computed_with():
+    at = named()
+    at.y[1, 0] = 99
+    lin = by_kernels(at.linearize)
+    assert np.isnan(lin.value[1])
+    assert np.isnan(lin.grad[1]).any()
+    assert np.isfinite(lin.grad[0]).all()
+
+
+def test_labels_may_be_small_integers():
+    at = named()
+    small = by_kernels(lambda: at.loss.linearize(at.phi, at.x, at.y.astype(np.uint8)))
+    assert_array_equal(small.grad, by_kernels(at.linearize).grad)
+
+
+# Examples of a size share their arrays; nobody sees it.
+
+
+def test_one_after_the_other_goes_back_to_its_own_point():
+    at, other = named(), named(seed=5)
+
+    def in_turn():
+        first, second = at.linearize(), other.linearize()
+        third = at.loss.linearize(elsewhere(at), at.x, at.y)
+        for _ in range(2):
+            found = [
+                (p.linearize() if lin is None else lin, p.v)
+                for p, lin in ((at, first), (other, second), (at, third))
+            ]
+            yield from ((lin.hvp(v), lin.gnvp(v), lin.hvp(v)) for lin, v in found)
+
+    products = by_kernels(lambda: list(in_turn()))
+    alone = by_kernels(lambda: [values(p.linearize(), p.v) for p in (at, other)])
+    for k in (0, 3):
+        for said, want in zip(products[k : k + 2], alone, strict=True):
+            for got, what in zip(said, ("hvp", "gnvp", "hvp"), strict=True):
+                assert_array_equal(got, want[what])
+    assert_array_equal(products[2], products[5])
+
+
+def test_what_is_returned_does_not_change_any_more():
+    at, other = named(), named(seed=5)
+
+    def returned():
+        lin = at.linearize()
+        said = values(lin, at.v)
+        kept = {what: array.copy() for what, array in said.items()}
+        spoken(other)
+        lin.hvp(2 * at.v)
+        return said, kept
+
+    said, kept = by_kernels(returned)
+    for what, array in kept.items():
+        assert_array_equal(said[what], array)
+
+
+def test_products_with_both_curvatures_may_be_mixed():
+    at = named()
+
+    def mixed():
+        lin = at.linearize()
+        return [lin.hvp(at.v), lin.gnvp(at.v), lin.gnvp(at.v), lin.hvp(at.v)]
+
+    H, G, G_again, H_again = by_kernels(mixed)
+    assert_array_equal(H, H_again)
+    assert_array_equal(G, G_again)
+
+
+def test_an_array_of_any_memory_layout_will_do():
+    at = named()
+    by_kernels(at.linearize)
+    flipped = at.x[:, :, ::-1, ::-1]
+    want = by_kernels(lambda: at.loss.linearize(at.phi, flipped.copy(), at.y))
+    phi, wide = np.asfortranarray(at.phi), np.repeat(at.v, 2, axis=1)[:, ::2]
+    got = by_kernels(lambda: at.loss.linearize(phi, flipped, at.y))
+    assert_array_equal(got.grad, want.grad)
+    hvp = by_kernels(lambda: (got.hvp(wide), want.hvp(at.v)))
+    assert_array_equal(*hvp)
+
+
+def test_one_phi_for_all_tasks_may_be_a_view():
+    at = named()
+    phi = np.broadcast_to(at.phi[0], at.phi.shape)
+    view = by_kernels(lambda: at.loss.linearize(phi, at.x, at.y))
+    copy = by_kernels(lambda: at.loss.linearize(phi.copy(), at.x, at.y))
+    assert_array_equal(view.grad, copy.grad)
+
+
+def test_arrays_of_a_few_sizes_are_kept():
+    at = named()
+
+    def many():
+        for n in range(1, KEPT + 3):
+            at.loss.linearize(at.phi, at.x.repeat(n, 1), at.y.repeat(n, 1))
+        return at.loss._device
+
+    network = by_kernels(many)
+    assert len(network._kept) == KEPT
+    shape = at.x.shape
+    key = (shape[0], shape[1] * (KEPT + 2), *shape[2:]), at.phi.dtype, FORMULAS
+    assert next(reversed(network._kept)) == key
+
+
+def test_complex_parameters_take_the_plain_path():
+    at = named()
+    lin = by_kernels(lambda: at.loss.linearize(at.phi + 1e-30j * at.v, at.x, at.y))
+    assert type(lin) is Linearization
+    assert digits(lin.grad.imag / 1e-30, by_kernels(lambda: spoken(at))["hvp"]) > 11
