@@ -21,7 +21,16 @@ from .inner import InnerDivergence
 from .inner.base import counting_from, norm
 from .objective import ProximalObjective
 from .readings import read
-from .task_mean import Chunk, MetaGradient, Tasks, chunks, each, gather, kept_names
+from .task_mean import (
+    Chunk,
+    MetaGradient,
+    Tasks,
+    chunks,
+    each,
+    gather,
+    kept_names,
+    read_together,
+)
 
 
 def estimate_gradient(
@@ -51,8 +60,11 @@ def estimate_gradient(
         # What nobody keeps need not travel from process to process.
         return result if "phi" in keep else replace(result, phi=None)
 
-    with closing(each(on_chunk, chunks(tasks, theta, phi), theta)) as results:
-        return gather(approved(results, estimator, lam), theta, keep)
+    def compute() -> MetaGradient:
+        with closing(each(on_chunk, chunks(tasks, theta, phi), theta)) as results:
+            return gather(approved(results, estimator, lam), theta, keep)
+
+    return read_together(compute)
 
 
 def approved(results: Iterable[Chunk], estimator, lam) -> Iterator[Chunk]:

@@ -5,8 +5,8 @@ The sum runs in float64 in the order of the tasks, so that it has the same bits 
 number of chunks and threads.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from operator import methodcaller
 from typing import Any
 
@@ -16,7 +16,7 @@ from .backend import Array, array_module
 from .data.tasks import TaskBatch
 from .diagnostics import Diagnostics
 from .parallel import chunk_size, map_in_order, num_workers
-from .readings import read
+from .readings import is_waiting, read, settle, value_of, waiting
 
 Tasks = TaskBatch | Sequence[TaskBatch]
 
@@ -111,6 +111,23 @@ def each(f, items, theta: Array):
     if array_module(theta) is numpy:
         return map_in_order(f, items)
     return (f(item) for item in items)
+
+
+def read_together(compute: Callable[[], MetaGradient]) -> MetaGradient:
+    """Return a meta-gradient with what it measured, brought over in one copy.
+
+    Where readings wait already, its own wait with them.
+    """
+    if is_waiting():
+        return compute()
+    with waiting() as readings:
+        found = compute()
+    settle(readings)
+    return replace(
+        found,
+        lam_grad=value_of(found.lam_grad),
+        diagnostics=value_of(found.diagnostics),
+    )
 
 
 def gather(results: Iterable[Chunk], theta: Array, keep: set[str]) -> MetaGradient:

@@ -32,7 +32,16 @@ from .inner import GradientDescent
 from .inner.base import counting_from, norm
 from .objective import ProximalObjective, proximal_strength
 from .readings import read
-from .task_mean import Chunk, MetaGradient, Tasks, chunks, each, gather, kept_names
+from .task_mean import (
+    Chunk,
+    MetaGradient,
+    Tasks,
+    chunks,
+    each,
+    gather,
+    kept_names,
+    read_together,
+)
 
 
 def unrolled_gradient(
@@ -73,8 +82,11 @@ def unrolled_gradient(
         with counting_from(first):
             return unrolled_chunk(loss, theta, chunk, strength, inner)
 
-    with closing(each(on_chunk, chunks(tasks, theta), theta)) as results:
-        return gather(results, theta, keep)
+    def compute() -> MetaGradient:
+        with closing(each(on_chunk, chunks(tasks, theta), theta)) as results:
+            return gather(results, theta, keep)
+
+    return read_together(compute)
 
 
 def unrolled_chunk(loss, theta, chunk: TaskBatch, lam, inner) -> Chunk:

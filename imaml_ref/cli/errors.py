@@ -33,13 +33,16 @@ def refusing() -> Iterator[None]:
         yield
     except (ValueError, OSError, RuntimeError) as error:
         raise Stop(WRONG_INPUT, error) from error
+    except MemoryError as error:
+        raise Stop(WRONG_INPUT, f"not enough memory: {error}") from error
 
 
 @contextmanager
 def computing() -> Iterator[None]:
     """Take arithmetic errors of a block for divergence, and signals for signals.
 
-    A file that cannot be written, or a disk that is full, is wrong input.
+    A file that cannot be written is wrong input, and so is what a disk or a memory is
+    too small for.
 
     Raises:
         Stop: With exit status 2, 3, 130 or 143.
@@ -48,6 +51,8 @@ def computing() -> Iterator[None]:
         yield
     except OSError as error:
         raise Stop(WRONG_INPUT, error) from error
+    except MemoryError as error:
+        raise Stop(WRONG_INPUT, f"not enough memory: {error}") from error
     except ArithmeticError as error:
         raise Stop(DIVERGED, error) from error
     except Interrupted as error:

@@ -9,12 +9,15 @@ import typer
 from ..evaluation import Evaluation, evaluate
 from ..files import atomic_path
 from ..parallel import set_num_processes, set_num_threads
-from ..runs import Run, load_run
+from ..runs import Run, check_processes, load_run
 from .console import reporter
 from .errors import computing, refusing
 
 SPLITS = ("train", "val", "test")
 RunArgument = Annotated[Path, typer.Argument(help="Folder of a run.", metavar="RUN")]
+Device = Annotated[
+    str | None, typer.Option(help="cpu or cuda.", show_default="that of the run")
+]
 
 
 def evaluate_command(
@@ -32,9 +35,7 @@ def evaluate_command(
     data: Annotated[
         str | None, typer.Option(help="The data, if they lie elsewhere now.")
     ] = None,
-    device: Annotated[
-        str | None, typer.Option(help="cpu or cuda.", show_default="that of the run")
-    ] = None,
+    device: Device = None,
     threads: Annotated[int, typer.Option(help="0 is one per core.", min=0)] = 0,
     processes: Annotated[
         int, typer.Option(help="In place of threads; 1 is threads.", min=1)
@@ -50,6 +51,7 @@ def evaluate_command(
         given = {name: v for name, v in changes.items() if v is not None}
         loaded = load_run(run, **given)
         _ = loaded.source  # opened here, where a bad file is wrong input
+        check_processes(processes, loaded.device)
     set_num_threads(threads or None)
     set_num_processes(processes)
     seed = loaded.config.seed if seed is None else seed

@@ -9,7 +9,7 @@ import typer
 from ..runs import Run, load_run
 from ..runs.predict import Prediction, predict
 from .errors import computing, refusing
-from .evaluate import RunArgument
+from .evaluate import Device, RunArgument
 
 COLOURS = {1: "grey", 3: "rgb"}
 
@@ -27,6 +27,7 @@ def predict_command(
             help="Normalise each query image alone, not all together as in training.",
         ),
     ] = False,
+    device: Device = None,
 ):
     """Classify one's own images: learn from a few per class, name the others.
 
@@ -34,7 +35,7 @@ def predict_command(
     where the run was trained so.
     """
     with refusing():
-        loaded = load_run(run)
+        loaded = load_run(run, **({"device": device} if device else {}))
         classes, support = read_support(loaded, support_dir)
         names, query = read_query(loaded, query_dir)
         with computing():

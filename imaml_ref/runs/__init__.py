@@ -3,7 +3,7 @@
 from .folder import RunFolder, resumed_config
 from .interruption import Interrupted
 from .load import Run, load_run
-from .prepare import Prepared, prepare
+from .prepare import Prepared, check_processes, prepare
 from .reporter import Progress, Reporter, Silent
 from .train import train_run
 
@@ -15,6 +15,7 @@ __all__ = [
     "Run",
     "RunFolder",
     "Silent",
+    "check_processes",
     "load_run",
     "prepare",
     "resumed_config",

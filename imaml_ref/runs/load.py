@@ -11,6 +11,7 @@ from ..config import Config
 from ..data.tasks import TaskSource
 from ..experiment import Model, make_model, make_source, placed, resolved_device
 from ..files import BadFile
+from ..readings import on_device
 from ..training import at_lam
 from .folder import RunFolder, check_configuration
 
@@ -32,6 +33,11 @@ class Run:
     model: Model
     theta: Array
     checkpoint: Checkpoint
+
+    @property
+    def device(self) -> str:
+        """Where θ is, "cpu" or "cuda"."""
+        return "cuda" if on_device(self.theta) else "cpu"
 
     @property
     def net(self):

@@ -65,6 +65,7 @@ def prepare(config: Config, folder: RunFolder) -> Prepared:
         RuntimeError: If the device is absent.
     """
     config = replace(config, device=resolved_device(config.device))
+    check_processes(config.processes, config.device)
     set_num_threads(config.threads or None)
     set_num_processes(config.processes)
     source = make_source(config)
@@ -96,6 +97,19 @@ def prepare(config: Config, folder: RunFolder) -> Prepared:
         about,
         on_device(checkpoint.state, config.device) if checkpoint else None,
     )
+
+
+def check_processes(processes: int, device: str) -> None:
+    """Refuse processes beside a GPU: a fork cannot use it.
+
+    Raises:
+        ValueError: If there are to be several.
+    """
+    if device == "cuda" and processes > 1:
+        raise ValueError(
+            f"{processes} processes cannot share a GPU; leave processes at 1, "
+            "or compute on device cpu"
+        )
 
 
 def on_device(state: TrainingState, device: str) -> TrainingState:

@@ -23,6 +23,9 @@ class Recorder:
         seconds: Between checkpoints.
         interruption: Asks to stop.
         progress: Is told of each step.
+
+    Attributes:
+        last: The last state that it was told of, or None.
     """
 
     def __init__(
@@ -37,11 +40,13 @@ class Recorder:
     ):
         self.folder, self.metrics, self.about = folder, metrics, about
         self.seconds, self.interruption, self.progress = seconds, interruption, progress
+        self.last: TrainingState | None = None
         self._saved_at = time.monotonic()
 
     def __call__(self, state: TrainingState, row: Mapping[str, float]) -> bool:
         """Record a step; True asks the training to stop."""
         self.metrics.append(row)
+        self.last = state
         if time.monotonic() - self._saved_at >= self.seconds:
             self.save(state)
         self.progress.update(state.step, in_words(row))

@@ -50,6 +50,7 @@ def trained(run: Prepared, recorder: Recorder) -> TrainingState:
 
     Raises:
         Diverged: If the training diverges; the last good state is in the checkpoint.
+        MemoryError: If there is not enough; so is the last state that was looked at.
     """
     config = run.config
     optimizer, lam_optimizer = make_optimizers(config)
@@ -72,3 +73,16 @@ def trained(run: Prepared, recorder: Recorder) -> TrainingState:
     except Diverged as error:
         recorder.save(error.state)
         raise
+    except MemoryError as error:
+        raise MemoryError(f"{error}; {kept(run, recorder)}") from error
+
+
+def kept(run: Prepared, recorder: Recorder) -> str:
+    """Write the last state that was looked at, and say in words what helps."""
+    state = recorder.last or run.state
+    if recorder.last is not None:
+        recorder.save(recorder.last)
+    found = "there is no checkpoint yet"
+    if state is not None:
+        found = f"the checkpoint has meta-step {state.step}, --resume goes on from it"
+    return f"free some, or train anew with a smaller meta-batch; {found}"

@@ -5,6 +5,7 @@ its bits are NumPy's.  A result that shares memory with an argument shares its b
 """
 
 import operator
+from pathlib import Path
 
 import numpy
 
@@ -17,7 +18,7 @@ IMPLICIT = (
 ABSENT = {"initial", "where", "writeable", "subok"}  # keywords that CuPy lacks
 
 
-class ndarray:  # noqa: N801 - CuPy's name
+class ndarray:
     """An array on a device.
 
     Args:
@@ -209,10 +210,7 @@ ASKING = {
     "complex": complex,
     "index": operator.index,
 }
-SAME = """T mT real imag shape dtype ndim size strides nbytes itemsize flags
-    all any argmax argmin argsort astype clip conj copy cumsum diagonal dot fill
-    flatten max mean min prod ravel repeat reshape round squeeze std sum swapaxes take
-    trace transpose var view""".split()
+SAME = Path(__file__).with_name("methods.txt").read_text().split()
 
 for name, function in ARITHMETIC.items():
     setattr(ndarray, f"__{name}__", binary(function))

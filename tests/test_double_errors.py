@@ -1,0 +1,73 @@
+"""What goes wrong on a device is told as on the host, when somebody looks."""
+
+import numpy as np
+import pytest
+from double import device_double
+from numpy.testing import assert_array_equal
+from on_double import looked_at_late, on_device
+from problems import curved, quadratic
+
+import imaml_ref as ir
+from imaml_ref.backend import to_device
+from imaml_ref.readings import settle, waiting
+
+
+@pytest.fixture
+def device():
+    with ir.plain_path(), device_double() as device:
+        yield device
+
+
+def test_a_label_that_is_no_class_is_seen_in_the_loss(device):
+    problem = curved()
+    theta, tasks = on_device(problem)
+    wrong = to_device(np.full(tasks.query_y.shape, 4))
+    tasks = ir.TaskBatch(tasks.support_x, tasks.support_y, tasks.query_x, wrong)
+    with np.errstate(invalid="ignore"):
+        out = ir.IMAML(problem.loss)(theta, tasks)
+    assert np.isnan(out.diagnostics.query_loss).all()
+
+
+ERRORS = {
+    "a step": lambda p: ir.IMAML(p.loss, p.lam, ir.GradientDescent(1e9, 5)),
+    "a start": lambda p: ir.IMAML(p.loss, p.lam, ir.GradientDescent(0.1, 5)),
+    "no step": lambda p: ir.FirstOrderMAML(p.loss, None, ir.GradientDescent(0.1, 0)),
+    "curvature": lambda p: ir.IMAML(
+        p.loss, 1e-3, p.descent(2), solver=ir.CG(9, on_negative_curvature="refuse")
+    ),
+}
+
+
+@pytest.mark.parametrize("lists", [False, True])
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("name", ERRORS)
+def test_errors_say_what_they_say_on_the_host(name, late, lists, device):
+    problem = curved()
+    if name in ("a start", "no step"):
+        problem.tasks.support_x[1, 2] = np.nan
+    algorithm = ERRORS[name](problem)
+    theta, tasks = on_device(problem)
+    args = (theta, [tasks[:1], tasks[1:]] if lists else tasks)
+    args = (algorithm, *args) if late else args
+    with np.errstate(all="ignore"):
+        with pytest.raises(ArithmeticError) as theirs:
+            algorithm(problem.theta, problem.tasks)
+        with pytest.raises(type(theirs.value)) as ours:
+            (looked_at_late if late else algorithm)(*args)
+    assert str(ours.value) == str(theirs.value)
+    assert isinstance(ours.value, ir.NotPositiveDefinite) == (name == "curvature")
+
+
+def test_a_start_at_a_solution_is_no_divergence_when_looked_at_late(device):
+    problem = quadratic()
+    host = problem.objective()
+    star = ir.NewtonCG(5, 5).solve(host, problem.theta)
+    theta, tasks = on_device(problem)
+    objective = ir.ProximalObjective(
+        problem.loss, theta, tasks.support_x, tasks.support_y, problem.lam
+    )
+    adam = ir.InnerAdam(0.05, 5, eps=1e-20)
+    with waiting() as readings:
+        phi = adam.solve(objective, theta, to_device(star))
+    settle(readings)
+    assert_array_equal(phi.get(), adam.solve(host, problem.theta, star))
