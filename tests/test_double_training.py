@@ -1,0 +1,235 @@
+"""A training on the double of a device: NumPy's bits, one look per interval."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from double import OutOfMemory, device_double
+from numpy.testing import assert_array_equal
+from tiny_runs import make_images
+
+import imaml_ref as ir
+from imaml_ref.backend import to_device
+from imaml_ref.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from imaml_ref.data import Episodes, Sinusoids
+from imaml_ref.evaluation import CHUNK, beside, evaluate
+from imaml_ref.readings import settle, value_of, waiting
+from imaml_ref.runs.prepare import on_device
+from imaml_ref.training import Diverged, first_state, meta_step, meta_train
+
+IMAGES = make_images()
+
+
+@pytest.fixture
+def device():
+    with ir.plain_path(), device_double() as device:
+        yield device
+
+
+@dataclass(frozen=True)
+class Training:
+    """What is trained, on what, and how."""
+
+    net: ir.Network
+    loss: ir.losses.Loss
+    source: object
+    dtype: type = np.float32
+
+    @property
+    def algorithm(self):
+        loss = ir.TaskLoss(self.net, self.loss)
+        return ir.IMAML(loss, 2.0, ir.GradientDescent(0.05, 3))
+
+    @property
+    def theta(self):
+        return self.net.init(np.random.default_rng(0), dtype=self.dtype) / 2
+
+    def train(self, theta=None, *, steps=7, **changes):
+        """Return the last state and the rows."""
+        rows = []
+        settings = {
+            "optimizer": ir.Adam(1e-2),
+            "meta_batch": 3,
+            "validation_interval": 4,
+            "validation_tasks": 3,
+            "observe": lambda _, row: rows.append(row),
+        }
+        state = meta_train(
+            self.algorithm,
+            self.theta if theta is None else theta,
+            self.source,
+            meta_steps=steps,
+            **settings | changes,
+        )
+        return state, rows
+
+
+def images():
+    net = ir.architectures.omniglot_cnn(3, input_shape=(8, 8, 1), num_filters=2)
+    return Training(net, ir.SoftmaxCrossEntropy(), Episodes(IMAGES, 3, 1, 2))
+
+
+def curves():
+    net = ir.architectures.mlp((1,), (8, 8), 1)
+    return Training(net, ir.SquaredError(), Sinusoids(5, 6), np.float64)
+
+
+@pytest.fixture(params=[images, curves])
+def training(request):
+    return request.param()
+
+
+def assert_same_state(got, want):
+    for name in ("step", "theta", "lam"):
+        theirs = getattr(got, name)
+        theirs = theirs.get() if hasattr(theirs, "get") else theirs
+        assert_array_equal(theirs, getattr(want, name), err_msg=name)
+    for name, a in want.optimizer.items():
+        assert_array_equal(got.optimizer[name].get(), a, err_msg=name)
+    if want.best is not None:
+        assert got.best.step == want.best.step
+        assert got.best.score == want.best.score
+        assert_array_equal(got.best.theta.get(), want.best.theta)
+
+
+def assert_same_rows(got, want):
+    seconds = [row.pop("seconds") for row in got]
+    assert seconds == sorted(seconds)
+    for row in want:
+        row.pop("seconds")
+    np.testing.assert_equal(got, want)
+
+
+@pytest.mark.parametrize(("interval", "looks"), [(1, 7), (3, 4), (100, 2)])
+def test_a_training_has_the_bits_of_numpy(training, interval, looks, device):
+    want = training.train()
+    theta = to_device(training.theta)
+    before = device.waits
+    got = training.train(theta, log_interval=interval)
+    assert device.waits - before == looks + 1  # and one of the validation
+    assert_same_state(got[0], want[0])
+    assert_same_rows(got[1], want[1])
+
+
+def test_a_meta_step_does_not_wait(training, device):
+    algorithm, optimizer = training.algorithm, ir.Adam(1e-2)
+    tasks = training.source.sample(
+        "train", seed=0, step=0, num_tasks=3, dtype=training.dtype
+    )
+    state = first_state(algorithm, to_device(training.theta), optimizer, None)
+    tasks = beside(state.theta, tasks)
+    with waiting() as readings, device.no_sync():
+        for _ in range(2):
+            state, row = meta_step(algorithm, state, tasks, optimizer=optimizer)
+    settle(readings)
+    assert value_of(row)["step"] == 2
+
+
+def test_a_learned_lambda_is_asked_for_in_every_step(device):
+    training = curves()
+    learned = {"lam_optimizer": ir.Adam(1e-1), "validation_interval": 0}
+    want = training.train(**learned)
+    theta = to_device(training.theta)
+    before = device.waits
+    got = training.train(theta, log_interval=100, **learned)
+    assert device.waits - before == 7 + 1
+    assert_same_state(got[0], want[0])
+    assert_same_rows(got[1], want[1])
+    assert got[0].lam != 2.0
+
+
+@pytest.mark.parametrize("stop", [3, 4])
+def test_a_resumed_training_goes_on_bit_for_bit(training, stop, tmp_path, device):
+    want, _ = training.train()
+    half, _ = training.train(to_device(training.theta), steps=stop, log_interval=3)
+    write_checkpoint(tmp_path / "checkpoint.h5", Checkpoint(half, {}))
+    state = on_device(read_checkpoint(tmp_path / "checkpoint.h5").state, "cuda")
+    got, _ = training.train(resume=state, log_interval=5)
+    assert_same_state(replace(got, best=None), replace(want, best=None))
+    assert got.best.score == want.best.score
+
+
+def test_an_observer_may_stop_within_an_interval(device):
+    training = images()
+    seen = []
+
+    def observe(state, row):
+        seen.append(row["step"])
+        return state.step == 2
+
+    theta = to_device(training.theta)
+    got, _ = training.train(theta, log_interval=5, observe=observe)
+    assert seen == [1, 2]
+    assert_same_state(got, training.train(steps=2)[0])
+
+
+def until(diverged):
+    """Return a training's rows, and the error it ends with."""
+    rows = []
+    with np.errstate(all="ignore"), pytest.raises(Diverged) as caught:
+        diverged(lambda _, row: rows.append(row))
+    return rows, caught.value
+
+
+def runaway(training):
+    """θ is multiplied by −999 in each step: soon the inner loop runs away, too."""
+
+    def run(theta, **changes):
+        def diverged(observe):
+            training.train(
+                theta, optimizer=ir.SGD(1e3), validation_interval=0, observe=observe,
+                steps=14, **changes,
+            )  # fmt: skip
+
+        return until(diverged)
+
+    return run
+
+
+@pytest.mark.parametrize("interval", [1, 4, 50])
+def test_divergence_names_the_step_at_which_it_happened(training, interval, device):
+    run = runaway(training)
+    rows, error = run(training.theta)
+    found, caught = run(to_device(training.theta), log_interval=interval)
+    assert str(caught) == str(error)
+
+    assert 0 < error.state.step < 13
+    assert_same_state(caught.state, error.state)
+    assert_same_rows(found, rows)
+
+
+def test_a_theta_that_overflows_is_not_taken(device):
+    training = images()
+    settings = {"optimizer": ir.SGD(1e39), "validation_interval": 0, "steps": 3}
+    with np.errstate(all="ignore"), pytest.raises(Diverged, match="next θ") as caught:
+        training.train(to_device(training.theta), log_interval=3, **settings)
+    assert caught.value.state.step == 0
+    assert_array_equal(caught.value.state.theta.get(), training.theta)
+
+
+def test_a_device_that_is_full_leaves_the_states_that_were_seen(device):
+    training = images()
+    seen = []
+
+    def observe(state, _):
+        seen.append(state)
+        device.limit = device.live + 1024
+
+    with pytest.raises(OutOfMemory, match="out of memory allocating"):
+        training.train(to_device(training.theta), observe=observe)
+    assert [state.step for state in seen] == [1]
+    device.limit = None
+    assert_same_state(seen[0], training.train(steps=1)[0])
+
+
+def test_an_evaluation_has_the_bits_of_numpy_and_one_look_per_chunk(training, device):
+    number = CHUNK + 3
+    want = evaluate(
+        training.algorithm, training.theta, training.source, num_tasks=number
+    )
+    theta = to_device(training.theta)
+    before = device.waits
+    got = evaluate(training.algorithm, theta, training.source, num_tasks=number)
+    assert device.waits - before == 2
+    for name in ("losses", "accuracies", "accuracies_per_example"):
+        assert_array_equal(getattr(got, name), getattr(want, name))
