@@ -4,12 +4,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from fused_points import loss_of
+from fused_points import loss_of, values
+from on_double import on_device
 
 import imaml_ref as ir
 from imaml_ref import architectures
 from imaml_ref.checks import digits
 from imaml_ref.fused import plain_path
+from imaml_ref.kernels import DeviceLinearization
 
 SMALL = {"num_filters": 6}
 # Strided, pooled, and of other sizes.
@@ -44,6 +46,18 @@ class Problem:
     def plain(self, *args, **options):
         with plain_path():
             return self.gradient(*args, **options)
+
+
+def spoken(at):
+    """Return what a linearisation by kernels says at a point."""
+    lin = at.linearize()
+    assert isinstance(lin, DeviceLinearization)
+    return values(lin, at.v)
+
+
+def moved(at):
+    """Return a problem on the device."""
+    return Problem(at.loss, *on_device(at))
 
 
 def problem(name="omniglot_cnn", num_tasks=3, shots=1, queries=2, seed=0):

@@ -1,0 +1,110 @@
+"""Conjugate gradients by kernels: x, status and all that a SolverInfo says."""
+
+import numpy as np
+import pytest
+from fused_points import loss_of, point
+from kernel_machine import FORMULAS, by_kernels
+from kernel_points import NETS
+from numpy.testing import assert_allclose, assert_array_equal
+
+import imaml_ref as ir
+from imaml_ref.checks import digits
+from imaml_ref.fused import plain_path
+from imaml_ref.kernels import DeviceLinearization
+from imaml_ref.solvers import Status
+
+
+def solved(at, solver, b, shift, curvature="hvp"):
+    """Return x and the info of a system at the point of some examples."""
+    lin = at.linearize()
+    if isinstance(lin, DeviceLinearization):
+        return lin.conjugate_gradients(solver, curvature, b, shift)
+    product = getattr(lin, curvature)
+    return solver.solve(lambda p: product(p) + shift * p, b, M=1 / shift)
+
+
+def assert_same_solution(at, solver, b, shift, least=10, **options):
+    x, info = by_kernels(lambda: solved(at, solver, b, shift, **options))
+    with plain_path(), np.errstate(all="ignore"):
+        want, want_info = solved(at, solver, b, shift, **options)
+    for t in range(len(b)):
+        assert np.isnan(want[t]).any() or digits(x[t], want[t]) >= least
+    for name, theirs in vars(want_info).items():
+        ours = getattr(info, name)
+        assert ours.dtype == theirs.dtype, name
+        # A residual is a difference of vectors as long as b.
+        atol = np.abs(np.nan_to_num(b)).sum() if name == "residual" else 0
+        assert_allclose(ours, theirs, rtol=10.0**-least, atol=10.0**-least * atol)
+    return want_info
+
+
+def system(scale=1.0, **sizes):
+    at = point(loss_of(NETS["3-way"]), num_tasks=4, num_examples=3, seed=2, **sizes)
+    return at, scale * at.v
+
+
+@pytest.mark.parametrize("conduct", ["continue", "truncate", "refuse"])
+@pytest.mark.parametrize("curvature", ["hvp", "gnvp"])
+def test_negative_curvature_ends_a_task_in_the_same_way(conduct, curvature):
+    at, b = system()
+    solver = ir.CG(maxiter=5, on_negative_curvature=conduct)
+    info = assert_same_solution(at, solver, b, 1e-3, 7, curvature=curvature)
+    assert (info.negative_curvature > 0).any() == (curvature == "hvp")
+
+
+@pytest.mark.parametrize("maxiter", [1, 2, 7])
+def test_any_number_of_steps_is_made(maxiter):
+    at, b = system()
+    info = assert_same_solution(at, ir.CG(maxiter=maxiter), b, 50.0)
+    assert (info.iterations == maxiter).all()
+
+
+@pytest.mark.parametrize("options", [{"rtol": 1e-3}, {"atol": 0.5}], ids=str)
+def test_a_task_that_meets_its_tolerance_stays_where_it_is(options):
+    at, b = system()
+    b[1] *= 1e-3
+    b[3] = 0
+    info = assert_same_solution(at, ir.CG(maxiter=40, **options), b, 50.0, 9)
+    assert (info.status == Status.CONVERGED).all()
+    assert len(set(info.iterations)) > 1
+
+
+def test_without_a_number_of_steps_it_ends_by_tolerance():
+    at, b = system()
+    assert_same_solution(at, ir.CG(maxiter=None, rtol=1e-3), b, 50.0, 9)
+
+
+def test_zero_and_not_a_number_are_seen_in_their_own_task():
+    at, b = system()
+    b[0], b[2, 5] = 0, np.nan
+    info = assert_same_solution(at, ir.CG(maxiter=3), b, 50.0)
+    assert info.status[0] == Status.CONVERGED
+    assert info.status[2] == Status.NOT_FINITE
+    assert (info.status[[1, 3]] == Status.MAXITER).all()
+
+
+def test_a_vector_too_short_to_square_is_reported():
+    at, b = system(1e-161)
+    info = assert_same_solution(at, ir.CG(maxiter=3), b, 1e6)
+    assert (info.status == Status.INDEFINITE_PRECONDITIONER).all()
+
+
+def test_a_shift_for_each_parameter():
+    at, b = system()
+    shift = np.random.default_rng(0).uniform(40, 60, b.shape[1])
+    assert_same_solution(at, ir.CG(maxiter=4), b, shift)
+
+
+def test_one_solution_after_another_begins_afresh():
+    at, b = system()
+
+    def both():
+        with np.errstate(all="ignore"):
+            solved(at, ir.CG(maxiter=3), b * np.nan, 50.0)
+        return solved(at, ir.CG(maxiter=3), b, 50.0)
+
+    x, info = by_kernels(both)
+    want, want_info = by_kernels(lambda: solved(at, ir.CG(maxiter=3), b, 50.0))
+    assert_array_equal(x, want)
+    assert_array_equal(info.status, want_info.status)
+    assert FORMULAS.recorded > 0

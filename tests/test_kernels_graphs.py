@@ -1,0 +1,187 @@
+"""Graphs of a meta-step: what is recorded, how often, and what the host waits for.
+
+The device is a double; the launches are counted, no clock is looked at.
+"""
+
+import numpy as np
+import pytest
+from kernel_machine import Stream, capturing_double
+from kernel_points import NETS, Problem, assert_alike, moved, problem
+from numpy.testing import assert_array_equal
+
+import imaml_ref as ir
+from imaml_ref.backend import to_device
+from imaml_ref.kernels import device_stage
+from imaml_ref.readings import settle, waiting
+
+
+@pytest.fixture
+def device():
+    with capturing_double() as device:
+        yield device
+
+
+def fetched(found):
+    """Return a meta-gradient with its arrays on the host."""
+    arrays = {
+        name: getattr(found, name).get() for name in ("grad", "phi", "task_grads")
+    }
+    return type(found)(arrays.pop("grad"), found.lam_grad, found.diagnostics, **arrays)
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_a_meta_step_on_the_device_is_that_of_the_host(device, name):
+    at = problem(name)
+    on_device = moved(at)
+    want = at.plain()
+    first, *others = [fetched(on_device.gradient()) for _ in range(3)]
+    assert_alike(first, want, 11)
+    # The first runs launch by launch; the others are replayed.
+    for other in others:
+        assert_array_equal(other.task_grads, first.task_grads)
+        assert_array_equal(other.phi, first.phi)
+        assert other.lam_grad == first.lam_grad
+
+
+def test_a_graph_for_a_step_one_for_cg_and_one_for_the_gradients_is_all(device):
+    at = moved(problem(shots=2))  # as many queries: all examples share their arrays
+    for _ in range(3):
+        at.gradient()
+    # Patches of the images, the inner step, ∇Q or ∇L at φ, and the step of CG.
+    assert len(device.graphs) == 4
+
+
+CHANGES = {
+    "inner steps": {"steps": 60},
+    "no inner steps": {"steps": 0},
+    "step size": {"inner": ir.GradientDescent(0.03, 6)},
+    "λ": {"lam": 0.7},
+    "damping": {"damping": 0.3},
+    "CG steps": {"solver": ir.CG(maxiter=11)},
+    "tolerance": {"solver": ir.CG(maxiter=11, rtol=1e-2)},
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
+def test_nothing_is_recorded_again_when_a_number_changes(device, change):
+    host = problem(shots=2)
+    at = moved(host)
+    for _ in range(3):
+        at.gradient()
+    before = len(device.graphs)
+    # Eleven steps of CG make something of rounding.
+    assert_alike(fetched(at.gradient(**change)), host.plain(**change), 10)
+    assert len(device.graphs) == before
+
+
+def test_nothing_is_recorded_again_for_other_tasks_and_another_theta(device):
+    at = moved(problem(shots=2))
+    for _ in range(3):
+        at.gradient()
+    before = len(device.graphs)
+    other = problem(shots=2, seed=9)
+    other = Problem(at.loss, other.theta, other.tasks)
+    assert_alike(fetched(moved(other).gradient()), other.plain(), 11)
+    assert len(device.graphs) == before
+
+
+def test_the_stage_of_kernels_records_nothing(device):
+    at = moved(problem())
+    with device_stage("kernels"):
+        for _ in range(3):
+            at.gradient()
+    assert not device.graphs
+
+
+def test_a_graph_recorded_before_is_left_alone_at_the_stage_of_kernels(device):
+    at = moved(problem())
+    launcher = device.launcher(np.dtype(np.float64))
+    counts = []
+    for name in ("graphs", "graphs", "graphs", "kernels", "graphs"):
+        with device_stage(name):
+            at.gradient()
+        counts.append(launcher.launches)
+    _, replayed, one_by_one, again = np.diff(counts)
+    assert replayed == again == 2  # where CG begins
+    assert one_by_one > 300
+
+
+# What the host waits for.
+
+
+@pytest.fixture
+def warm(device):
+    """Return a problem on the device, φ, and examples whose graphs are recorded."""
+    at = moved(problem())
+    for _ in range(3):
+        at.gradient()
+    examples = at.loss.on(at.theta, at.tasks.support_x, at.tasks.support_y)
+    phi = to_device(np.tile(at.theta.get(), (len(at.tasks), 1)))
+    return at, phi, examples
+
+
+def test_the_inner_loop_waits_for_nothing(device, warm):
+    at, phi, examples = warm
+    with device.no_sync():
+        examples.descend(phi, at.theta, 2.0, 0.1, 30)
+
+
+@pytest.mark.parametrize("conduct", ["continue", "truncate", "refuse"])
+def test_cg_waits_for_nothing(device, warm, conduct):
+    _, phi, examples = warm
+    solver = ir.CG(maxiter=9, on_negative_curvature=conduct)
+    with device.no_sync(), waiting() as readings:
+        lin = examples.linearize(phi)
+        lin.conjugate_gradients(solver, "hvp", lin.grad, 2.0)
+    settle(readings)
+
+
+def test_a_meta_step_whose_readings_wait_waits_for_nothing(device, warm):
+    at, _, _ = warm
+    algorithm = ir.IMAML(at.loss)
+    with device.no_sync(), waiting() as readings:
+        found = algorithm(at.theta, at.tasks)
+    before = device.waits
+    settle(readings)
+    assert device.waits == before + 1
+    assert_array_equal(found.grad.get(), algorithm(at.theta, at.tasks).grad.get())
+
+
+def test_products_and_values_wait_for_nothing(device, warm):
+    at, phi, examples = warm
+    with device.no_sync():
+        lin = examples.linearize(phi)
+        for curvature in (lin.hvp, lin.gnvp):
+            curvature(phi)
+        lin.accuracy()
+        examples.gradient(phi)
+        at.loss.value(phi, at.tasks.query_x, at.tasks.query_y)
+
+
+# What is recorded.
+
+
+def test_what_is_recorded_does_not_run_until_it_is_replayed(device, warm):
+    _, phi, examples = warm
+    sweeps = examples.sweeps
+    kept = sweeps.z.get()
+    sweeps.phi[...] = 2 * phi
+    recorded = sweeps.space.record(sweeps.forward.launch)
+    assert_array_equal(sweeps.z.get(), kept)
+    recorded()
+    assert (sweeps.z.get() != kept).any()
+
+
+def test_a_recording_that_fails_is_ended(device, warm):
+    _, phi, examples = warm
+
+    def asks():
+        examples.sweeps.forward.launch()
+        phi.get()
+
+    with pytest.raises(RuntimeError, match="the host waits"):
+        examples.sweeps.space.record(asks)
+    with pytest.raises(MemoryError):
+        examples.sweeps.space.record(lambda: phi + 1)
+    assert not Stream.current
+    assert np.isfinite(examples.gradient(phi).get()).all()
