@@ -40,7 +40,7 @@ from gpu_parts.holdings import holdings
 from gpu_parts.launches import launches
 from gpu_parts.place import CARD, HOST, Place
 from gpu_parts.race import race
-from gpu_parts.registry import FAST, PEERS, STAGES
+from gpu_parts.registry import CONTENDERS, FAST, PEERS, STAGES
 from gpu_parts.results import REHEARSAL, Mixed, Results
 from gpu_parts.train import train
 from peers.workloads import WORKLOADS, Workload
@@ -66,7 +66,7 @@ def arguments(given=None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--turn", type=float, default=0.3, help="s for a contender")
     parser.add_argument("--preset", default="paper", help="of the training")
-    parser.add_argument("--meta-steps", type=int, default=20_000, help="at most")
+    parser.add_argument("--meta-steps", type=int, help="at most; 20,000, rehearsed 3")
     parser.add_argument("--data", help="packed data set; glyphs without")
     parser.add_argument("--released", type=Path, help="checkout of the released code")
     parser.add_argument("--rehearse", action="store_true", help="without a card")
@@ -74,6 +74,7 @@ def arguments(given=None) -> argparse.Namespace:
     args = parser.parse_args(given)
     args.place = Place(HOST if args.rehearse else CARD)
     args.threads, args.dtype, args.tell = cores_at_hand(), "float32", tell
+    args.meta_steps = args.meta_steps or (3 if args.rehearse else 20_000)
     args.memory = None  # of a process on the host: no limit
     return args
 
@@ -93,7 +94,8 @@ def stages(args, budget: Budget, results: Results) -> None:
     first, sizes = next(iter(chosen.items()))
     race("stages", names, chosen, budget.keeping(budget.left / 3), args, results)
     launches(first, sizes, budget.keeping(budget.left / 2), args, results)
-    holdings([n for n in names if n in FAST], sizes, steps, budget, args, results)
+    single = [name for name in names if CONTENDERS[name].twin is None]
+    holdings(single, sizes, steps, budget, args, results)
 
 
 def peers(args, budget: Budget, results: Results) -> None:

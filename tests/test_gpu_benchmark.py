@@ -90,6 +90,8 @@ def test_a_rehearsal_of_the_training_trains_and_tests(tmp_path):
     assert not found["ended_by_time"]
     assert found["test"]["test_tasks"] == 4
     assert 0 <= found["test"]["test_accuracy"] <= 1
+    assert [row["step"] for row in found["validation"]] == [2]
+    assert (tmp_path / "gpu-rehearsal.png").stat().st_size > 10_000
     assert "test accuracy" in printed
 
 
@@ -182,8 +184,10 @@ def test_the_time_of_a_training_that_is_up_ends_it(load, monkeypatch):
 
 
 def test_meta_steps_and_their_time_are_read_from_the_metrics(load, tmp_path):
-    progress_of = load("gpu_parts.train").progress_of
-    metrics = tmp_path / "metrics.csv"
-    assert progress_of(metrics) == (0, None)
-    metrics.write_text("step,seconds\n1,5.0\n2,5.5\n3,6.0\n")
-    assert progress_of(metrics) == (3, 0.5)
+    train, metrics = load("gpu_parts.train"), tmp_path / "metrics.csv"
+    assert train.progress_of(train.rows_of(metrics)) == (0, None)
+    head = "step,seconds,validation_score\n"
+    metrics.write_text(head + "1,5.0,\n2,5.5,0.25\n3,6.0,nan\n")
+    rows = train.rows_of(metrics)
+    assert train.progress_of(rows) == (3, 0.5)
+    assert train.validation_of(rows) == [{"step": 2, "seconds": 5.5, "accuracy": 0.25}]

@@ -1,9 +1,9 @@
 """What the numbers depend on: the card, its driver, versions, the day."""
 
-import importlib
 import subprocess
 from datetime import UTC, datetime
 
+import numpy as np
 from peers.machine import machine, version_of
 
 from imaml_ref import __version__
@@ -19,9 +19,7 @@ NO_CARD = "a rehearsal: no card"
 def absent() -> str | None:
     """Return why there is no card to measure on, or None."""
     try:
-        import numpy
-
-        to_device(numpy.zeros(1))
+        to_device(np.zeros(1))
     except RuntimeError as error:
         return str(error)
     return None
@@ -35,15 +33,14 @@ def circumstances(place: Place, command: str) -> dict:
         "command": command,
         "date": datetime.now(UTC).date().isoformat(),
         "rehearsal": not place.on_card,
-        "card": card() if place.on_card else NO_CARD,
+        "card": card(place.xp.cuda.runtime) if place.on_card else NO_CARD,
         "machine": machine(),
         "versions": {"imaml_ref": __version__} | found,
     }
 
 
-def card() -> dict:
-    """Return the card by its own words."""
-    runtime = importlib.import_module("cupy").cuda.runtime
+def card(runtime) -> dict:
+    """Return the card by its own words, which CuPy's ``runtime`` hands on."""
     of_card = runtime.getDeviceProperties(runtime.getDevice())
     return {
         "name": of_card["name"].decode(),

@@ -23,7 +23,8 @@ from peers.workloads import draw
 from .budget import Budget
 from .registry import CONTENDERS, SGEMM
 
-START_SECONDS = 15.0  # of a process that has not been seen before
+START_SECONDS = 15.0  # that a process may need until its first meta-step
+SHARE = 0.5  # of what is left, that one contender may take until it is ready
 MARGIN = 1.5  # times what a round took last
 
 
@@ -104,13 +105,14 @@ class Contest:
 
     def prepare(self, row: Row, budget: Budget) -> None:
         """Start and build a contender, and compare what it computes."""
-        if not budget.has(START_SECONDS):
+        own = budget.keeping((1 - SHARE) * budget.left)
+        if not own.has(START_SECONDS):
             row.reason = "left out: no time was left"
         else:
             try:
-                self.start(row, budget)
+                self.start(row, own)
                 if row.name != SGEMM:
-                    self.judge(row, budget)
+                    self.judge(row, own)
             except Failed as failure:
                 self.give_up(row, str(failure))
         self.tell(f"{row.label}: {row.reason or row.void or 'ready'}{took(row)}")

@@ -24,6 +24,8 @@ def draw_results(results: Results) -> None:
         drawers += [(kernels, f"kernels, {k}", e) for k, e in found["kernels"].items()]
     if "memory" in found:
         drawers.append((memory, "peak device memory", found["memory"]))
+    for name, entry in found.get("train", {}).items():
+        drawers.append((training, f"training, {name}", entry))
     if not drawers:
         return
     save(figure(drawers, title_of(results)), results.figure)
@@ -94,6 +96,20 @@ def memory(axes, entries: dict) -> None:
         axes.text(value, place, f" {value:.1f}", va="center", fontsize=7)
     axes.set_yticks(range(len(bars)), [label for label, _ in bars], fontsize=7)
     axes.set_xlabel("MB beyond data and θ")
+
+
+def training(axes, entry: dict) -> None:
+    """Draw the accuracies on validation tasks over time, and that of the test."""
+    rows = entry.get("validation", [])
+    seconds, scores = ([row[k] for row in rows] for k in ("seconds", "accuracy"))
+    axes.plot(seconds, [100 * score for score in scores], "o-", color=BLUE, ms=3)
+    if "test" in entry:
+        mean, half = (100 * entry["test"][f"test_accuracy{e}"] for e in ("", "_ci95"))
+        axes.axhspan(mean - half, mean + half, color=ORANGE, alpha=0.3)
+        axes.axhline(mean, color=ORANGE, label=f"test: {mean:.2f} ± {half:.2f} %")
+        axes.legend(fontsize=7)
+    axes.set_xlabel(f"seconds of {entry['meta_steps']} meta-steps")
+    axes.set_ylabel("accuracy / %, validation tasks")
 
 
 def logarithmic(axes, values) -> None:

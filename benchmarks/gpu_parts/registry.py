@@ -62,31 +62,13 @@ def jax(label: str, *, twin=None, **options) -> Contender:
 
 TF32_OF_CUPY = {"CUPY_TF32": "1"}
 
+# In the order in which they are made ready, until no time is left.
 CONTENDERS = {
-    "plain": ours("plain", stage="plain"),
-    "kernels": ours("kernels", stage="kernels"),
     "graphs": ours("graphs", stage="graphs"),
+    "kernels": ours("kernels", stage="kernels"),
+    "plain": ours("plain", stage="plain"),
     "plain_tf32": ours(
         "plain, TF32", stage="plain", twin="plain", environment=TF32_OF_CUPY
-    ),
-    "jax_patches": jax("vmap, patches", patches=True),
-    "jax_conv": jax("vmap, convolutions"),
-    "jax_patches_tf32": jax(
-        "vmap, patches, TF32", patches=True, tf32=True, twin="jax_patches"
-    ),
-    "torch_patches_graphs": torch(
-        "patches, compiled, CUDA graph", patches=True, compiled=True, graph=True
-    ),
-    "torch_graphs": torch("vmap, compiled, CUDA graph", compiled=True, graph=True),
-    "torch_compile": torch("vmap, compiled", compiled=True),
-    "torch_vmap": torch("vmap, eager"),
-    "torch_patches_tf32": torch(
-        "patches, compiled, CUDA graph, TF32",
-        patches=True,
-        compiled=True,
-        graph=True,
-        tf32=True,
-        twin="torch_patches_graphs",
     ),
     "released": Contender(
         "released code",
@@ -94,6 +76,25 @@ CONTENDERS = {
         ("torch",),
         checkout="released",
         group=RELEASED,
+    ),
+    "jax_patches": jax("vmap, patches", patches=True),
+    "torch_patches_graphs": torch(
+        "patches, compiled, CUDA graph", patches=True, compiled=True, graph=True
+    ),
+    "torch_graphs": torch("vmap, compiled, CUDA graph", compiled=True, graph=True),
+    "jax_conv": jax("vmap, convolutions"),
+    "torch_vmap": torch("vmap, eager"),
+    "torch_compile": torch("vmap, compiled", compiled=True),
+    "jax_patches_tf32": jax(
+        "vmap, patches, TF32", patches=True, tf32=True, twin="jax_patches"
+    ),
+    "torch_patches_tf32": torch(
+        "patches, compiled, CUDA graph, TF32",
+        patches=True,
+        compiled=True,
+        graph=True,
+        tf32=True,
+        twin="torch_patches_graphs",
     ),
     SGEMM: Contender("sgemm", "gpu_parts.sgemm"),
 }

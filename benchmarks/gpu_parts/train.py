@@ -59,22 +59,24 @@ def trained(args, out: Path, seconds: float) -> dict:
     flags = {
         "--preset": args.preset,
         "--data": args.data or "glyphs",
-        "--meta-steps": min(args.meta_steps, 3) if args.rehearse else args.meta_steps,
+        "--meta-steps": args.meta_steps,
         "--test-tasks": 2,
         "--device": args.place.device,
         "--out": out,
     } | (TINY if args.rehearse else {})
     words = [str(word) for pair in flags.items() for word in pair]
     wall, status, said = run_for(["train", *words], seconds)
-    steps, own = progress_of(out / "metrics.csv")
+    rows = rows_of(out / "metrics.csv")
+    steps, own = progress_of(rows)
     fine = status in (0, 128 + signal.SIGTERM) and steps > 0
     return {
-        "flags": shown(words),
+        "flags": " ".join(shown(words)),
         "reason": None if fine else f"exit status {status}; {said}",
         "seconds": wall,
         "ended_by_time": status == 128 + signal.SIGTERM,
         "meta_steps": steps,
         "seconds_per_meta_step": own,
+        "validation": validation_of(rows),
     }
 
 
@@ -108,11 +110,13 @@ def ended(process) -> None:
             process.wait(TO_END)
 
 
-def progress_of(metrics: Path) -> tuple[int, float | None]:
+def rows_of(metrics: Path) -> list[dict[str, str]]:
+    """Return the rows of metrics.csv; none if there is no file."""
+    return list(csv.DictReader(metrics.open())) if metrics.exists() else []
+
+
+def progress_of(rows) -> tuple[int, float | None]:
     """Return how many meta-steps were made, and the mean time of the last ones."""
-    if not metrics.exists():
-        return 0, None
-    rows = list(csv.DictReader(metrics.read_text().splitlines()))
     last = rows[-LAST - 1 :]
     if len(last) < 2:
         return len(rows), None
@@ -120,6 +124,13 @@ def progress_of(metrics: Path) -> tuple[int, float | None]:
         (int(row["step"]), float(row["seconds"])) for row in (last[0], last[-1])
     )
     return end[0], (end[1] - first[1]) / (end[0] - first[0])
+
+
+def validation_of(rows) -> list[dict[str, float]]:
+    """Return meta-step, seconds and accuracy of each validation."""
+    names = {"step": "step", "seconds": "seconds", "accuracy": "validation_score"}
+    found = ({k: float(row[n] or "nan") for k, n in names.items()} for row in rows)
+    return [row for row in found if row["accuracy"] == row["accuracy"]]
 
 
 def tested(args, out: Path, budget: Budget) -> dict:
