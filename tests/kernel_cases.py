@@ -76,12 +76,17 @@ def add_row(make, tasks, rows, cols):
 
 
 EITHER = (False, True)
-# Tiles of 16, of 32 and of 64 rows; with a gap of 3 a row of C is a multiple of four.
+# A tile of each size; with a gap of 3 a row of C is a multiple of four.
 SMALL = {"tasks": 2, "m": 21, "n": 17, "k": 150}
+THIN = {"tasks": 33, "m": 20, "n": 61, "k": 75}
 MIDDLE = {"tasks": 23, "m": 60, "n": 37, "k": 75}
 LARGE = {"tasks": 33, "m": 200, "n": 61, "k": 37}
-PRODUCTS = (SMALL, MIDDLE, LARGE)
-OF_A_PAIR = [(False,) * 4, (True, False, True, False), (False, True, False, True)]
+PRODUCTS = (SMALL, THIN, MIDDLE, LARGE)
+OF_A_PAIR = [
+    (False,) * 4,
+    *[(True, False, True, False)] * 2,
+    (False, True, False, True),
+]
 ROWS = [
     {"tasks": 2, "rows": 5, "cols": 3},
     {"tasks": 3, "rows": 75, "cols": 35},
@@ -115,12 +120,10 @@ def beside(make, tasks, channels, reads=(), writes=()):
     return given | {"param_task": length}
 
 
-def bn_relu(make, tasks, rows, channels, in_place=False):
+def bn_relu(make, tasks, rows, channels):
     given = normalised(
         make, tasks, rows, channels, reads=("Z",), writes=("c", "rho", "a", "y")
     )
-    if in_place:
-        given["c"] = given["Z"]
     parameters = beside(make, tasks, channels, ("gamma", "beta"))
     return given | parameters | {"eps": 1e-2}
 
@@ -161,13 +164,23 @@ def bn_relu_vjp_dot(make, tasks, rows, channels):
     return given | beside(make, tasks, channels, (), writes)
 
 
+def in_place(function, **same):
+    """Return a case whose first array of a pair is the second one too."""
+
+    def case(make):
+        given = function(make, **ACTIVE[1])
+        return given | {written: given[read] for written, read in same.items()}
+
+    return case
+
+
 ACTIVE = [
     {"tasks": 2, "rows": 7, "channels": 5},
     {"tasks": 3, "rows": 75, "channels": 19},
 ]
 
 ALL_WAYS = [SMALL | {"transposed": t} for t in product(EITHER, EITHER)]
-TWO_WAYS = [p | {"transposed": (p is LARGE, p is MIDDLE)} for p in (MIDDLE, LARGE)]
+TWO_WAYS = [p | {"transposed": (p is LARGE, p is MIDDLE)} for p in PRODUCTS[1:]]
 ADDED = [p | {"beta": 0.5} for p in PRODUCTS]
 UNEVEN = [SMALL | {"c_gap": 2}, {"tasks": 1, "m": 1, "n": 1, "k": 1}]
 PAIRS = [
@@ -179,10 +192,16 @@ CASES = {
     "bmm_pair": each(bmm_pair, PAIRS),
     "row_sums": each(row_sums, ROWS),
     "add_row": each(add_row, ROWS),
-    "bn_relu": each(bn_relu, [*ACTIVE, ACTIVE[1] | {"in_place": True}]),
-    "bn_relu_vjp": each(bn_relu_vjp, ACTIVE),
+    "bn_relu": [*each(bn_relu, ACTIVE), in_place(bn_relu, c="Z")],
+    "bn_relu_vjp": [
+        *each(bn_relu_vjp, ACTIVE),
+        in_place(bn_relu_vjp, s_y_bar="y_bar"),
+    ],
     "bn_relu_jvp": each(bn_relu_jvp, ACTIVE),
-    "bn_relu_vjp_dot": each(bn_relu_vjp_dot, ACTIVE),
+    "bn_relu_vjp_dot": [
+        *each(bn_relu_vjp_dot, ACTIVE),
+        in_place(bn_relu_vjp_dot, Z_bar_dot="y_bar_dot"),
+    ],
     **images.CASES,
     **vectors.CASES,
 }

@@ -70,12 +70,17 @@ def test_a_geometry_is_one_that_a_device_has(kernel):
 
 
 @pytest.mark.parametrize(
-    ("rows", "m", "n", "tasks"),
-    [(64, 245, 64, 32), (32, 80, 64, 32), (16, 20, 64, 32), (16, 5, 5, 32)],
+    ("size", "m", "n", "k"),
+    [
+        ((64, 64), 245, 64, 576),
+        ((32, 32), 80, 64, 576),
+        ((32, 16), 20, 64, 576),
+        ((16, 16), 9, 64, 980),
+    ],
 )
-def test_a_product_is_cut_for_its_size(rows, m, n, tasks):
-    ints = {"m": m, "n": n, "tasks": tasks}
-    assert min(TILES, key=lambda tile: tile.cost(ints)).rows == rows
+def test_a_product_is_cut_for_its_size(size, m, n, k):
+    ints = {"m": m, "n": n, "k": k, "tasks": 32}
+    assert min(TILES, key=lambda tile: tile.cost(ints))[:2] == size
 
 
 def test_states_have_the_numbers_of_the_solvers():

@@ -12,7 +12,8 @@
 // at a time into shared memory, and the next ones into registers meanwhile; there are two
 // buffers, so that one barrier per DEPTH is enough.  A thread computes DOWN × ACROSS
 // entries.  Its group, of GROUPS, sums over its own 1/GROUPS of every DEPTH; at the end
-// the sums of the groups are added in their order.  No sum depends on timing.
+// the sums of the groups are added in their order, as many at a time as have room.  No sum
+// depends on timing.
 
 #ifndef REAL
 #define REAL float
@@ -37,8 +38,7 @@ struct Tile {
   // Four more than needed: columns written one after the other meet different banks.
   static constexpr int A_WIDTH = ROWS + 4, B_WIDTH = COLS + 4;
   static constexpr int BUFFER = DEPTH * (A_WIDTH + B_WIDTH);
-  static constexpr int SUMS = (GROUPS - 1) * ROWS * COLS;
-  static constexpr int SHARED = SUMS > 2 * BUFFER ? SUMS : 2 * BUFFER;
+  static constexpr int SHARED = 2 * BUFFER, AT_ONCE = SHARED / (ROWS * COLS);
 };
 
 // Entries of a WIDE × DEPTH piece of a matrix, a few per thread.  Neighbouring threads
@@ -115,23 +115,25 @@ struct Sums {
 
   // Give the sums of all groups to the first, added in the order of the groups.
   __device__ __forceinline__ void gather(REAL* shared) {
-    if (T::GROUPS == 1) return;
     REAL* mine = shared + down * T::COLS + across;
-    __syncthreads();  // all have read what was here
-    if (group > 0)
-#pragma unroll
-      for (int i = 0; i < T::DOWN; i++)
-#pragma unroll
-        for (int j = 0; j < T::ACROSS; j++)
-          mine[((group - 1) * T::ROWS + i) * T::COLS + j] = at[i][j];
-    __syncthreads();
-    if (group == 0)
-      for (int g = 0; g < T::GROUPS - 1; g++)
+    for (int next = 1; next < T::GROUPS; next += T::AT_ONCE) {
+      const int end = next + T::AT_ONCE < T::GROUPS ? next + T::AT_ONCE : T::GROUPS;
+      __syncthreads();  // all have read what was here
+      if (next <= group && group < end)
 #pragma unroll
         for (int i = 0; i < T::DOWN; i++)
 #pragma unroll
           for (int j = 0; j < T::ACROSS; j++)
-            at[i][j] += mine[(g * T::ROWS + i) * T::COLS + j];
+            mine[((group - next) * T::ROWS + i) * T::COLS + j] = at[i][j];
+      __syncthreads();
+      if (group == 0)
+        for (int g = 0; g < end - next; g++)
+#pragma unroll
+          for (int i = 0; i < T::DOWN; i++)
+#pragma unroll
+            for (int j = 0; j < T::ACROSS; j++)
+              at[i][j] += mine[(g * T::ROWS + i) * T::COLS + j];
+    }
   }
 };
 
@@ -159,6 +161,22 @@ __device__ __forceinline__ void add_product(Sums<T>& sums, const Matrix& A,
   }
 }
 
+// Four entries in a row of C, of which `left` are inside.
+__device__ __forceinline__ void write(const REAL* sums, REAL* out, int left, bool fours,
+                                      REAL beta) {
+  if (fours && left >= 4) {
+    Four four = {};
+    if (beta != 0) four = *(const Four*)out;
+#pragma unroll
+    for (int j = 0; j < 4; j++) four.at[j] = sums[j] + (beta != 0 ? beta * four.at[j] : 0);
+    *(Four*)out = four;
+  } else {
+#pragma unroll
+    for (int j = 0; j < 4; j++)
+      if (j < left) out[j] = sums[j] + (beta != 0 ? beta * out[j] : 0);
+  }
+}
+
 // C = sums + β C, four entries at a time where memory allows.
 template <class T>
 __device__ __forceinline__ void finish(const Sums<T>& sums, REAL* C, int c_row, int row,
@@ -166,28 +184,19 @@ __device__ __forceinline__ void finish(const Sums<T>& sums, REAL* C, int c_row, 
   if (sums.group > 0) return;
   const bool fours = (unsigned long long)C % sizeof(Four) == 0 && c_row % 4 == 0;
 #pragma unroll
-  for (int i = 0; i < T::DOWN; i++) {
-    const int r = row + sums.down + i, c = col + sums.across;
-    if (r >= m) return;
-    REAL* out = C + (long long)r * c_row + c;
-    if (fours && T::ACROSS == 4 && c + 4 <= n) {
-      Four old = {}, four;
-      if (beta != 0) old = *(const Four*)out;
+  for (int i = 0; i < T::DOWN; i++)
 #pragma unroll
-      for (int j = 0; j < T::ACROSS; j++)
-        four.at[j] = sums.at[i][j] + (beta != 0 ? beta * old.at[j] : 0);
-      *(Four*)out = four;
-    } else {
-#pragma unroll
-      for (int j = 0; j < T::ACROSS; j++)
-        if (c + j < n) out[j] = sums.at[i][j] + (beta != 0 ? beta * out[j] : 0);
+    for (int j = 0; j < T::ACROSS; j += 4) {
+      const int r = row + sums.down + i, c = col + sums.across + j;
+      REAL* out = C + (long long)r * c_row + c;
+      if (r < m && c < n) write(sums.at[i] + j, out, n - c, fours, beta);
     }
-  }
 }
 
-typedef Tile<64, 64, 8, 4, 2, 16> Tile64;
-typedef Tile<32, 32, 4, 4, 4, 32> Tile32;
-typedef Tile<16, 16, 2, 4, 8, 64> Tile16;
+typedef Tile<64, 64, 8, 8, 4, 16> Tile64x64;
+typedef Tile<32, 32, 8, 4, 8, 32> Tile32x32;
+typedef Tile<32, 16, 4, 4, 8, 32> Tile32x16;
+typedef Tile<16, 16, 2, 4, 8, 64> Tile16x16;
 
 // An operand as the caller has it.
 struct Operand {
@@ -219,15 +228,19 @@ __device__ __forceinline__ void multiply_pair(Operand A, Operand B, Operand D, O
   const int row = blockIdx.y * T::ROWS, col = blockIdx.x * T::COLS;
   const long long t = blockIdx.z;
   Sums<T> sums;
-  add_product(sums, A.of_task(t), B.of_task(t), row, col, m, n, k, shared);
-  __syncthreads();  // the first product has been read by all
-  add_product(sums, D.of_task(t), E.of_task(t), row, col, m, n, k2, shared);
+#pragma unroll 1
+  for (int second = 0; second < 2; second++) {
+    const Matrix left = second ? D.of_task(t) : A.of_task(t);
+    const Matrix right = second ? E.of_task(t) : B.of_task(t);
+    add_product(sums, left, right, row, col, m, n, second ? k2 : k, shared);
+    __syncthreads();  // it has been read by all
+  }
   sums.gather(shared);
   finish(sums, C + t * c_task, c_row, row, col, m, n, (REAL)0);
 }
 
 #define BMM(SYMBOL, T)                                                                    \
-  extern "C" __global__ void __launch_bounds__(T::THREADS)                                \
+  extern "C" __global__ void __launch_bounds__(T::THREADS, 8 / sizeof(REAL))              \
       SYMBOL(const REAL* __restrict__ A, const REAL* __restrict__ B,                      \
              REAL* __restrict__ C, int tasks, int m, int n, int k, int a_task, int a_row, \
              int a_col, int b_task, int b_row, int b_col, int c_task, int c_row,          \
@@ -237,7 +250,7 @@ __device__ __forceinline__ void multiply_pair(Operand A, Operand B, Operand D, O
   }
 
 #define BMM_PAIR(SYMBOL, T)                                                               \
-  extern "C" __global__ void __launch_bounds__(T::THREADS)                                \
+  extern "C" __global__ void __launch_bounds__(T::THREADS, 8 / sizeof(REAL))              \
       SYMBOL(const REAL* __restrict__ A, const REAL* __restrict__ B,                      \
              const REAL* __restrict__ D, const REAL* __restrict__ E,                      \
              REAL* __restrict__ C, int tasks, int m, int n, int k, int k2, int a_task,    \
@@ -249,9 +262,11 @@ __device__ __forceinline__ void multiply_pair(Operand A, Operand B, Operand D, O
                      k2, c_task, c_row);                                                  \
   }
 
-BMM(bmm_64, Tile64)
-BMM(bmm_32, Tile32)
-BMM(bmm_16, Tile16)
-BMM_PAIR(bmm_pair_64, Tile64)
-BMM_PAIR(bmm_pair_32, Tile32)
-BMM_PAIR(bmm_pair_16, Tile16)
+BMM(bmm_64x64, Tile64x64)
+BMM(bmm_32x32, Tile32x32)
+BMM(bmm_32x16, Tile32x16)
+BMM(bmm_16x16, Tile16x16)
+BMM_PAIR(bmm_pair_64x64, Tile64x64)
+BMM_PAIR(bmm_pair_32x32, Tile32x32)
+BMM_PAIR(bmm_pair_32x16, Tile32x16)
+BMM_PAIR(bmm_pair_16x16, Tile16x16)
