@@ -25,7 +25,7 @@ EQUIVALENT |= {
     ("fused/examples.py", "self._has_bars = False"): AGAIN,
     (
         "fused/examples.py",
-        "self._examples.sweeps.linearized, self._has_bars = (self._token, True)",
+        "sweeps.linearized, self._has_bars = (self._token, True)",
     ): "the sweep back follows at once",
 }
 EITHER = "both ways compute the same; which is faster was measured"
@@ -44,7 +44,6 @@ EQUIVALENT |= {
     ("fused/sweeps.py", "return self._backward(keeps=True)"): (
         "arrays more, of the same values"
     ),
-    ("fused/sweeps.py", "name"): "programs are then written when they are asked for",
     (
         "fused/windows.py",
         "whole = 1 < len(pixels) == len(range(place, extent, stride))",

@@ -22,7 +22,7 @@ from numpy.testing import assert_array_equal
 
 import imaml_ref as ir
 from imaml_ref import processes
-from imaml_ref.fused import FusedLinearization, examples, memory, sweeps
+from imaml_ref.fused import FusedLinearization, lending, memory, sweeps
 from imaml_ref.objective import ProximalObjective, TaskLoss
 
 pytestmark = needs_fused
@@ -45,7 +45,7 @@ def counted(monkeypatch):
             found.append(weakref.ref(self))
             super().__init__(*arguments)
 
-    monkeypatch.setattr(examples, "Sweeps", Counted)
+    monkeypatch.setattr(lending, "Sweeps", Counted)
     return found
 
 
@@ -65,9 +65,9 @@ def test_arrays_are_used_again_over_many_meta_steps(made):
             algorithm(theta, tasks)
     finally:
         ir.set_num_threads(None)
-    # Two threads at most, support and query each, and room for a lost race.
+    # Two threads at most, sets of two sizes, and room for a lost race.
     assert len(made) <= 8
-    assert alive(made) <= examples.SPARE
+    assert alive(made) <= lending.SPARE
 
 
 def test_arrays_of_another_size_are_kept_and_found(made):
@@ -171,22 +171,42 @@ def test_a_system_without_such_memory_has_other(monkeypatch, missing):
 def test_arrays_in_use_are_not_lent_twice(made):
     at = named("two-blocks-flat")
     first, second = at.examples(), at.examples()
-    assert first.sweeps is not second.sweeps
-    used = first.sweeps
+    used = lent_to(first)
+    assert used is not lent_to(second)
+    assert used is lent_to(first)
     del first
-    assert at.examples().sweeps is used
+    assert lent_to(at.examples()) is used
     assert len(made) == 2
+
+
+def lent_to(on):
+    with on.loan.sweeps() as found:
+        return found
+
+
+def test_after_the_inner_steps_others_may_have_the_arrays(made):
+    """And who comes back to them finds what was there."""
+    at = named("two-blocks-flat")
+    on, other = at.examples(), point(at.loss, *at.x.shape[:2], seed=5)
+    lin = on.linearize(at.phi)
+    want = values(lin, at.v)
+    on.descend(at.phi, at.phi[0], 0.5, 0.1, 2)
+    query = other.linearize()
+    assert len(made) == 1
+    assert_same_values(values(lin, at.v), want)
+    assert len(made) == 2
+    assert_array_equal(query.hvp(other.v), other.linearize().hvp(other.v))
 
 
 def test_the_store_is_bounded(made):
     at = named("one-block-flat")
-    held = [at.examples() for _ in range(examples.SPARE + 5)]
-    assert alive(made) == examples.SPARE + 5
+    held = [at.linearize() for _ in range(lending.SPARE + 5)]
+    assert alive(made) == lending.SPARE + 5
     held.clear()
-    assert alive(made) == examples.SPARE
-    for n in range(2, 2 + 2 * examples.SPARE):
+    assert alive(made) == lending.SPARE
+    for n in range(2, 2 + 2 * lending.SPARE):
         point(at.loss, 1, n).linearize()
-    assert alive(made) <= examples.SPARE
+    assert alive(made) <= lending.SPARE
 
 
 def test_nothing_waits_for_the_collector_of_cycles(made):
@@ -201,7 +221,7 @@ def test_nothing_waits_for_the_collector_of_cycles(made):
         objective = ProximalObjective(at.loss, at.phi[0], at.x, at.y, 1.0)
         objective.linearize(at.phi).hvp(at.v)
         dead = [weakref.ref(a) for a in (on, lin, objective, at.loss)]
-        kept = [weakref.ref(on.sweeps)]
+        kept = [weakref.ref(lent_to(on))]
         del on, lin, objective
         assert [ref() is None for ref in dead] == [True, True, True, False]
         assert kept[0]() is not None

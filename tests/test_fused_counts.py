@@ -96,14 +96,14 @@ def test_patches_of_images_are_made_once_for_each_set_of_a_chunk(problem, monkey
         assert sum(map(len, made)) == 2 * TASKS
 
 
-def test_two_sets_of_arrays_are_made_and_used_again(problem, monkeypatch):
+def test_one_set_of_arrays_is_made_and_used_again(problem, monkeypatch):
     made = counting(monkeypatch, Sweeps, "__init__")
     arrays = counting(monkeypatch, Program, "array")
     meta_step(problem)
-    assert len(made) == 2  # support and query set; not for every chunk
+    assert len(made) == 1  # for support and query sets of all chunks
     arrays.clear()
     meta_step(problem, inner_steps=40)
-    assert len(made) == 2
+    assert len(made) == 1
     assert arrays == []
 
 

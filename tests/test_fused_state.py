@@ -194,10 +194,10 @@ def keep_asking(choose, things, places, which):
     return found
 
 
-def test_examples_are_ready_before_two_threads_can_ask():
-    """Else each would make arrays of its own, and lock the other's."""
+def test_examples_have_their_lock_before_two_threads_can_ask():
+    """Else each would borrow arrays of its own, and lock the other's."""
     on = named("omniglot_cnn").examples()
-    assert "sweeps" in vars(on)
+    assert "loan" in vars(on)
 
 
 class Interrupted(SoftmaxCrossEntropy):

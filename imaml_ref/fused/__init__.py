@@ -8,7 +8,8 @@ both.  ``IMAML_REF_PLAIN=1`` in the environment, or ``with plain_path():``, leav
 out.
 """
 
-from .examples import FusedExamples, FusedLinearization, FusedNetwork
+from .examples import FusedExamples, FusedLinearization
+from .lending import FusedNetwork
 from .path import is_plain, plain_path
 from .pieces import covers
 

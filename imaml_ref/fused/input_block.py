@@ -104,16 +104,20 @@ class InputBlock:
         self.P = P.reshape(tasks, -1, length + 1)
         self.U = zeros((tasks, length, length), self.W.dtype)
 
-    def load(self, x: Array) -> None:
-        """Compute [P_c, 1] and U of images, in float64."""
+    def prepared(self, x: Array) -> tuple[Array, Array]:
+        """Return P_c (T, N, H', W', K) and U of images, computed in float64."""
         P = patches(x, self.window).astype(numpy.float64)
         P -= P.mean(1, keepdims=True)
+        U = triangle(P, x.shape[1]) / P.shape[1] ** 0.5
+        P = P.reshape(*self.inside.inside(self.P_1).shape[:-1], -1)
+        return P.astype(self.U.dtype), U.astype(self.U.dtype)
+
+    def load(self, P: Array, U: Array) -> None:
+        """Take P_c and U; of n rows, where n < K, U has only n."""
         inside = self.inside.inside(self.P_1)
-        inside[..., :-1] = P.reshape(*inside.shape[:-1], -1)
-        inside[..., -1] = 1
+        inside[..., :-1], inside[..., -1] = P, 1
         self._gather.run()
-        root = triangle(P, x.shape[1])  # of n rows, where n < K
-        self.U[:, : root.shape[1]] = root / P.shape[1] ** 0.5
+        self.U[:, : U.shape[1]] = U
 
     def forward(self, program: Program) -> Array:
         """Write y of (1)."""

@@ -4,11 +4,7 @@
 hold one point φ at a time; ``linearized`` says whose.
 """
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cached_property
-from threading import RLock
 from typing import Any
 
 import numpy
@@ -31,9 +27,8 @@ class Sweeps:
     """
 
     def __init__(self, net: Network, shape: tuple[int, ...], dtype: numpy.dtype):
-        self.net, self.shape, self.dtype, self.lock = net, shape, dtype, RLock()
+        self.net, self.shape, self.dtype = net, shape, dtype
         self.linearized: Any = None
-        self._process = 0
         self.phi, self.phi_bar, self.phi_dot, self.phi_bar_dot = (
             zeros((shape[0], net.layout.size), dtype) for _ in range(4)
         )
@@ -51,18 +46,14 @@ class Sweeps:
         """What examples must have to use them: the shape of x and the dtype of φ."""
         return self.shape, self.dtype
 
-    @contextmanager
-    def of(self, x: Array) -> Iterator[None]:
-        """Keep others out; in a fork, where the arrays are empty, ``load`` x again."""
-        with self.lock:
-            if self._process != os.getpid():
-                self.load(x)
-            yield
+    def prepared(self, x: Array) -> tuple[Array, ...]:
+        """Return what follows from inputs alone, for ``load``."""
+        return self.chain[0][1].prepared(x)
 
-    def load(self, x: Array) -> None:
-        """Take inputs, of which everything that does not depend on φ is computed."""
-        self.chain[0][1].load(x)
-        self.linearized, self._process = None, os.getpid()
+    def load(self, images: tuple[Array, ...]) -> None:
+        """Take what ``prepared`` has returned, here or of other sweeps of this size."""
+        self.chain[0][1].load(*images)
+        self.linearized = None
 
     @property
     def vjp(self) -> Program:
