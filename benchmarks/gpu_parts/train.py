@@ -112,7 +112,8 @@ def ended(process) -> None:
 
 def rows_of(metrics: Path) -> list[dict[str, str]]:
     """Return the rows of metrics.csv; none if there is no file."""
-    return list(csv.DictReader(metrics.open())) if metrics.exists() else []
+    lines = metrics.read_text().splitlines() if metrics.exists() else []
+    return list(csv.DictReader(lines))
 
 
 def progress_of(rows) -> tuple[int, float | None]:
