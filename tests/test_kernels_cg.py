@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from fused_points import loss_of, point
+from fused_points import loss_of, needs_fused, point
 from kernel_machine import FORMULAS, by_kernels
 from kernel_points import NETS
 from numpy.testing import assert_allclose, assert_array_equal
@@ -12,6 +12,8 @@ from imaml_ref.checks import digits
 from imaml_ref.fused import plain_path
 from imaml_ref.kernels import DeviceLinearization
 from imaml_ref.solvers import Status
+
+pytestmark = needs_fused
 
 
 def solved(at, solver, b, shift, curvature="hvp"):

@@ -5,6 +5,7 @@ The device is a double; the launches are counted, no clock is looked at.
 
 import numpy as np
 import pytest
+from fused_points import needs_fused
 from kernel_machine import Stream, capturing_double
 from kernel_points import NETS, Problem, assert_alike, moved, problem
 from numpy.testing import assert_array_equal
@@ -13,6 +14,8 @@ import imaml_ref as ir
 from imaml_ref.backend import to_device
 from imaml_ref.kernels import device_stage
 from imaml_ref.readings import settle, waiting
+
+pytestmark = needs_fused
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 from fibers import COMPILER
+from fused_points import needs_fused
 from kernel_machine import FIBERS, by_kernels
 from kernel_points import NETS, assert_alike, problem
 from numpy.testing import assert_array_equal
@@ -15,6 +16,8 @@ from imaml_ref.fused import plain_path
 from imaml_ref.inner.base import InnerDivergence
 from imaml_ref.kernels import device_stage
 from imaml_ref.objective import ProximalObjective
+
+pytestmark = needs_fused
 
 needs_compiler = pytest.mark.skipif(COMPILER is None, reason="there is no g++")
 

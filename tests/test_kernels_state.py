@@ -1,7 +1,7 @@
 """Examples of a size share the arrays of their sweeps; nobody sees it."""
 
 import numpy as np
-from fused_points import elsewhere, named, values
+from fused_points import elsewhere, named, needs_fused, values
 from kernel_machine import FORMULAS, by_kernels
 from kernel_points import spoken
 from numpy.testing import assert_array_equal
@@ -9,6 +9,8 @@ from numpy.testing import assert_array_equal
 from imaml_ref.checks import digits
 from imaml_ref.kernels.examples import KEPT
 from imaml_ref.linearization import Linearization
+
+pytestmark = needs_fused
 
 
 def test_one_after_the_other_goes_back_to_its_own_point():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from fused_nets import COVERED as FUSED
 from fused_nets import UNCOVERED
-from fused_points import loss_of, point, values
+from fused_points import loss_of, needs_fused, point, values
 from kernel_machine import by_kernels
 from kernel_points import spoken
 from numpy.testing import assert_array_equal
@@ -16,6 +16,8 @@ from imaml_ref.kernels.pieces import covers
 from imaml_ref.linearization import Linearization
 from imaml_ref.losses import SquaredError
 from imaml_ref.objective import Examples
+
+pytestmark = needs_fused
 
 COVERED = (
     "omniglot_cnn",
