@@ -11,6 +11,7 @@ one fails.
 
 import argparse
 import ast
+import inspect
 import sys
 import time
 import warnings
@@ -82,7 +83,7 @@ def live(module, name: str):
     found = vars(getattr(module, owner[0]) if owner else module)[name]
     if isinstance(found, cached_property):
         return found.func
-    return found.fget if isinstance(found, property) else found
+    return inspect.unwrap(found.fget if isinstance(found, property) else found)
 
 
 def killer(function, code: CodeType) -> str | None:
@@ -140,6 +141,7 @@ def tests() -> Iterator[partial]:
     yield from on_each(COVERED, [patched(products[1])])
     takes = [every(test_fused_arrays, "made", *more) for more in ((), ("monkeypatch",))]
     yield from on_each([None], map(with_made, [*takes[0][1:], *takes[1]]))
+    yield from map(partial, every(test_fused_arrays))
     yield from on_each(edges.OWN, [edges.test_what_a_user_wrote_keeps_its_meaning])
     yield from on_each(sweeps.UNCOVERED, every(sweeps, "other"))
     alone = test_fused_tasks.test_a_task_has_the_same_bits_alone_and_among_others

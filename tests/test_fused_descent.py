@@ -12,6 +12,7 @@ import imaml_ref as ir
 from imaml_ref.checks import complex_step, digits
 from imaml_ref.fused import plain_path
 from imaml_ref.inner.base import InnerDivergence
+from imaml_ref.losses import SquaredError
 from imaml_ref.objective import ProximalObjective
 
 pytestmark = needs_fused
@@ -48,6 +49,14 @@ def test_the_steps_are_those_of_the_plain_path(name, start, lam):
     for parameter, array in at.loss.net.layout.unpack(want).items():
         found = at.loss.net.layout.unpack(got)[parameter]
         assert digits(found, array) > 10, parameter
+
+
+def test_another_loss_is_asked_as_it_is():
+    at = named("two-blocks-flat", SquaredError())
+    got = descent().solve(objective_of(at), at.phi[0], elsewhere(at))
+    with plain_path():
+        want = descent().solve(objective_of(at), at.phi[0], elsewhere(at))
+    assert digits(got, want) > 10
 
 
 def test_they_are_the_iterates():
