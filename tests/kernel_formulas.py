@@ -170,3 +170,9 @@ FORMULAS = {
         *vectors.FORMULAS,
     )
 }
+# A tensor core computes the same, of numbers it has rounded.
+FORMULAS |= {
+    f"{name}_{way}": FORMULAS[name]
+    for name in ("bmm", "bmm_pair")
+    for way in ("tf32", "3xtf32")
+}

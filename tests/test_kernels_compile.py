@@ -11,11 +11,12 @@ from fibers import symbols
 from kernel_compilers import compile_log
 
 from imaml_ref.kernels.launch import options, source
-from imaml_ref.kernels.table import FILES
+from imaml_ref.kernels.table import KERNELS
 
 ARCHITECTURES = ("sm_80", "sm_90")
 COMPILE = compile_log()
 NOTHING = "0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads"
+SOURCES = sorted({(k.file, dtype) for k in KERNELS.values() for dtype in k.dtypes})
 STATIC = 48 * 1024  # bytes of shared memory that need not be asked for
 
 pytestmark = pytest.mark.skipif(
@@ -37,8 +38,7 @@ def used(log):
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize(("file", "dtype"), SOURCES)
 def test_kernels_compile_without_spills(file, dtype, architecture):
     text = source(file)
     good, log = COMPILE(text, [*options(dtype), f"-arch={architecture}"])

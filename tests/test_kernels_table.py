@@ -15,7 +15,7 @@ from imaml_ref.kernels.tiles import TILES
 from imaml_ref.solvers import Status
 
 C_TYPES = {"int32": "int", "int64": "long long", None: "REAL"}
-BY_MACRO = re.compile(r"^([A-Z][A-Z_]+)\((\w+), \w+\)$", re.M)
+BY_MACRO = re.compile(r"^([A-Z][A-Z_]+)\((\w+), [\w<>:]+\)$", re.M)
 
 
 def parameters(text, symbol):

@@ -45,12 +45,14 @@ class Kernel:
         file: The CUDA C source with its functions.
         arguments: In the order of the source.
         launches: From the integer arguments to what is launched.
+        dtypes: That REAL may stand for.
     """
 
     name: str
     file: str
     arguments: tuple[Argument, ...]
     launches: Callable[[Ints], list[Launch]]
+    dtypes: tuple[str, ...] = ("float32", "float64")
 
     def values(self, given: dict[str, Any], array: Any, dtype: Any) -> list[Any]:
         """Return the arguments in order: arrays as they are, scalars as C has them.
@@ -64,6 +66,11 @@ class Kernel:
             TypeError: If an argument is missing, unknown, or of the wrong type.
             ValueError: If an int does not fit into 32 bits.
         """
+        if numpy.dtype(dtype).name not in self.dtypes:
+            raise TypeError(
+                f"kernel {self.name} computes in {' or '.join(self.dtypes)}, "
+                f"got dtype {numpy.dtype(dtype)}"
+            )
         names = [argument.name for argument in self.arguments]
         missing = [name for name in names if name not in given]
         unknown = [name for name in given if name not in names]

@@ -1,5 +1,6 @@
 """Compile the CUDA C sources and launch their functions, through CuPy."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,15 @@ from ..backend import Array
 from .table import KERNELS
 
 SOURCES = Path(__file__).parent
+# Written out here: what a compiler finds by itself, CuPy does not see change.
+INCLUDE = re.compile(r'^#include "(.*)"$', re.MULTILINE)
 C_NAMES = {"float32": "float", "float64": "double"}
 
 
 def source(file: str) -> str:
-    """Return the text of a CUDA C source."""
-    return (SOURCES / file).read_text(encoding="utf-8")
+    """Return the text of a CUDA C source, with that of the files it includes."""
+    text = (SOURCES / file).read_text(encoding="utf-8")
+    return re.sub(INCLUDE, lambda include: source(include[1]), text)
 
 
 def options(dtype: Any) -> tuple[str, ...]:

@@ -7,31 +7,28 @@ a function of the integer arguments alone: equal sizes give equal sums.
 
 from .geometry import by_channel, by_chunk, by_task, chunks, entrywise, in_turn
 from .kernel import Kernel, arguments
-from .tiles import tiles
+from .tiles import TENSOR_TILES, tiles
 
 __all__ = ["FILES", "KERNELS", "chunks"]
 
 
-def row(name: str, file: str, description: str, launches) -> Kernel:
+def row(name: str, file: str, description: str, launches, **more) -> Kernel:
     """Return a row of the table."""
-    return Kernel(name, file, arguments(description), launches)
+    return Kernel(name, file, arguments(description), launches, **more)
 
+
+BMM = (
+    "in: A B, inout: C, int: tasks m n k a_task a_row a_col b_task b_row b_col "
+    "c_task c_row, real: beta"
+)
+BMM_PAIR = (
+    "in: A B D E, out: C, int: tasks m n k k2 a_task a_row a_col b_task b_row "
+    "b_col d_task d_row d_col e_task e_row e_col c_task c_row"
+)
 
 PRODUCTS = (
-    row(
-        "bmm",
-        "products.cu",
-        "in: A B, inout: C, int: tasks m n k a_task a_row a_col b_task b_row b_col "
-        "c_task c_row, real: beta",
-        tiles("bmm"),
-    ),
-    row(
-        "bmm_pair",
-        "products.cu",
-        "in: A B D E, out: C, int: tasks m n k k2 a_task a_row a_col b_task b_row "
-        "b_col d_task d_row d_col e_task e_row e_col c_task c_row",
-        tiles("bmm_pair"),
-    ),
+    row("bmm", "products.cu", BMM, tiles("bmm")),
+    row("bmm_pair", "products.cu", BMM_PAIR, tiles("bmm_pair")),
     row(
         "row_sums",
         "rows.cu",
@@ -44,6 +41,18 @@ PRODUCTS = (
         "inout: a, in: row, int: tasks rows cols row_task",
         entrywise("add_row", "tasks", "rows", "cols"),
     ),
+)
+
+TENSOR = tuple(
+    row(
+        f"{name}_{way}",
+        "tensor.cu",
+        description,
+        tiles(f"{name}_{way}", TENSOR_TILES),
+        dtypes=("float32",),
+    )
+    for name, description in (("bmm", BMM), ("bmm_pair", BMM_PAIR))
+    for way in ("tf32", "3xtf32")
 )
 
 # ``partials`` is memory for (T, 2, chunks(size)) entries, of no meaning afterwards.
@@ -174,6 +183,6 @@ LOSSES = (
     ),
 )
 
-ROWS = (*PRODUCTS, *VECTORS, *NORMALISATION, *IMAGES, *LOSSES)
+ROWS = (*PRODUCTS, *TENSOR, *VECTORS, *NORMALISATION, *IMAGES, *LOSSES)
 KERNELS: dict[str, Kernel] = {kernel.name: kernel for kernel in ROWS}
 FILES = tuple(dict.fromkeys(kernel.file for kernel in ROWS))

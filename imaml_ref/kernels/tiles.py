@@ -16,18 +16,12 @@ MULTIPROCESSORS = 132  # of an H100 or H200
 
 
 class Tile(NamedTuple):
-    """Rows, columns and depth of a tile, and the entries of it that a thread has."""
+    """Rows, columns and depth of a tile, and the price of a multiply-add."""
 
     rows: int
     cols: int
     depth: int
-    down: int
-    across: int
-
-    @property
-    def price(self) -> float:
-        """Entries read from shared memory per multiply-add; 1 is as many as can be."""
-        return 4 * (self.down + self.across) / (self.down * self.across)
+    price: float
 
     def blocks(self, ints: Ints) -> tuple[int, int, int]:
         """Return the blocks along n, along m, and tasks."""
@@ -38,23 +32,31 @@ class Tile(NamedTuple):
         across, down, tasks = self.blocks(ints)
         waves = -(-across * down * tasks // MULTIPROCESSORS)
         depth = -(-ints["k"] // self.depth) * self.depth
-        return waves * self.rows * self.cols * depth * max(1, self.price)
+        return waves * self.rows * self.cols * depth * self.price
 
 
+# As in products.cu: a thread has 8 × 8 entries, 8 × 4, 4 × 4 and 2 × 4.
 TILES = (
-    Tile(64, 64, 16, 8, 8),
-    Tile(32, 32, 32, 8, 4),
-    Tile(32, 16, 32, 4, 4),
-    Tile(16, 16, 64, 2, 4),
+    Tile(64, 64, 16, 1.0),
+    Tile(32, 32, 32, 1.5),
+    Tile(32, 16, 32, 2.0),
+    Tile(16, 16, 64, 3.0),
+)
+# As in tensor.cu: a warp has 32 × 32, 32 × 32, 32 × 16 and 16 × 16.
+TENSOR_TILES = (
+    Tile(64, 64, 16, 1.0),
+    Tile(32, 32, 64, 1.2),
+    Tile(32, 16, 64, 1.5),
+    Tile(16, 16, 64, 2.0),
 )
 THREADS = 256
 
 
-def tiles(symbol: str):
+def tiles(symbol: str, choice: tuple[Tile, ...] = TILES):
     """Return the launches of a product: a function per tile, named for its size."""
 
     def launches(ints: Ints) -> list[Launch]:
-        tile = min(TILES, key=lambda tile: tile.cost(ints))
+        tile = min(choice, key=lambda tile: tile.cost(ints))
         name = f"{symbol}_{tile.rows}x{tile.cols}"
         return [Launch(name, tile.blocks(ints), (THREADS, 1, 1))]
 

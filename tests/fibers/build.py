@@ -17,7 +17,7 @@ FLAGS = ("-O1", "-shared", "-fPIC", "-ffp-contract=off", "-U_FORTIFY_SOURCE", "-
 # A function is written out, or by a macro that writes one per tile.
 BOUNDS = r"(?:__launch_bounds__\((?:[^()]|\([^()]*\))*\)\s+)?"
 DIRECT = re.compile(rf'^extern "C" __global__ void\s+{BOUNDS}(\w+)\(', re.M)
-BY_MACRO = re.compile(r"^([A-Z][A-Z_]+)\((\w+)(?:, \w+)*\)$", re.M)
+BY_MACRO = re.compile(r"^([A-Z][A-Z_]+)\((\w+), [\w<>:]+\)$", re.M)
 
 
 def symbols(text: str) -> list[str]:

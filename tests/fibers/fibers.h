@@ -52,6 +52,7 @@ struct Fiber {
   Index thread;
   State state;
   double exchanged;
+  unsigned a[4], b[2];  // what a tensor core is given
   jmp_buf registers;
   ucontext_t context;
   std::vector<char> stack;
@@ -173,14 +174,17 @@ static void barrier(State state, int line) {
   if (line != skipped_line) leave(state);
 }
 
+// The number of this thread in its block.
+static unsigned place() {
+  return threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z);
+}
+
 // A value from the lane of this warp whose number differs by the bits of a mask.
 template <class V>
-V from_lane(V value, unsigned mask, int line) {
-  Fiber* me = running;
-  const unsigned place = threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z);
-  me->exchanged = value;
-  barrier(AT_WARP, line);
-  const V got = pool[place ^ mask]->exchanged;
+V from_lane(V value, unsigned mask) {
+  running->exchanged = value;
+  leave(AT_WARP);
+  const V got = pool[place() ^ mask]->exchanged;
   leave(AT_WARP);
   return got;
 }
@@ -197,9 +201,11 @@ void call(void (*f)(A...), void** values) {
 
 }  // namespace fibers
 
+#include "tensor.h"
+
 #define __syncthreads() fibers::barrier(fibers::AT_BLOCK, __LINE__)
 #define __syncwarp() fibers::barrier(fibers::AT_WARP, __LINE__)
-#define __shfl_xor_sync(all, value, mask) fibers::from_lane(value, mask, __LINE__)
+#define __shfl_xor_sync(all, value, mask) fibers::from_lane(value, mask)
 
 #define FIBERS(SYMBOL)                                                                 \
   extern "C" int run_##SYMBOL(void** values, const unsigned* grid,                     \
