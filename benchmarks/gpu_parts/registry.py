@@ -9,6 +9,8 @@ from importlib.util import find_spec
 
 from peers.registry import OURS, RELEASED, Peer
 
+from imaml_ref.kernels.stage import STAGES as NAMES
+
 JAX, TORCH, SGEMM = "JAX", "PyTorch", "sgemm"
 OUR_MODULE, TORCH_MODULE = "gpu_parts.ours", "gpu_parts.torch_card"
 JAX_MODULE, RELEASED_MODULE = "gpu_parts.jax_card", "gpu_parts.released_card"
@@ -60,13 +62,17 @@ def jax(label: str, *, twin=None, **options) -> Contender:
     )
 
 
+def twin_of(stage: str) -> str | None:
+    """Return the stage in float32 that a stage in TF32 is compared with."""
+    return "graphs" if stage.removesuffix("3xtf32").endswith("tf32") else None
+
+
 TF32_OF_CUPY = {"CUPY_TF32": "1"}
+FIRST_OF_ALL = sorted(NAMES, key=lambda name: (twin_of(name) or "", name == "plain"))
 
 # In the order in which they are made ready, until no time is left.
 CONTENDERS = {
-    "graphs": ours("graphs", stage="graphs"),
-    "kernels": ours("kernels", stage="kernels"),
-    "plain": ours("plain", stage="plain"),
+    **{name: ours(name, stage=name, twin=twin_of(name)) for name in FIRST_OF_ALL},
     "plain_tf32": ours(
         "plain, TF32", stage="plain", twin="plain", environment=TF32_OF_CUPY
     ),
