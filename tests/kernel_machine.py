@@ -52,14 +52,31 @@ def by_kernels(function, machine=FORMULAS):
         return function()
 
 
+class Recording:
+    """Launches, each with those that it waits for."""
+
+    def __init__(self):
+        self.launches, self.waits_for = [], []
+
+    def before(self, ends):
+        """Return all that is over when some launches are."""
+        found, left = set(), list(ends)
+        while left:
+            k = left.pop()
+            if k not in found:
+                found.add(k)
+                left += self.waits_for[k]
+        return found
+
+
 class Stream:
-    """A stream of the double's, of which at most one is recorded at a time."""
+    """A stream of the double's; a recording may pass from one to another by events."""
 
     current: list = []  # noqa: RUF012
 
     def __init__(self, device, non_blocking):
         assert non_blocking, "the default stream would be recorded, too"
-        self.device, self.recording = device, None
+        self.device, self.recording, self.ends = device, None, set()
 
     def __enter__(self):
         self.current.append(self)
@@ -68,7 +85,7 @@ class Stream:
         self.current.pop()
 
     def begin_capture(self):
-        self.recording, self.waits = [], self.device.no_sync()
+        self.recording, self.waits = Recording(), self.device.no_sync()
         self.waits.__enter__()
         # Memory that is asked for now may be somebody else's when the graph runs.
         self.limit, self.device.limit = self.device.limit, self.device.live
@@ -76,19 +93,43 @@ class Stream:
     def end_capture(self):
         self.device.limit = self.limit
         self.waits.__exit__(None, None, None)
-        calls, self.recording = self.recording, None
-        return Graph(calls)
+        recording, self.recording = self.recording, None
+        joined = recording.before(self.ends)
+        assert len(joined) == len(recording.launches), "a side has not joined"
+        return Graph(recording)
+
+    def record(self):
+        return self.recording, frozenset(self.ends)
+
+    def wait_event(self, event):
+        recording, ends = event
+        assert recording is not None, "an event from outside the recording"
+        # A stream that joins a recording anew forgets what an old one has left.
+        self.ends = ends | (self.ends if self.recording is recording else set())
+        self.recording = recording
+
+    def take(self, call):
+        """Record a launch after all that the stream waits for."""
+        self.recording.launches.append(call)
+        self.recording.waits_for.append(self.ends)
+        self.ends = {len(self.recording.launches) - 1}
 
 
 class Graph:
-    """Launches that were recorded."""
+    """Launches that were recorded, in any order in which none comes too early."""
 
-    def __init__(self, calls):
-        self.calls = calls
+    def __init__(self, recording):
+        self.recording, self.rng = recording, np.random.default_rng(0)
 
     def launch(self):
-        for call in self.calls:
-            call()
+        waits_for, over = self.recording.waits_for, set()
+        while len(over) < len(waits_for):
+            ready = [k for k, w in enumerate(waits_for) if k not in over and w <= over]
+            # As late as can be, every other time: what is aside is overtaken.
+            late = self.rng.integers(2) and len(ready) > 1
+            k = max(ready) if late else int(self.rng.choice(ready))
+            self.recording.launches[k]()
+            over.add(k)
 
 
 class DoubleLauncher:
@@ -115,7 +156,7 @@ class DoubleLauncher:
         def call():
             self.launches += 1
             if Stream.current and Stream.current[-1].recording is not None:
-                Stream.current[-1].recording.append(compute)
+                Stream.current[-1].take(compute)
             else:
                 compute()
 

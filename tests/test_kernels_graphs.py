@@ -175,16 +175,28 @@ def test_what_is_recorded_does_not_run_until_it_is_replayed(device, warm):
     assert (sweeps.z.get() != kept).any()
 
 
+def test_what_is_aside_must_join(warm):
+    _, _, examples = warm
+    vjp = examples.sweeps.vjp
+
+    def unjoined(branch):
+        with branch.aside():
+            vjp.launch()
+
+    with pytest.raises(AssertionError, match="has not joined"):
+        examples.sweeps.space.record(unjoined)
+
+
 def test_a_recording_that_fails_is_ended(device, warm):
     _, phi, examples = warm
 
-    def asks():
-        examples.sweeps.forward.launch()
+    def asks(branch):
+        examples.sweeps.gradient.launch(branch)
         phi.get()
 
     with pytest.raises(RuntimeError, match="the host waits"):
         examples.sweeps.space.record(asks)
     with pytest.raises(MemoryError):
-        examples.sweeps.space.record(lambda: phi + 1)
+        examples.sweeps.space.record(lambda branch: phi + 1)
     assert not Stream.current
     assert np.isfinite(examples.gradient(phi).get()).all()

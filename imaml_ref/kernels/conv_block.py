@@ -81,7 +81,7 @@ class ConvBlock:
 
     def normalised(self, program: Program) -> Array:
         """Write y of (1) from X."""
-        product(program, self.X, self.W, self.matrix(self.c))
+        product(program.do, self.X, self.W, self.matrix(self.c))
         program.do(
             "bn_relu",
             Z=self.c,
@@ -115,7 +115,7 @@ class ConvBlock:
         """Write p̄ of (2), (3), b̄ being 0 as it is; return x̄.  ȳ becomes s ȳ."""
         self.weigh(program, y_bar, p_bar)
         X_bar = rows_of(self.space.scratch(self.X.array.shape), self.X.cols)
-        product(program, self.matrix(self.Z_bar), self.W.T, X_bar)
+        product(program.do, self.matrix(self.Z_bar), self.W.T, X_bar)
         self.windows.adjoint(program, X_bar.array, self.x_bar)
         return self.x_bar
 
@@ -136,7 +136,7 @@ class ConvBlock:
             **self.bars,
             **self.sizes,
         )
-        product(program, self.X.T, self.matrix(self.Z_bar), self.kernel(p_bar))
+        product(program.aside, self.X.T, self.matrix(self.Z_bar), self.kernel(p_bar))
 
     @cached_property
     def X_dot(self) -> Matrix:
@@ -162,7 +162,7 @@ class ConvBlock:
         """Write ẏ of (4)."""
         self.windows.patches(program, x_dot, self.X_dot.array)
         W_dot, Z_dot = self.kernel(p_dot), self.matrix(self.Z_dot)
-        product_pair(program, (self.X_dot, self.W), (self.X, W_dot), Z_dot)
+        product_pair(program.do, (self.X_dot, self.W), (self.X, W_dot), Z_dot)
         return self.normalised_dot(program, p_dot)
 
     def normalised_dot(self, program: Program, p_dot: Views) -> Array:
@@ -189,9 +189,9 @@ class ConvBlock:
         Z_bar, Z_bar_dot = self.Z_bars(program, y_bar_dot, p_bar_dot)
         W_bar_dot, W_dot = self.kernel(p_bar_dot), self.kernel(self.p_dot)
         first, second = (self.X_dot.T, Z_bar), (self.X.T, Z_bar_dot)
-        product_pair(program, first, second, W_bar_dot)
+        product_pair(program.aside, first, second, W_bar_dot)
         X_bar_dot = rows_of(self.space.scratch(self.X.array.shape), self.X.cols)
-        product_pair(program, (Z_bar_dot, self.W.T), (Z_bar, W_dot.T), X_bar_dot)
+        product_pair(program.do, (Z_bar_dot, self.W.T), (Z_bar, W_dot.T), X_bar_dot)
         self.windows.adjoint(program, X_bar_dot.array, self.x_bar_dot)
         return self.x_bar_dot
 
@@ -238,10 +238,10 @@ class InputBlock(ConvBlock):
 
     def jvp(self, program: Program, p_dot: Views, x_dot: None) -> Array:
         """Write ẏ of (4), for Ẋ = 0."""
-        product(program, self.X, self.kernel(p_dot), self.matrix(self.Z_dot))
+        product(program.do, self.X, self.kernel(p_dot), self.matrix(self.Z_dot))
         return self.normalised_dot(program, p_dot)
 
     def vjp_dot(self, program: Program, y_bar_dot: Array, p_bar_dot: Views) -> None:
         """Write R{p̄} of (6), (7), for Ẋ = 0."""
         _, Z_bar_dot = self.Z_bars(program, y_bar_dot, p_bar_dot)
-        product(program, self.X.T, Z_bar_dot, self.kernel(p_bar_dot))
+        product(program.aside, self.X.T, Z_bar_dot, self.kernel(p_bar_dot))

@@ -6,8 +6,8 @@ arrays, so these are made before, in memory that nobody else is given as long as
 graph is there.
 """
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cache, partial
 from typing import Any
 
@@ -37,21 +37,52 @@ class Cuda:
         cuda = self._cupy.cuda
         return partial(cuda.using_allocator, cuda.MemoryPool().malloc)
 
-    def record(self, run: Callable[[], None]) -> Callable[[], None]:
+    def record(self, run: Callable[[Any], None]) -> Callable[[], None]:
         """Return what launches on the current stream, as one graph, what ``run`` does.
 
         Args:
-            run: Launches kernels on the current stream; it has run before.
+            run: Launches kernels on the current stream, and on the side of a
+                ``Branch`` that it is given; it has run before.
         """
         # A blocking stream would wait for the default one, which cannot be recorded.
-        stream = self._cupy.cuda.Stream(non_blocking=True)
+        stream, side = (self._cupy.cuda.Stream(non_blocking=True) for _ in range(2))
         with stream:
             stream.begin_capture()
             try:
-                run()
-            finally:
-                graph = stream.end_capture()
-        return graph.launch
+                run(Branch(stream, side))
+            except BaseException:
+                # A recording that has failed must end, and fails again in doing so.
+                with suppress(Exception):
+                    stream.end_capture()
+                raise
+            return stream.end_capture().launch
+
+
+class Branch:
+    """Two streams of one recording.
+
+    Args:
+        stream: Where a recording begins and ends.
+        side: Where launches go that the stream does not wait for, until it joins.
+    """
+
+    def __init__(self, stream: Any, side: Any):
+        self._stream, self._side, self._apart = stream, side, False
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """A context on the side, after all that the stream has been given so far."""
+        self._side.wait_event(self._stream.record())
+        self._apart = True
+        with self._side:
+            yield
+
+    def join(self) -> None:
+        """Let the stream wait for the side."""
+        # A side that was given nothing is no part of the recording.
+        if self._apart:
+            self._stream.wait_event(self._side.record())
+            self._apart = False
 
 
 def cuda_of(a: Array) -> Cuda | None:

@@ -1,9 +1,11 @@
 """Matrices in arrays, one for each task, and their products."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from ..backend import Array
-from .program import Program
+
+Write = Callable[..., None]
 
 
 class Matrix(NamedTuple):
@@ -32,6 +34,9 @@ class Matrix(NamedTuple):
         return Matrix(array, cols, rows, task, col, row)
 
 
+Pair = tuple[Matrix, Matrix]
+
+
 def rows_of(array: Array, cols: int) -> Matrix:
     """View a contiguous array (T, ...) as rows of so many columns."""
     size = array.size // len(array)
@@ -52,9 +57,9 @@ def strides(**operands: Matrix) -> dict[str, int]:
     }
 
 
-def product(program: Program, A: Matrix, B: Matrix, C: Matrix) -> None:
-    """Write C = A B."""
-    program.do(
+def product(do: Write, A: Matrix, B: Matrix, C: Matrix) -> None:
+    """Write C = A B, by ``do`` or ``aside`` of a program."""
+    do(
         "bmm",
         A=A.array,
         B=B.array,
@@ -70,12 +75,10 @@ def product(program: Program, A: Matrix, B: Matrix, C: Matrix) -> None:
     )
 
 
-def product_pair(
-    program: Program, first: tuple[Matrix, Matrix], second: tuple[Matrix, Matrix], C
-) -> None:
+def product_pair(do: Write, first: Pair, second: Pair, C: Matrix) -> None:
     """Write C = A B + D E for the pairs (A, B) and (D, E), in one pass."""
     (A, B), (D, E) = first, second
-    program.do(
+    do(
         "bmm_pair",
         A=A.array,
         B=B.array,

@@ -38,6 +38,6 @@ class Space:
         """Return an array of a shape, in the place where all such arrays are."""
         return self._scratch[: prod(shape)].reshape(shape)
 
-    def record(self, run: Callable[[], None]) -> Callable[[], None]:
+    def record(self, run: Callable[..., None]) -> Callable[[], None]:
         """Return the launches that ``run`` makes as one; it makes none itself."""
         return self.machine.record(run)

@@ -114,6 +114,7 @@ class Sweeps:
         self.space.reserve(max([block.X.array.size for block in blocks], default=0))
         for piece, block in reversed(self.chain):
             y_bar = block.vjp(program, y_bar, piece.of(p_bar))
+        program.join()
         return program
 
     @cached_property
@@ -153,6 +154,7 @@ class Sweeps:
         p_bar_dot = self.views(self.phi_bar_dot)
         for piece, block in reversed(self.chain):
             y_bar_dot = block.vjp_dot(program, y_bar_dot, piece.of(p_bar_dot))
+        program.join()
         return Program(self.space, jvp, self.curvature(self.z_bar_dot), program)
 
     @cached_property

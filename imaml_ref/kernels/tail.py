@@ -115,7 +115,7 @@ class LinearBlock:
 
     def forward(self, program: Program) -> Array:
         """Write y of (1)."""
-        product(program, self.inputs(self.x), self.W, self.outputs(self.y))
+        product(program.do, self.inputs(self.x), self.W, self.outputs(self.y))
         return self.plus_bias(program, self.y, self.p)
 
     def plus_bias(self, program: Program, y: Array, p: Views) -> Array:
@@ -132,7 +132,7 @@ class LinearBlock:
         """Write ẏ of (2)."""
         self.W_dot, self.x_dot = self.kernel(p_dot), self.inputs(x_dot)
         first, second = (self.x_dot, self.W), (self.inputs(self.x), self.W_dot)
-        product_pair(program, first, second, self.outputs(self.y_dot))
+        product_pair(program.do, first, second, self.outputs(self.y_dot))
         return self.plus_bias(program, self.y_dot, p_dot)
 
     @cached_property
@@ -143,14 +143,14 @@ class LinearBlock:
     def vjp(self, program: Program, y_bar: Array, p_bar: Views) -> Array:
         """Write p̄ of (3); return x̄."""
         self.y_bar = self.outputs(y_bar)
-        product(program, self.inputs(self.x).T, self.y_bar, self.kernel(p_bar))
+        product(program.aside, self.inputs(self.x).T, self.y_bar, self.kernel(p_bar))
         self.sum_rows(program, y_bar, p_bar)
-        product(program, self.y_bar, self.W.T, self.inputs(self.x_bar))
+        product(program.do, self.y_bar, self.W.T, self.inputs(self.x_bar))
         return self.x_bar
 
     def sum_rows(self, program: Program, y_bar: Array, p_bar: Views) -> None:
         """Write b̄ of (3)."""
-        program.do(
+        program.aside(
             "row_sums", a=y_bar, out=p_bar["bias"], out_task=self.stride, **self.sizes
         )
 
@@ -163,8 +163,8 @@ class LinearBlock:
         """Write R{p̄} of (4); return R{x̄}."""
         moving, x = self.outputs(y_bar_dot), self.inputs(self.x)
         first, second = (self.x_dot.T, self.y_bar), (x.T, moving)
-        product_pair(program, first, second, self.kernel(p_bar_dot))
+        product_pair(program.aside, first, second, self.kernel(p_bar_dot))
         self.sum_rows(program, y_bar_dot, p_bar_dot)
         first, second = (moving, self.W.T), (self.y_bar, self.W_dot.T)
-        product_pair(program, first, second, self.inputs(self.x_bar_dot))
+        product_pair(program.do, first, second, self.inputs(self.x_bar_dot))
         return self.x_bar_dot
