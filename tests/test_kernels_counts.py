@@ -14,6 +14,7 @@ from kernel_points import Problem, moved, problem
 import imaml_ref as ir
 from imaml_ref.backend import to_device
 from imaml_ref.kernels import DeviceLinearization
+from imaml_ref.kernels.space import Space
 from imaml_ref.kernels.stage import machine_of
 from imaml_ref.kernels.sweeps import Sweeps
 
@@ -33,7 +34,8 @@ def programs():
         at = moved(problem(num_tasks=1))
         net = ir.architectures.omniglot_cnn(5)
         machine = machine_of(at.theta)
-        yield Sweeps(net, (1, 5, 28, 28, 1), np.dtype(np.float32), machine)
+        space = Space(machine, np.dtype(np.float32))
+        yield Sweeps(net, (1, 5, 28, 28, 1), space)
 
 
 COUNTS = {

@@ -132,6 +132,37 @@ def test_the_kernels_themselves_make_the_same_meta_step(name, dtype):
     assert_alike(got, want, 11 if dtype == np.float64 else 3.5)
 
 
+@needs_compiler
+@pytest.mark.parametrize(
+    ("stage", "most", "least"),
+    [("graphs-3xtf32", np.inf, 5), ("graphs-tf32", 4.5, 1.5)],
+)
+def test_products_on_tensor_cores_are_as_near_as_they_say(stage, most, least):
+    at = problem("3-way", num_tasks=3, queries=1).astype(np.float32)
+
+    def staged():
+        with device_stage(stage):
+            return at.gradient(steps=2, solver=ir.CG(maxiter=2))
+
+    got = by_kernels(staged, FIBERS)
+    want = at.astype(np.float64).plain(steps=2, solver=ir.CG(maxiter=2))
+    found = [digits(*ours) for ours in zip(got.phi, want.phi, strict=True)]
+    assert least <= np.median(found) <= most, found
+
+
+def test_in_float64_no_stage_takes_tensor_cores():
+    at = problem()
+
+    def staged(name):
+        with device_stage(name):
+            return at.gradient().task_grads
+
+    names = ("graphs", "graphs-3xtf32", "graphs-tf32")
+    first, *others = [by_kernels(partial(staged, name)) for name in names]
+    for other in others:
+        assert_array_equal(other, first)
+
+
 # Inner steps.
 
 

@@ -10,7 +10,7 @@ from .examples import (
     DeviceNetwork,
     device_network,
 )
-from .stage import device_stage, on_machine, stage
+from .stage import device_stage, on_machine
 
 __all__ = [
     "DeviceExamples",
@@ -19,5 +19,4 @@ __all__ = [
     "device_network",
     "device_stage",
     "on_machine",
-    "stage",
 ]

@@ -10,7 +10,8 @@ from ..linearization import Linearization
 from ..losses import SoftmaxCrossEntropy
 from ..network import Network
 from .pieces import covers
-from .stage import machine_of, stage
+from .space import Space
+from .stage import current_stage, machine_of
 from .sweeps import Sweeps
 
 KEPT = 4  # sizes of examples whose arrays are kept for the next ones
@@ -38,7 +39,7 @@ class DeviceNetwork:
         machine = machine_of(theta)
         return (
             machine is not None
-            and stage() != "plain"
+            and current_stage().kernels
             and all(map(machine.has, (theta, x, y)))
             and theta.dtype in (numpy.float32, numpy.float64)
             and x.dtype == theta.dtype
@@ -49,10 +50,10 @@ class DeviceNetwork:
         )
 
     def sweeps(self, shape: tuple[int, ...], dtype: numpy.dtype, machine) -> Sweeps:
-        """Return the sweeps of a size."""
-        key = shape, dtype, machine
+        """Return the sweeps of a size, for the stage that was asked for."""
+        key = shape, machine, dtype, current_stage().products
         if key not in self._kept:
-            self._kept[key] = Sweeps(self.net, shape, dtype, machine)
+            self._kept[key] = Sweeps(self.net, shape, Space(*key[1:]))
         self._kept.move_to_end(key)
         while len(self._kept) > KEPT:
             self._kept.popitem(last=False)

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from typing import Any
 
-from .stage import stage
+from .stage import current_stage
 
 Launch = Callable[[], None]
 
@@ -72,7 +72,7 @@ class Program:
 
     def run(self) -> None:
         """Make the launches."""
-        if stage() == "graphs" and self._warm:
+        if current_stage().graphs and self._warm:
             self.graph()
         else:
             # What a first launch compiles or sets up must not be part of a recording.

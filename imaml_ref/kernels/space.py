@@ -8,6 +8,8 @@ import numpy
 
 from ..backend import Array
 
+PRODUCTS = "bmm", "bmm_pair"
+
 
 class Space:
     """Arrays of one dtype on a machine, with launches on them and recordings of these.
@@ -17,13 +19,19 @@ class Space:
     Args:
         machine: A ``graphs.Cuda``, or what stands in for it.
         dtype: float32 or float64.
+        products: The end of the names of products, in float32.
     """
 
-    def __init__(self, machine: Any, dtype: numpy.dtype):
+    def __init__(self, machine: Any, dtype: numpy.dtype, products: str = ""):
         self.machine, self.dtype = machine, dtype
         self._launcher, self._pool = machine.launcher(dtype), machine.pool()
-        self.bind = self._launcher.bind
+        known = dtype == numpy.float32  # by tensor cores
+        self._names = {name: name + products for name in PRODUCTS if known}
         self.launch = self._launcher
+
+    def bind(self, name: str, **arguments) -> Callable[[], None]:
+        """Return what launches a kernel of the table with its arguments."""
+        return self._launcher.bind(self._names.get(name, name), **arguments)
 
     def zeros(self, shape: tuple[int, ...], dtype: str | None = None) -> Array:
         """Return zeros, of the dtype of the space or another."""

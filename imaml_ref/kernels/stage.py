@@ -1,8 +1,10 @@
 """How far the path on a device goes: the layers, kernels, or graphs of kernels.
 
-    plain      the layers, one array operation after another
-    kernels    fused kernels, launched one by one
-    graphs     the same, a sweep at a time; what is taken unless something else is asked
+    plain            the layers, one array operation after another
+    kernels          fused kernels, launched one by one
+    graphs           the same, a sweep at a time; taken unless something else is asked
+    graphs-3xtf32    products in float32 on tensor cores, in three terms: 22 bits
+    graphs-tf32      in one term: 11 bits, three digits; for training, not for checks
 
 ``fused.plain_path`` and ``IMAML_REF_PLAIN=1`` mean the first one on a device too.
 """
@@ -10,20 +12,41 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..backend import Array
 from .graphs import cuda_of
 
-STAGES = ("plain", "kernels", "graphs")
+
+class Stage(NamedTuple):
+    """What is done at a stage.
+
+    Args:
+        kernels: Whether kernels compute, or else the layers.
+        graphs: Whether launches are recorded.
+        products: The end of the names of products in float32.
+    """
+
+    kernels: bool
+    graphs: bool
+    products: str = ""
+
+
+STAGES = {
+    "plain": Stage(kernels=False, graphs=False),
+    "kernels": Stage(kernels=True, graphs=False),
+    "graphs": Stage(kernels=True, graphs=True),
+    "graphs-3xtf32": Stage(kernels=True, graphs=True, products="_3xtf32"),
+    "graphs-tf32": Stage(kernels=True, graphs=True, products="_tf32"),
+}
 
 _stage: ContextVar[str] = ContextVar("imaml_ref_device_stage", default="graphs")
 _machine: ContextVar[Any] = ContextVar("imaml_ref_machine", default=None)
 
 
-def stage() -> str:
-    """Return which stage was asked for."""
-    return _stage.get()
+def current_stage() -> Stage:
+    """Return the stage that was asked for."""
+    return STAGES[_stage.get()]
 
 
 @contextmanager
@@ -31,7 +54,7 @@ def device_stage(name: str) -> Iterator[None]:
     """Compute on devices at a stage inside the ``with``, on the threads it uses too.
 
     Args:
-        name: "plain", "kernels" or "graphs".
+        name: One of ``STAGES``.
 
     Raises:
         ValueError: If there is no such stage.

@@ -8,8 +8,6 @@ from functools import cached_property
 from threading import RLock
 from typing import Any
 
-import numpy
-
 from ..backend import Array
 from ..network import Network
 from .conv_block import ConvBlock, Views
@@ -26,17 +24,13 @@ class Sweeps:
     Args:
         net: A network that ``pieces.covers``.
         shape: (T, N, H, W, C) of its inputs.
-        dtype: float32 or float64.
-        machine: What they run on.
+        space: Where they are made.
     """
 
     linearized: Any
 
-    def __init__(
-        self, net: Network, shape: tuple[int, ...], dtype: numpy.dtype, machine: Any
-    ):
-        self.net, self.lock = net, RLock()
-        self.space = space = Space(machine, dtype)
+    def __init__(self, net: Network, shape: tuple[int, ...], space: Space):
+        self.net, self.space, self.lock = net, space, RLock()
         self.loaded: Any = None
         self.linearized, self.has_bars = None, False
         self._descents: dict[tuple, Descent] = {}
