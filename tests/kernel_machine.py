@@ -137,7 +137,7 @@ class DoubleLauncher:
 
     def __init__(self, dtype, device):
         self.formulas, self.device = FormulaLauncher(dtype), device
-        self.launches = 0
+        self.launches, self.known = 0, set()
 
     def zeros(self, shape, dtype=None):
         assert self.device.pools, "an array of a space belongs to its pool"
@@ -156,8 +156,10 @@ class DoubleLauncher:
         def call():
             self.launches += 1
             if Stream.current and Stream.current[-1].recording is not None:
+                assert name in self.known, f"{name} would be compiled now"
                 Stream.current[-1].take(compute)
             else:
+                self.known.add(name)
                 compute()
 
         # The memory lives as long as the call does.

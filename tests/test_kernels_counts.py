@@ -75,6 +75,7 @@ def chain_length(waits_for):
 def test_cotangents_of_kernels_are_nobodys_business_but_the_steps(programs):
     for name, shorter in (("gradient", 5), ("hvp", 5), ("forward", 0)):
         program = getattr(programs, name)
+        program.launch()
         waits_for = program.graph.__self__.recording.waits_for
         assert chain_length(waits_for) == len(program.names) - shorter
 

@@ -1,6 +1,7 @@
 """A loss of given examples on a device: what ``TaskLoss`` hands out there."""
 
 from collections import OrderedDict
+from threading import Lock
 from typing import Any
 
 import numpy
@@ -28,7 +29,7 @@ class DeviceNetwork:
     """
 
     def __init__(self, net: Network):
-        self.net = net
+        self.net, self._lock = net, Lock()
         self._kept: OrderedDict[tuple, Sweeps] = OrderedDict()
 
     def __reduce__(self):
@@ -52,12 +53,13 @@ class DeviceNetwork:
     def sweeps(self, shape: tuple[int, ...], dtype: numpy.dtype, machine) -> Sweeps:
         """Return the sweeps of a size, for the stage that was asked for."""
         key = shape, machine, dtype, current_stage().products
-        if key not in self._kept:
-            self._kept[key] = Sweeps(self.net, shape, Space(*key[1:]))
-        self._kept.move_to_end(key)
-        while len(self._kept) > KEPT:
-            self._kept.popitem(last=False)
-        return self._kept[key]
+        with self._lock:
+            if key not in self._kept:
+                self._kept[key] = Sweeps(self.net, shape, Space(*key[1:]))
+            self._kept.move_to_end(key)
+            while len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+            return self._kept[key]
 
 
 def device_network(task_loss: Any) -> DeviceNetwork | None:

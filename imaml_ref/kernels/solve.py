@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy
 
-from ..backend import Array
+from ..backend import Array, array_module
 from ..readings import read
 from ..solvers.diagnostics import described
 from ..solvers.recurrence import RUNNING, Record
@@ -78,11 +78,10 @@ class Krylov:
 
     def begin(self, b: Array, M: Array, M_step: int, solver: Any) -> None:
         """Start from x = 0: (1)."""
-        self.r[...] = b
         scalars = ("tolerance", "rho", "residual")
         self.space.launch(
             "cg_begin",
-            b=self.r,
+            b=array_module(b).ascontiguousarray(b),
             M=M,
             M_step=M_step,
             rtol=float(solver.rtol),
