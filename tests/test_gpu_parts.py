@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
@@ -121,3 +122,82 @@ def test_after_the_first_workload_the_fastest_of_each_group_go_on(load):
     names = [*found, "torch_compile", "sgemm"]
     stay = load("gpu_parts.race").fastest(names, found)
     assert stay == ["graphs", "jax_patches", "torch_vmap", "sgemm"]
+
+
+class Hooks:
+    """Stands for CuPy: a pool that calls its hook."""
+
+    def __init__(self):
+        outer = self
+
+        class MemoryHook:
+            def __enter__(self):
+                outer.hook = self
+
+            def __exit__(self, *_):
+                outer.hook = None
+
+        self.cuda = SimpleNamespace(MemoryHook=MemoryHook)
+
+    def malloc(self, size, name, fresh):
+        if fresh:
+            self.hook.alloc_postprocess(device_id=0, mem_size=size, mem_ptr=1)
+        more = {"size": size - 1, "mem_ptr": 1, "device_id": 0}
+        self.hook.malloc_postprocess(mem_size=size, pmem_id=name, **more)
+
+    def free(self, size, name):
+        more = {"mem_ptr": 1, "device_id": 0, "mem_size": size}
+        self.hook.free_postprocess(pmem_id=name, **more)
+
+
+def test_the_peak_is_the_most_that_pools_hand_out_at_a_time(load):
+    cupy = Hooks()
+    place = SimpleNamespace(on_card=True, xp=cupy)
+    with load("gpu_parts.memory").counted(place) as count:
+        cupy.free(4096, 1)  # from before
+        cupy.malloc(512, 2, fresh=True)
+        cupy.malloc(1024, 3, fresh=True)
+        cupy.free(512, 2)
+        cupy.malloc(256, 4, fresh=False)
+        cupy.free(256, 4)
+    assert (count.peak, count.taken, count.now) == (1536, 1536, 1024)
+
+
+def test_ratios_of_memory_are_those_to_one_gradient(load):
+    found = {"gradient": {"peak_bytes": 10}, "16 inner steps": {"peak_bytes": 25}}
+    found["1000 inner steps"] = {"reason": "left out"}
+    ratios = load("gpu_parts.holdings").ratios(found)
+    assert ratios == {"16 inner steps / one gradient": 2.5}
+
+
+def test_operations_and_bytes_of_a_launch_are_those_counted_by_hand(load):
+    times = load("gpu_parts.kernel_times")
+    sizes = {"tasks": 2, "m": 3, "n": 4, "k": 5, "k2": 6}
+    arrays = {name: np.zeros(10) for name in "ABDEC"}
+    rest = {a.name: 0 for a in times.KERNELS["bmm_pair"].arguments}
+    pair = times.Written("bmm_pair", rest | arrays | sizes, None)
+    assert times.gigaflop(pair) == pytest.approx(2e-9 * 2 * 3 * 4 * 11)
+    assert times.gigabytes(pair) == pytest.approx(5 * 80e-9)
+    one = times.Written("add_row", {"a": np.zeros(10), "row": np.zeros(2)}, None)
+    assert times.gigabytes(one) == pytest.approx((2 * 80 + 16) * 1e-9)
+
+
+def test_the_figure_shows_what_counts_and_what_does_not(load):
+    figure = load("gpu_parts.figure")
+    known = {"void": None, "seconds": [1.0]}
+    entry = {
+        "contenders": {
+            "graphs": known | {"label": "ours", "seconds_median": 0.002},
+            "released": known | {"label": "theirs", "seconds_median": 0.4},
+            "jax_conv": {"void": "other", "seconds": [1.0], "seconds_median": 0.01}
+            | {"label": "another"},
+            "torch_vmap": {"void": None, "seconds": [], "label": "none"},
+            "sgemm": known | {"label": "sgemm", "seconds_median": 0.02},
+        }
+    }
+    drawn = figure.figure([(figure.contest, "W1", entry)], "T")
+    axes = drawn.axes[0]
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert labels == ["theirs", "another", "ours"]
+    words = [text.get_text() for text in axes.texts]
+    assert words == [" 400.00", " 10.00 (void)", " 2.00"]
