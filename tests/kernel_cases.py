@@ -6,6 +6,7 @@ and what a kernel only writes is NaN before: an entry left out would stay so.
 
 from itertools import product
 
+import kernel_cases_conv as conv
 import kernel_cases_images as images
 import kernel_cases_vectors as vectors
 import numpy as np
@@ -207,5 +208,6 @@ CASES = {
         in_place(bn_relu_vjp_dot, Z_bar_dot="y_bar_dot"),
     ],
     **images.CASES,
+    **conv.CASES,
     **vectors.CASES,
 }

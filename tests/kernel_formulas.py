@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import kernel_formulas_images as images
 import kernel_formulas_vectors as vectors
 import numpy as np
+from kernel_formulas_conv import convolutions
 from kernel_views import entries, shaped
 
 from imaml_ref.kernels.table import KERNELS
@@ -170,9 +171,11 @@ FORMULAS = {
         *vectors.FORMULAS,
     )
 }
+FORMULAS |= convolutions(bn_relu, bn_relu_jvp)
 # A tensor core computes the same, of numbers it has rounded.
 FORMULAS |= {
-    f"{name}_{way}": FORMULAS[name]
-    for name in ("bmm", "bmm_pair")
+    f"{name}_{way}": formula
+    for name, formula in FORMULAS.items()
+    if name.startswith(("bmm", "conv"))
     for way in ("tf32", "3xtf32")
 }

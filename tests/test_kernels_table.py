@@ -23,6 +23,8 @@ def parameters(text, symbol):
     by_macro = {name: macro for macro, name in BY_MACRO.findall(text)}
     if symbol in by_macro:
         text = text.replace("\\\n", " ")
+        for name, meaning in re.findall(r"^#define ([A-Z]+) +(int .*)$", text, re.M):
+            text = re.sub(rf"\b{name}(?=[,)])", meaning, text)
         text = text[text.index(f"#define {by_macro[symbol]}(SYMBOL") :]
         symbol = "SYMBOL"
     found = re.search(

@@ -55,7 +55,7 @@ def by_channel(symbol: str, channels: str = "channels") -> Launches:
 
     def launches(ints: Ints) -> list[Launch]:
         grid = (over(ints[channels], CHANNELS), ints["tasks"], 1)
-        return [Launch(symbol, grid, (CHANNELS, LANES, 1))]
+        return [Launch(symbol, grid, (CHANNELS * LANES, 1, 1))]
 
     return launches
 

@@ -1,25 +1,17 @@
 // Products of all tasks at once, whatever multiplies and adds.
 //
-// bmm        C_t = A_t B_t + β C_t
-// bmm_pair   C_t = A_t B_t + D_t E_t: with [A, D] and [B; E] side by side one
-//            product, so that the R-operator needs no sum of two: Ẋ W + X Ẇ,
-//            Ẋᵀ Z̄ + Xᵀ R{Z̄}, R{Z̄} Wᵀ + Z̄ Ẇᵀ
+// A block computes a ROWS × COLS tile of a product.  It brings DEPTH columns of the left
+// factor and rows of the right one at a time into shared memory, and the next ones into
+// registers meanwhile; there are two buffers, so that one barrier per DEPTH is enough.
+// The threads are in GROUPS; each group has the whole tile, and sums over its own 1/GROUPS
+// of every DEPTH.  At the end the sums of the groups are added in their order, as many at a
+// time as have room.  No sum depends on timing.
 //
-// Matrices have any strides, in entries: a transpose exchanges two of them.  C has rows
-// in one piece.  β = 0 does not read C.
-//
-// A block computes a ROWS × COLS tile of C_t.  It brings DEPTH columns of A and rows of B
-// at a time into shared memory, and the next ones into registers meanwhile; there are two
-// buffers, so that one barrier per DEPTH is enough.  The threads are in GROUPS; each group
-// has the whole tile, and sums over its own 1/GROUPS of every DEPTH.  At the end the sums
-// of the groups are added in their order, as many at a time as have room.  No sum depends
-// on timing.
-//
-// A type S says who multiplies.  Its sums are PARTS runs of RUN entries in a row of C, the
-// first at (down, across) = place(part); sums.add(A, B) adds the group's share of a DEPTH,
-// of which entry (w, d) is at S::at(w, d, width).
+// A type S says who multiplies.  Its sums are PARTS runs of RUN entries in a row, the first
+// at place(part); add(A, B) adds the group's share of a DEPTH.  In shared memory entry w of
+// a ROWS-long column d of the left factor is at at_A(w, d), of the right one at at_B(w, d).
 
-// An operand as the caller has it, and of one task.
+// A matrix of one task with its strides, and as the caller has it.
 struct Matrix {
   const REAL* first;
   int row, col;
@@ -39,72 +31,79 @@ struct __align__(N * sizeof(REAL)) Run {
   REAL at[N];
 };
 
-// Sizes of a tile; SHARED entries of memory hold two buffers, or sums of AT_ONCE groups.
-// Rows of a buffer are longer than needed, so that columns meet different banks.
-template <int ROWS_, int COLS_, int GROUPS_, int DEPTH_, int PAD>
+__device__ __forceinline__ bool is_aligned(const void* place, int bytes) {
+  return (unsigned long long)place % bytes == 0;
+}
+
+// Sizes of a tile; A_SIZE and B_SIZE are those of a buffer.  SHARED entries of memory hold
+// two buffers, or sums of AT_ONCE groups.
+template <int ROWS_, int COLS_, int GROUPS_, int DEPTH_, int A_SIZE_, int B_SIZE_>
 struct Sizes {
   static constexpr int ROWS = ROWS_, COLS = COLS_, GROUPS = GROUPS_, DEPTH = DEPTH_;
   static constexpr int SHARE = DEPTH / GROUPS, THREADS = 256, GROUP = THREADS / GROUPS;
-  static constexpr int A_WIDTH = ROWS + PAD, B_WIDTH = COLS + PAD;
-  static constexpr int BUFFER = DEPTH * (A_WIDTH + B_WIDTH);
+  static constexpr int A_SIZE = A_SIZE_, BUFFER = A_SIZE_ + B_SIZE_;
   static constexpr int SHARED = 2 * BUFFER, AT_ONCE = SHARED / (ROWS * COLS);
 };
 
-// Entries of a WIDE × DEPTH piece of a matrix, a few per thread.  Neighbouring threads
-// read neighbouring entries, along whichever axis these lie.
-template <class S, int WIDE>
+// A piece of a matrix of any strides: entry (w, d) is first[w · wide_step + d · deep_step],
+// 0 beyond the ends.  Neighbouring threads read neighbouring entries, along whichever axis
+// these lie.
+template <class S, bool LEFT>
 struct Piece {
-  static constexpr int ALL = WIDE * S::DEPTH, COUNT = (ALL + S::THREADS - 1) / S::THREADS;
-  static_assert(ALL % S::THREADS == 0, "every thread has as many entries");
+  static constexpr int WIDE = LEFT ? S::ROWS : S::COLS;
+  static constexpr int COUNT = WIDE * S::DEPTH / S::THREADS;
+  static_assert(WIDE * S::DEPTH % S::THREADS == 0, "every thread has as many entries");
+  const REAL* first;
+  int wide_step, deep_step, wide, wide_end, depth_end;
   REAL kept[COUNT];
 
+  __device__ __forceinline__ Piece(const REAL* first, int wide_step, int deep_step,
+                                   int wide, int wide_end, int depth_end)
+      : first(first), wide_step(wide_step), deep_step(deep_step), wide(wide),
+        wide_end(wide_end), depth_end(depth_end) {}
+
   // Wide index and deep index of entry i of this thread.
-  static __device__ __forceinline__ void place(bool deep, int i, int& w, int& d) {
+  __device__ __forceinline__ void place(int i, int& w, int& d) const {
     const int e = threadIdx.x + i * S::THREADS;
+    const bool deep = deep_step == 1;
     w = deep ? e / S::DEPTH : e % WIDE;
     d = deep ? e % S::DEPTH : e / WIDE;
   }
 
-  // Entries w from `wide` to the end `wide_end`, d from `depth` to `depth_end`.
-  __device__ __forceinline__ void read(const REAL* first, int wide_step, int deep_step,
-                                       int wide, int wide_end, int depth, int depth_end) {
+  __device__ __forceinline__ void read(int depth) {
 #pragma unroll
     for (int i = 0; i < COUNT; i++) {
       int w, d;
-      place(deep_step == 1, i, w, d);
+      place(i, w, d);
       const bool inside = wide + w < wide_end && depth + d < depth_end;
       kept[i] = inside ? first[(wide + w) * wide_step + (depth + d) * deep_step] : 0;
     }
   }
 
-  __device__ __forceinline__ void write(REAL* shared, int width, int deep_step) const {
+  __device__ __forceinline__ void write(REAL* shared) const {
 #pragma unroll
     for (int i = 0; i < COUNT; i++) {
       int w, d;
-      place(deep_step == 1, i, w, d);
-      shared[S::at(w, d, width)] = kept[i];
+      place(i, w, d);
+      shared[LEFT ? S::at_A(w, d) : S::at_B(w, d)] = kept[i];
     }
   }
 };
 
-// sums += A B on the tile whose first entry is (row, col).
-template <class S>
-__device__ __forceinline__ void add_product(S& sums, const Matrix& A, const Matrix& B,
-                                            int row, int col, int m, int n, int k,
-                                            REAL* shared) {
-  Piece<S, S::ROWS> a;
-  Piece<S, S::COLS> b;
+// sums += A B, over k columns of A and rows of B.
+template <class S, class Left, class Right>
+__device__ __forceinline__ void add_product(S& sums, Left a, Right b, int k, REAL* shared) {
   for (int depth = 0, buffer = 0; depth < k + S::DEPTH; depth += S::DEPTH) {
     REAL* next = shared + buffer * S::BUFFER;
     const REAL* last = shared + (1 - buffer) * S::BUFFER;
     if (depth < k) {
-      a.read(A.first, A.row, A.col, row, m, depth, k);
-      b.read(B.first, B.col, B.row, col, n, depth, k);
+      a.read(depth);
+      b.read(depth);
     }
-    if (depth > 0) sums.add(last, last + S::DEPTH * S::A_WIDTH);
+    if (depth > 0) sums.add(last, last + S::A_SIZE);
     if (depth < k) {
-      a.write(next, S::A_WIDTH, A.col);
-      b.write(next + S::DEPTH * S::A_WIDTH, S::B_WIDTH, B.row);
+      a.write(next);
+      b.write(next + S::A_SIZE);
       __syncthreads();  // next is whole, and last has been read by all
     }
     buffer = 1 - buffer;
@@ -143,13 +142,13 @@ __device__ __forceinline__ void gather(S& sums, REAL* shared) {
   }
 }
 
-// C = sums + β C, a run at a time where memory allows.
+// C = sums + β C for a tile at (row, col) of C (m × n), a run at a time where memory allows.
 template <class S>
 __device__ __forceinline__ void finish(const S& sums, REAL* C, int c_row, int row, int col,
                                        int m, int n, REAL beta) {
   if (sums.group > 0) return;
   typedef Run<S::RUN> Whole;
-  const bool aligned = (unsigned long long)C % sizeof(Whole) == 0 && c_row % S::RUN == 0;
+  const bool aligned = is_aligned(C, sizeof(Whole)) && c_row % S::RUN == 0;
 #pragma unroll
   for (int part = 0; part < S::PARTS; part++) {
     int r, c;
@@ -171,57 +170,3 @@ __device__ __forceinline__ void finish(const S& sums, REAL* C, int c_row, int ro
     }
   }
 }
-
-template <class S>
-__device__ __forceinline__ void multiply(Operand A, Operand B, REAL* C, int m, int n, int k,
-                                         int c_task, int c_row, REAL beta) {
-  __shared__ __align__(16) REAL shared[S::SHARED];
-  const int row = blockIdx.y * S::ROWS, col = blockIdx.x * S::COLS;
-  const long long t = blockIdx.z;
-  S sums;
-  add_product(sums, A.of_task(t), B.of_task(t), row, col, m, n, k, shared);
-  gather(sums, shared);
-  finish(sums, C + t * c_task, c_row, row, col, m, n, beta);
-}
-
-template <class S>
-__device__ __forceinline__ void multiply_pair(Operand A, Operand B, Operand D, Operand E,
-                                              REAL* C, int m, int n, int k, int k2,
-                                              int c_task, int c_row) {
-  __shared__ __align__(16) REAL shared[S::SHARED];
-  const int row = blockIdx.y * S::ROWS, col = blockIdx.x * S::COLS;
-  const long long t = blockIdx.z;
-  S sums;
-#pragma unroll 1
-  for (int second = 0; second < 2; second++) {
-    const Matrix left = second ? D.of_task(t) : A.of_task(t);
-    const Matrix right = second ? E.of_task(t) : B.of_task(t);
-    add_product(sums, left, right, row, col, m, n, second ? k2 : k, shared);
-    __syncthreads();  // it has been read by all
-  }
-  gather(sums, shared);
-  finish(sums, C + t * c_task, c_row, row, col, m, n, (REAL)0);
-}
-
-#define BMM(SYMBOL, S)                                                                    \
-  extern "C" __global__ void __launch_bounds__(S::THREADS, 8 / sizeof(REAL))              \
-      SYMBOL(const REAL* __restrict__ A, const REAL* __restrict__ B,                      \
-             REAL* __restrict__ C, int tasks, int m, int n, int k, int a_task, int a_row, \
-             int a_col, int b_task, int b_row, int b_col, int c_task, int c_row,          \
-             REAL beta) {                                                                 \
-    multiply<S>({A, a_task, a_row, a_col}, {B, b_task, b_row, b_col}, C, m, n, k, c_task, \
-                c_row, beta);                                                             \
-  }
-
-#define BMM_PAIR(SYMBOL, S)                                                               \
-  extern "C" __global__ void __launch_bounds__(S::THREADS, 8 / sizeof(REAL))              \
-      SYMBOL(const REAL* __restrict__ A, const REAL* __restrict__ B,                      \
-             const REAL* __restrict__ D, const REAL* __restrict__ E,                      \
-             REAL* __restrict__ C, int tasks, int m, int n, int k, int k2, int a_task,    \
-             int a_row, int a_col, int b_task, int b_row, int b_col, int d_task,          \
-             int d_row, int d_col, int e_task, int e_row, int e_col, int c_task,          \
-             int c_row) {                                                                 \
-    multiply_pair<S>({A, a_task, a_row, a_col}, {B, b_task, b_row, b_col},                \
-                     {D, d_task, d_row, d_col}, {E, e_task, e_row, e_col}, C, m, n, k,    \
-                     k2, c_task, c_row);                                                  \
-  }

@@ -13,15 +13,16 @@ extern "C" __global__ void __launch_bounds__(512)
     row_sums(const REAL* __restrict__ a, REAL* __restrict__ out, int tasks, int rows,
              int cols, int out_task) {
   __shared__ REAL lanes[32][17];
-  const int c = blockIdx.x * 16 + threadIdx.x, lane = threadIdx.y;
+  const int beside = threadIdx.x % 16, lane = threadIdx.x / 16;
+  const int c = blockIdx.x * 16 + beside;
   const REAL* a_t = a + (long long)blockIdx.y * rows * cols;
   REAL sum = 0;
   if (c < cols)
     for (int r = lane; r < rows; r += 32) sum += a_t[r * cols + c];
-  lanes[lane][threadIdx.x] = sum;
+  lanes[lane][beside] = sum;
   __syncthreads();
   if (lane > 0 || c >= cols) return;
-  for (int l = 1; l < 32; l++) sum += lanes[l][threadIdx.x];
+  for (int l = 1; l < 32; l++) sum += lanes[l][beside];
   out[(long long)blockIdx.y * out_task + c] = sum;
 }
 

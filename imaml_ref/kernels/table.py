@@ -7,7 +7,14 @@ a function of the integer arguments alone: equal sizes give equal sums.
 
 from .geometry import by_channel, by_chunk, by_task, chunks, entrywise, in_turn
 from .kernel import Kernel, arguments
-from .tiles import TENSOR_TILES, tiles
+from .tiles import (
+    CONV_TENSOR_TILES,
+    CONV_TILES,
+    TENSOR_TILES,
+    conv_rows,
+    conv_tiles,
+    tiles,
+)
 
 __all__ = ["FILES", "KERNELS", "chunks"]
 
@@ -43,13 +50,14 @@ PRODUCTS = (
     ),
 )
 
+ON_TENSOR_CORES = {"dtypes": ("float32",)}
 TENSOR = tuple(
     row(
         f"{name}_{way}",
         "tensor.cu",
         description,
         tiles(f"{name}_{way}", TENSOR_TILES),
-        dtypes=("float32",),
+        **ON_TENSOR_CORES,
     )
     for name, description in (("bmm", BMM), ("bmm_pair", BMM_PAIR))
     for way in ("tf32", "3xtf32")
@@ -168,6 +176,43 @@ IMAGES = (
     ),
 )
 
+CONVOLUTION = (
+    "int: tasks examples height width channels out_height out_width size_h size_w "
+    "stride_h stride_w pad_h pad_w filters"
+)
+CONV_ROWS = {
+    "conv_bn_relu": "in: x W gamma beta, int: param_task, out: c rho a y, "
+    f"{CONVOLUTION}, real: eps",
+    "conv_bn_relu_jvp": "in: x_dot W x W_dot y c rho a gamma gamma_dot beta_dot, "
+    f"int: param_task, out: Z_dot mu rho_dot a_dot y_dot, {CONVOLUTION}",
+}
+CONV_TILED = {
+    "conv_vjp": f"in: x Z_bar, out: W_bar, int: param_task, {CONVOLUTION}",
+    "conv_vjp_dot": "in: x_dot Z_bar x Z_bar_dot, out: W_bar_dot, int: param_task, "
+    f"{CONVOLUTION}",
+}
+
+
+def convolutions(way: str, file: str, choice, **more) -> tuple[Kernel, ...]:
+    """Return the rows of a file with convolutions, by a way to multiply."""
+    return (
+        *(
+            row(n + way, file, d, conv_rows(n + way), **more)
+            for n, d in CONV_ROWS.items()
+        ),
+        *(
+            row(n + way, file, d, conv_tiles(n + way, choice), **more)
+            for n, d in CONV_TILED.items()
+        ),
+    )
+
+
+CONVOLUTIONS = (
+    *convolutions("", "conv.cu", CONV_TILES),
+    *convolutions("_tf32", "conv_tensor.cu", CONV_TENSOR_TILES, **ON_TENSOR_CORES),
+    *convolutions("_3xtf32", "conv_tensor.cu", CONV_TENSOR_TILES, **ON_TENSOR_CORES),
+)
+
 LOSSES = (
     row(
         "cross_entropy",
@@ -183,6 +228,6 @@ LOSSES = (
     ),
 )
 
-ROWS = (*PRODUCTS, *TENSOR, *VECTORS, *NORMALISATION, *IMAGES, *LOSSES)
+ROWS = (*PRODUCTS, *TENSOR, *VECTORS, *NORMALISATION, *IMAGES, *CONVOLUTIONS, *LOSSES)
 KERNELS: dict[str, Kernel] = {kernel.name: kernel for kernel in ROWS}
 FILES = tuple(dict.fromkeys(kernel.file for kernel in ROWS))

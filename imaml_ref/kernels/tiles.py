@@ -61,3 +61,32 @@ def tiles(symbol: str, choice: tuple[Tile, ...] = TILES):
         return [Launch(name, tile.blocks(ints), (THREADS, 1, 1))]
 
     return launches
+
+
+# As in conv.cu and conv_tensor.cu.
+CONV_TILES, CONV_TENSOR_TILES = TILES[:2], TENSOR_TILES[:2]
+FEW_ROWS = 64  # two tiles of 32
+
+
+def conv_rows(symbol: str):
+    """Return the launches of a convolution: a block per task and 16 filters."""
+
+    def launches(ints: Ints) -> list[Launch]:
+        rows = ints["examples"] * ints["out_height"] * ints["out_width"]
+        name = f"{symbol}_{32 if rows <= FEW_ROWS else 128}"
+        grid = (-(-ints["filters"] // 16), ints["tasks"], 1)
+        return [Launch(name, grid, (THREADS, 1, 1))]
+
+    return launches
+
+
+def conv_tiles(symbol: str, choice: tuple[Tile, ...] = CONV_TILES):
+    """Return the launches of the gradient in the kernel, a product of patches."""
+
+    def launches(ints: Ints) -> list[Launch]:
+        m = ints["size_h"] * ints["size_w"] * ints["channels"]
+        k = ints["examples"] * ints["out_height"] * ints["out_width"]
+        sizes = {"tasks": ints["tasks"], "m": m, "n": ints["filters"], "k": k}
+        return tiles(symbol, choice)(sizes)
+
+    return launches
