@@ -28,6 +28,23 @@ EQUIVALENT |= {
         "sweeps.linearized, self._has_bars = (self._token, True)",
     ): "the sweep back follows at once",
 }
+EQUIVALENT |= {
+    (
+        "fused/lending.py",
+        "self._lock, self._process = (RLock(), 1)",
+    ): "as good a nobody",
+    ("fused/lending.py", "self._process = 1"): "as good a nobody",
+    (
+        "fused/memory.py",
+        "self._lock, self._rest = (Lock(), CHUNK_BYTES)",
+    ): "the memory was made when the module was",
+    (
+        "fused/lending.py",
+        "return isinstance(theta, numpy.ndarray) and isinstance(x, numpy.ndarray) and "
+        "(theta.dtype in (numpy.float32, numpy.float64)) and (x.dtype == theta.dtype) "
+        "and (x.shape[2:] == self.net.input_shape) and (x.size > 1)",
+    ): "no image that is convolved has one entry",
+}
 EQUIVALENT[
     (
         "fused/input_block.py",

@@ -15,7 +15,7 @@ from fused_points import (
 from numpy.testing import assert_allclose, assert_array_equal
 
 from imaml_ref.checks import complex_step, digits
-from imaml_ref.fused import plain_path
+from imaml_ref.fused import FusedExamples, plain_path
 from imaml_ref.linearization import Linearization
 from imaml_ref.losses import SoftmaxCrossEntropy
 from imaml_ref.network import Network
@@ -225,3 +225,10 @@ def test_what_a_user_wrote_keeps_its_meaning(kind):
     pull = 0.5 * (at.phi - at.phi[0])
     for found in (objective.grad(at.phi), objective.linearize(at.phi).grad):
         assert digits(found, want["grad"] + pull) > 11
+
+
+def test_no_examples_at_all_are_left_to_the_plain_path():
+    at = named("two-blocks-flat")
+    for x, y in ((at.x[:0], at.y[:0]), (at.x[:, :0], at.y[:, :0])):
+        assert not x.size
+        assert not isinstance(at.loss.on(at.phi[0], x, y), FusedExamples)
