@@ -95,6 +95,7 @@ def stages(args, budget: Budget, results: Results) -> None:
     race("stages", names, chosen, budget.keeping(budget.left / 3), args, results)
     launches(first, sizes, budget.keeping(budget.left / 2), args, results)
     single = [name for name in names if CONTENDERS[name].twin is None]
+    single.sort(key=lambda name: name != "graphs")  # if time is short, this one
     holdings(single, sizes, steps, budget, args, results)
 
 

@@ -4,9 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from problems import make_problem
 
 import imaml_ref as ir
 from imaml_ref.backend import to_device, to_host
+from imaml_ref.checks import digits
+from imaml_ref.kernels import device_stage
 
 
 def absent():
@@ -24,6 +27,9 @@ def needing_card(test):
 
 
 WHY_NOT = absent()
+SOFTMAX = ir.SoftmaxCrossEntropy()
+OMNIGLOT = ir.architectures.omniglot_cnn(5)
+CONV4 = ir.architectures.conv4(5)
 
 
 def put(problem):
@@ -40,3 +46,30 @@ def fetched(found):
     if isinstance(found, dict):
         return {name: fetched(value) for name, value in found.items()}
     return to_host(found) if hasattr(found, "get") else found
+
+
+def paper(net=OMNIGLOT, num_tasks=16, shots=1):
+    """Return the paper's settings on random images."""
+    sizes = {"num_tasks": num_tasks, "support": 5 * shots, "query": 5 * shots}
+    return make_problem(net, SOFTMAX, lam=2.0, step_size=0.1, **sizes)
+
+
+def told(problem, stage, steps=16, **options):
+    """Return the meta-gradients of a problem on the card and what is said of them."""
+    settings = {"solver": ir.CG(maxiter=5)} | options
+    with device_stage(stage):
+        found = ir.implicit_gradient(
+            problem.loss,
+            problem.theta,
+            problem.tasks,
+            lam=problem.lam,
+            inner=problem.descent(steps),
+            keep=("phi", "task_grads"),
+            **settings,
+        )
+    arrays = {name: fetched(getattr(found, name)) for name in ("grad", "phi")}
+    return arrays | {"task_grads": fetched(found.task_grads)}, found.diagnostics
+
+
+def digits_of_tasks(got, want):
+    return np.array([digits(g, w) for g, w in zip(got, want, strict=True)])

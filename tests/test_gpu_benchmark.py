@@ -61,7 +61,9 @@ def test_a_rehearsal_of_the_stages_times_compares_and_counts(tmp_path):
     assert (calls["descend"], calls["cg_length"]) == (2, 2)  # inner steps, CG steps
     launches = found["kernels"]["W1"]["launches"]
     assert all(row["seconds"] > 0 and row["gigabytes_per_second"] for row in launches)
-    assert {r["name"] for r in launches if r["gflop_per_second"]} == {"bmm", "bmm_pair"}
+    products = [row for row in launches if row["gflop_per_second"]]
+    assert {row["name"] for row in products} == {"bmm", "bmm_pair"}
+    assert all(len(row["seconds_each_other_ways"]) == 2 for row in products)
     few, many = (
         found["memory"]["graphs"][f"{k} inner steps"]["peak_bytes"] for k in (2, 4)
     )
@@ -187,7 +189,7 @@ def test_meta_steps_and_their_time_are_read_from_the_metrics(load, tmp_path):
     train, metrics = load("gpu_parts.train"), tmp_path / "metrics.csv"
     assert train.progress_of(train.rows_of(metrics)) == (0, None)
     head = "step,seconds,validation_score\n"
-    metrics.write_text(head + "1,5.0,\n2,5.5,0.25\n3,6.0,nan\n")
+    metrics.write_text(head + "1,5.0,\n2,5.5,0.25\n3,6.5,nan\n")
     rows = train.rows_of(metrics)
-    assert train.progress_of(rows) == (3, 0.5)
+    assert train.progress_of(rows) == (3, 0.75)
     assert train.validation_of(rows) == [{"step": 2, "seconds": 5.5, "accuracy": 0.25}]

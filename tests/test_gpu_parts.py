@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgba
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 MODULES = ("gpu", "gpu_parts", "peers")
@@ -201,3 +202,6 @@ def test_the_figure_shows_what_counts_and_what_does_not(load):
     assert labels == ["theirs", "another", "ours"]
     words = [text.get_text() for text in axes.texts]
     assert words == [" 400.00", " 10.00 (void)", " 2.00"]
+    colours = {bar.get_facecolor() for bar in axes.patches}
+    assert len(colours) == 3  # theirs, void, ours
+    assert to_rgba(figure.GREY) == axes.patches[1].get_facecolor()

@@ -12,7 +12,9 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from peers.problem import Problem, read
@@ -28,15 +30,17 @@ from .place import Place
 from .rehearsal import formulas
 
 REPEATS, ROUNDS = 50, 5
+WAYS = ("_3xtf32", "_tf32")  # to make the same product on tensor cores
 
 
 @dataclass
 class Written:
-    """A launch with its arguments, and how often it was made."""
+    """A launch with its arguments, its launcher, and how often it was made."""
 
     name: str
     arguments: dict
     run: Callable[[], None]
+    launcher: Any = None
     calls: int = 0
 
     def __call__(self) -> None:
@@ -74,7 +78,7 @@ class WritingLauncher:
 
     def bind(self, name: str, **arguments) -> Written:
         run = self.launcher.bind(name, **arguments)
-        self.written.append(Written(name, arguments, run))
+        self.written.append(Written(name, arguments, run, self.launcher))
         return self.written[-1]
 
     def __call__(self, name: str, **arguments) -> None:
@@ -107,8 +111,7 @@ def measured(problem: Problem, place: Place) -> list[dict]:
 def row(alike: list[Written], place: Place) -> dict:
     """Return what is known of launches of one kernel with the same sizes."""
     one, calls = alike[0], sum(other.calls for other in alike)
-    each = (on_card if place.on_card else on_host)(one.run, place)
-    work = gigaflop(one)
+    each, work = timed(one.run, place), gigaflop(one)
     return {
         "name": one.name,
         "sizes": one.sizes,
@@ -117,7 +120,20 @@ def row(alike: list[Written], place: Place) -> dict:
         "seconds": calls * each,
         "gflop_per_second": work / each if work else None,
         "gigabytes_per_second": gigabytes(one) / each,
+        "seconds_each_other_ways": other_ways(one, place),
     }
+
+
+def other_ways(one: Written, place: Place) -> dict[str, float]:
+    """Return the seconds of the kernels that compute the same in another way."""
+    names = [f"{one.name}{way}" for way in WAYS if f"{one.name}{way}" in KERNELS]
+    bind = partial(one.launcher.bind, **one.arguments) if names else None
+    return {name: timed(bind(name), place) for name in names}
+
+
+def timed(run, place: Place) -> float:
+    """Return the seconds of a launch."""
+    return (on_card if place.on_card else on_host)(run, place)
 
 
 def on_card(run, place: Place) -> float:
