@@ -16,6 +16,8 @@ readings were made: the first is the one that would have come at once.
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 import numpy
@@ -131,8 +133,10 @@ def settle(readings: Iterable[Reading]) -> None:
 
 def copies_for(readings: Iterable[Reading]) -> dict[int, numpy.ndarray]:
     """Return what readings wait for, copied in one go, by the ``id`` of the arrays."""
-    arrays = {id(a): a for reading in readings for a in reading.unread()}
-    return dict(zip(arrays, fetched(list(arrays.values())), strict=True))
+    found = {id(a): a for reading in readings for a in reading.unread()}
+    # Neighbours of one dtype are put together by a single kernel.
+    arrays = sorted(found.values(), key=lambda a: a.dtype.str)
+    return dict(zip(map(id, arrays), fetched(arrays), strict=True))
 
 
 def value_of(value: Any) -> Any:
@@ -153,7 +157,11 @@ def fetched(arrays: list[Array]) -> list[numpy.ndarray]:
         return []
     wide = numpy.result_type(numpy.float64, *(a.dtype for a in arrays))
     xp = array_module(*arrays)
-    together = xp.concatenate([a.ravel().astype(wide) for a in arrays]).get()
+    of_one_dtype = [
+        xp.concatenate([a.ravel() for a in group]).astype(wide)
+        for _, group in groupby(arrays, key=attrgetter("dtype"))
+    ]
+    together = xp.concatenate(of_one_dtype).get()
     ends = numpy.cumsum([a.size for a in arrays])
     parts = numpy.split(together, ends[:-1])
     return [

@@ -74,6 +74,17 @@ def test_a_run_on_a_device_is_that_of_the_cpu(data, of_cpu, tmp_path, device):
     assert json.loads((out / "summary.json").read_text())["device"] == "cuda"
 
 
+def test_a_longer_interval_asks_the_device_less(data, tmp_path, device):
+    counts = []
+    for interval in ("1", "5"):
+        before = device.waits
+        flags = ["--device", "cuda", "--log-interval", interval]
+        more = ["--meta-steps", "5", "--checkpoint-seconds", "1000"]
+        assert train(data, tmp_path / interval, *flags, *more) == 0
+        counts.append(device.waits - before)
+    assert counts[0] - counts[1] == 4
+
+
 def test_auto_is_the_device_if_there_is_one(data, tmp_path, device):
     assert train(data, tmp_path / "run", "--meta-steps", "1") == 0
     assert 'device = "cuda"' in (tmp_path / "run" / "config.toml").read_text()

@@ -111,6 +111,23 @@ def test_a_training_has_the_bits_of_numpy(training, interval, looks, device):
     assert_same_rows(got[1], want[1])
 
 
+def test_on_the_host_every_step_is_seen_at_once():
+    seen = []
+
+    class Source(Sinusoids):
+        def sample(self, *args, step, **kwargs):
+            assert seen == list(range(1, step + 1))
+            return super().sample(*args, step=step, **kwargs)
+
+    training = replace(curves(), source=Source(5, 6))
+    training.train(
+        log_interval=5,
+        validation_interval=0,
+        observe=lambda state, _: seen.append(state.step),
+    )
+    assert seen == [1, 2, 3, 4, 5, 6, 7]
+
+
 def test_a_meta_step_does_not_wait(training, device):
     algorithm, optimizer = training.algorithm, ir.Adam(1e-2)
     tasks = training.source.sample(
@@ -163,36 +180,22 @@ def test_an_observer_may_stop_within_an_interval(device):
     assert_same_state(got, training.train(steps=2)[0])
 
 
-def until(diverged):
-    """Return a training's rows, and the error it ends with."""
+def run_away(training, theta, **changes):
+    """Take steps a thousand times too long; return the rows, and the error."""
     rows = []
+    settings = {"optimizer": ir.SGD(1e3), "validation_interval": 0, "steps": 14}
+    settings |= {"observe": lambda _, row: rows.append(row)} | changes
     with np.errstate(all="ignore"), pytest.raises(Diverged) as caught:
-        diverged(lambda _, row: rows.append(row))
+        training.train(theta, **settings)
     return rows, caught.value
-
-
-def runaway(training):
-    """θ is multiplied by −999 in each step: soon the inner loop runs away, too."""
-
-    def run(theta, **changes):
-        def diverged(observe):
-            training.train(
-                theta, optimizer=ir.SGD(1e3), validation_interval=0, observe=observe,
-                steps=14, **changes,
-            )  # fmt: skip
-
-        return until(diverged)
-
-    return run
 
 
 @pytest.mark.parametrize("interval", [1, 4, 50])
 def test_divergence_names_the_step_at_which_it_happened(training, interval, device):
-    run = runaway(training)
-    rows, error = run(training.theta)
-    found, caught = run(to_device(training.theta), log_interval=interval)
+    rows, error = run_away(training, training.theta)
+    theta = to_device(training.theta)
+    found, caught = run_away(training, theta, log_interval=interval)
     assert str(caught) == str(error)
-
     assert 0 < error.state.step < 13
     assert_same_state(caught.state, error.state)
     assert_same_rows(found, rows)
