@@ -45,8 +45,16 @@ __device__ __forceinline__ void bmm_pair(Operand A, Operand B, Operand D, Operan
          (REAL)0);
 }
 
+// Blocks that a multiprocessor has room for at a time; a compiler for older cards wants a
+// few registers more.
+#if __CUDA_ARCH__ >= 900
+#define TOGETHER (8 / sizeof(REAL))
+#else
+#define TOGETHER 1
+#endif
+
 #define BMM(SYMBOL, S)                                                                    \
-  extern "C" __global__ void __launch_bounds__(S::THREADS, 8 / sizeof(REAL))              \
+  extern "C" __global__ void __launch_bounds__(S::THREADS, TOGETHER)                      \
       SYMBOL(const REAL* __restrict__ A, const REAL* __restrict__ B,                      \
              REAL* __restrict__ C, int tasks, int m, int n, int k, int a_task, int a_row, \
              int a_col, int b_task, int b_row, int b_col, int c_task, int c_row,          \
@@ -56,7 +64,7 @@ __device__ __forceinline__ void bmm_pair(Operand A, Operand B, Operand D, Operan
   }
 
 #define BMM_PAIR(SYMBOL, S)                                                               \
-  extern "C" __global__ void __launch_bounds__(S::THREADS, 8 / sizeof(REAL))              \
+  extern "C" __global__ void __launch_bounds__(S::THREADS, TOGETHER)                      \
       SYMBOL(const REAL* __restrict__ A, const REAL* __restrict__ B,                      \
              const REAL* __restrict__ D, const REAL* __restrict__ E,                      \
              REAL* __restrict__ C, int tasks, int m, int n, int k, int k2, int a_task,    \

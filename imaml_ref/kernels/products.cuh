@@ -46,21 +46,21 @@ struct Sizes {
 };
 
 // A piece of a matrix of any strides: entry (w, d) is first[w · wide_step + d · deep_step],
-// 0 beyond the ends.  Neighbouring threads read neighbouring entries, along whichever axis
-// these lie.
+// 0 beyond the ends.  It begins at w = wide.  Neighbouring threads read neighbouring
+// entries, along whichever axis these lie.
 template <class S, bool LEFT>
 struct Piece {
   static constexpr int WIDE = LEFT ? S::ROWS : S::COLS;
   static constexpr int COUNT = WIDE * S::DEPTH / S::THREADS;
   static_assert(WIDE * S::DEPTH % S::THREADS == 0, "every thread has as many entries");
   const REAL* first;
-  int wide_step, deep_step, wide, wide_end, depth_end;
+  int wide_step, deep_step, wide_left, depth_end;
   REAL kept[COUNT];
 
   __device__ __forceinline__ Piece(const REAL* first, int wide_step, int deep_step,
                                    int wide, int wide_end, int depth_end)
-      : first(first), wide_step(wide_step), deep_step(deep_step), wide(wide),
-        wide_end(wide_end), depth_end(depth_end) {}
+      : first(first + wide * wide_step), wide_step(wide_step), deep_step(deep_step),
+        wide_left(wide_end - wide), depth_end(depth_end) {}
 
   // Wide index and deep index of entry i of this thread.
   __device__ __forceinline__ void place(int i, int& w, int& d) const {
@@ -75,8 +75,8 @@ struct Piece {
     for (int i = 0; i < COUNT; i++) {
       int w, d;
       place(i, w, d);
-      const bool inside = wide + w < wide_end && depth + d < depth_end;
-      kept[i] = inside ? first[(wide + w) * wide_step + (depth + d) * deep_step] : 0;
+      const bool inside = w < wide_left && depth + d < depth_end;
+      kept[i] = inside ? first[w * wide_step + (depth + d) * deep_step] : 0;
     }
   }
 
