@@ -13,10 +13,10 @@ from imaml_ref.checks import digits
 from imaml_ref.fused import plain_path
 from imaml_ref.kernels import DeviceLinearization
 
-SMALL = {"num_filters": 6}
+SMALL = {"num_filters": 8}  # a multiple of four, for fused blocks
 # Strided, pooled, and of other sizes.
 NETS = {
-    "omniglot_cnn": architectures.omniglot_cnn(5, input_shape=(14, 14, 1), **SMALL),
+    "omniglot_cnn": architectures.omniglot_cnn(5, input_shape=(20, 20, 1), **SMALL),
     "conv4": architectures.conv4(4, input_shape=(16, 17, 2), **SMALL),
     "3-way": architectures.omniglot_cnn(3, input_shape=(18, 17, 2), num_filters=4),
 }

@@ -80,6 +80,14 @@ def test_cotangents_of_kernels_are_nobodys_business_but_the_steps(programs):
         assert chain_length(waits_for) == len(program.names) - shorter
 
 
+def test_fused_blocks_make_fewer_launches(programs):
+    space, shape = programs.space, programs.x.shape
+    fused = Sweeps(programs.net, shape, space, fused=True)
+    # Patches and normalisation of three blocks are no launches of their own.
+    for name, fewer in (("forward", 6), ("vjp", 0), ("gradient", 6), ("hvp", 6)):
+        assert len(getattr(fused, name).names) == COUNTS[name] - fewer
+
+
 # Memory, by the count of the device.
 
 

@@ -5,6 +5,7 @@ The device is a double; the launches are counted, no clock is looked at.
 
 import numpy as np
 import pytest
+from double import device_double
 from fused_points import needs_fused
 from kernel_machine import Stream, capturing_double
 from kernel_points import NETS, Problem, assert_alike, moved, problem
@@ -13,6 +14,8 @@ from numpy.testing import assert_array_equal
 import imaml_ref as ir
 from imaml_ref.backend import to_device
 from imaml_ref.kernels import device_stage
+from imaml_ref.kernels.graphs import cuda_of
+from imaml_ref.kernels.stage import STAGES, machine_of
 from imaml_ref.readings import settle, waiting
 
 pytestmark = needs_fused
@@ -88,12 +91,22 @@ def test_nothing_is_recorded_again_for_other_tasks_and_another_theta(device):
     assert len(device.graphs) == before
 
 
-def test_the_stage_of_kernels_records_nothing(device):
-    at = moved(problem())
-    with device_stage("kernels"):
-        for _ in range(3):
-            at.gradient()
-    assert not device.graphs
+@pytest.mark.parametrize("name", STAGES)
+def test_a_stage_does_what_its_name_says(device, name):
+    at = moved(problem("3-way", num_tasks=2, shots=2).astype(np.float32))
+    with device_stage(name):
+        first, _, last = [at.gradient().task_grads.get() for _ in range(3)]
+    assert_array_equal(first, last)
+    kernels = device.launcher(np.dtype(np.float32)).known
+    if name == "plain":
+        assert not kernels
+        return
+    assert len(device.graphs) == (0 if name == "kernels" else 4)
+    way, _, products = name.partition("-")
+    ending = f"_{products}" if products else ""
+    products = {name for name in kernels if name.startswith("bmm")}
+    assert products == {f"bmm{ending}", f"bmm_pair{ending}"}
+    assert (f"conv_vjp_dot{ending}" in kernels) == (way == "fused")
 
 
 def test_a_graph_recorded_before_is_left_alone_at_the_stage_of_kernels(device):
@@ -159,6 +172,19 @@ def test_products_and_values_wait_for_nothing(device, warm):
         lin.accuracy()
         examples.gradient(phi)
         at.loss.value(phi, at.tasks.query_x, at.tasks.query_y)
+
+
+def test_arrays_of_a_device_know_what_runs_on_it():
+    assert cuda_of(np.ones(2)) is None
+    with device_double():
+        a = to_device(np.ones(2))
+        cuda = cuda_of(a)
+        assert cuda.has(a)
+        assert not cuda.has(np.ones(2))
+        assert machine_of(a) is cuda_of(a + a) is cuda
+        launcher = cuda.launcher(np.dtype("f4"))
+        assert launcher is cuda.launcher(np.dtype("f4"))
+        assert launcher.dtype == np.float32
 
 
 # What is recorded.

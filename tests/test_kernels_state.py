@@ -1,5 +1,7 @@
 """Examples of a size share the arrays of their sweeps; nobody sees it."""
 
+import pickle
+
 import numpy as np
 from fused_points import elsewhere, named, needs_fused, values
 from kernel_machine import FORMULAS, by_kernels
@@ -81,6 +83,17 @@ def test_one_phi_for_all_tasks_may_be_a_view():
     view = by_kernels(lambda: at.loss.linearize(phi, at.x, at.y))
     copy = by_kernels(lambda: at.loss.linearize(phi.copy(), at.x, at.y))
     assert_array_equal(view.grad, copy.grad)
+
+
+def test_a_loss_that_has_been_used_can_be_pickled():
+    at = named()
+
+    def copied():
+        lin = at.linearize()
+        loss = pickle.loads(pickle.dumps(at.loss))
+        assert_array_equal(loss.linearize(at.phi, at.x, at.y).grad, lin.grad)
+
+    by_kernels(copied)
 
 
 def test_arrays_of_a_few_sizes_are_kept():

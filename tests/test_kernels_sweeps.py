@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from fused_nets import COVERED as FUSED
-from fused_nets import UNCOVERED
+from fused_nets import PADDED, STRIDED, UNCOVERED, block, chain
 from fused_points import loss_of, needs_fused, point, values
 from kernel_machine import by_kernels
 from kernel_points import spoken
@@ -12,7 +12,9 @@ from numpy.testing import assert_array_equal
 from imaml_ref.checks import digits
 from imaml_ref.fused import plain_path
 from imaml_ref.kernels import DeviceExamples, DeviceLinearization, device_stage
+from imaml_ref.kernels.fused_block import FusedBlock
 from imaml_ref.kernels.pieces import covers
+from imaml_ref.layers import Flatten, Linear, MaxPool2d, ZeroPad2d
 from imaml_ref.linearization import Linearization
 from imaml_ref.losses import SquaredError
 from imaml_ref.objective import Examples
@@ -64,6 +66,40 @@ def test_all_they_say_is_what_the_plain_path_says(name, num_tasks, num_examples)
         assert got[what].shape == array.shape
         found = min(digits_of_tasks(got[what], array))
         assert found >= 11, f"{what}: {found:.1f} digits"
+
+
+# Blocks that have a kernel of their own: of four channels, or eight, and not of six.
+FUSED_BLOCKS = {
+    "strided": chain(
+        (9, 8, 2), *block(2, 8, **PADDED), *block(8, 12, **STRIDED), *block(12, 5),
+        Flatten(),
+    ),
+    "pooled": chain(
+        (9, 11, 1), *block(1, 4, **PADDED), MaxPool2d(), *block(4, 6, **PADDED),
+        MaxPool2d(), *block(6, 3, kernel_size=(2, 2)), Flatten(), Linear(3, 4),
+    ),
+    "padded": chain(
+        (6, 5, 3), *block(3, 4), ZeroPad2d(2, 1),
+        *block(4, 5, kernel_size=(3, 2), stride=(2, 1), padding=(0, 1)), Flatten(),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("num_tasks", [1, 3])
+@pytest.mark.parametrize("name", FUSED_BLOCKS)
+def test_fused_blocks_say_what_the_plain_path_says(name, num_tasks):
+    at = point(loss_of(FUSED_BLOCKS[name]), num_tasks=num_tasks)
+
+    def fused():
+        with device_stage("fused"):
+            lin = at.linearize()
+            kinds = [type(b) for _, b in lin._examples.sweeps.chain]
+            return values(lin, at.v), kinds
+
+    (got, kinds), want = by_kernels(fused), values(at.plain(), at.v)
+    assert kinds.count(FusedBlock) == (2 if name == "strided" else 1)
+    for what, array in want.items():
+        assert min(digits_of_tasks(got[what], array)) >= 11, what
 
 
 @pytest.mark.parametrize("name", ["omniglot_cnn", "conv4"])
@@ -130,7 +166,7 @@ def test_the_plain_path_is_taken_where_it_is_asked_for():
     assert not isinstance(at.linearize(), DeviceLinearization)
 
 
-def test_there_are_five_stages_and_no_other():
+def test_there_is_no_other_stage():
     with pytest.raises(ValueError, match="takes plain, kernels, graphs"):
         device_stage("fast").__enter__()
 

@@ -5,6 +5,7 @@ belong to a block and are made when a sweep first needs them.
 """
 
 from functools import cached_property
+from math import prod
 from typing import Any
 
 from ..backend import Array
@@ -37,8 +38,12 @@ class ConvBlock:
         self.windows = Windows(conv.window, shape, pads)
         self.shape = shape.over(self.windows.counts, conv.out_channels)
         self.stride = p["gamma"].strides[0] // p["gamma"].itemsize
+        self.X_shape = (
+            self.shape.tasks,
+            self.windows.num_rows,
+            self.windows.row_length,
+        )
         self.W = self.kernel(p)
-        self.X = self.patches()
         self.y, self.c = self.rows(), self.rows()
         self.rho, self.a = self.factors(2)
 
@@ -56,11 +61,23 @@ class ConvBlock:
         """Return the kernel as a matrix."""
         return kernel_of(p["kernel"], self.shape.channels, self.stride)
 
+    @property
+    def scratch_size(self) -> int:
+        """Entries of X̄, which is of use for a moment only."""
+        return prod(self.X_shape)
+
+    def scratch(self) -> Matrix:
+        """Return the place for X̄, the same for all blocks."""
+        return rows_of(self.space.scratch(self.X_shape), self.X_shape[-1])
+
     def patches(self) -> Matrix:
         """Return an array for patches, as a matrix."""
-        windows = self.windows
-        shape = self.shape.tasks, windows.num_rows, windows.row_length
-        return rows_of(self.space.zeros(shape), windows.row_length)
+        return rows_of(self.space.zeros(self.X_shape), self.X_shape[-1])
+
+    @cached_property
+    def X(self) -> Matrix:
+        """X."""
+        return self.patches()
 
     def rows(self) -> Array:
         """Return an array for images like y."""
@@ -114,13 +131,14 @@ class ConvBlock:
     def vjp(self, program: Program, y_bar: Array, p_bar: Views) -> Array:
         """Write p̄ of (2), (3), b̄ being 0 as it is; return x̄.  ȳ becomes s ȳ."""
         self.weigh(program, y_bar, p_bar)
-        X_bar = rows_of(self.space.scratch(self.X.array.shape), self.X.cols)
+        self.kernel_bar(program, p_bar)
+        X_bar = self.scratch()
         product(program.do, self.matrix(self.Z_bar), self.W.T, X_bar)
         self.windows.adjoint(program, X_bar.array, self.x_bar)
         return self.x_bar
 
     def weigh(self, program: Program, y_bar: Array, p_bar: Views) -> None:
-        """Write Z̄ and p̄ of (2) and W̄ of (3)."""
+        """Write Z̄, γ̄ and β̄ of (2)."""
         self.y_bar = y_bar
         program.do(
             "bn_relu_vjp",
@@ -136,6 +154,9 @@ class ConvBlock:
             **self.bars,
             **self.sizes,
         )
+
+    def kernel_bar(self, program: Program, p_bar: Views) -> None:
+        """Write W̄ of (3)."""
         product(program.aside, self.X.T, self.matrix(self.Z_bar), self.kernel(p_bar))
 
     @cached_property
@@ -187,13 +208,19 @@ class ConvBlock:
     def vjp_dot(self, program: Program, y_bar_dot: Array, p_bar_dot: Views) -> Array:
         """Write R{p̄} of (6), (7); return R{x̄}.  R{ȳ} becomes R{Z̄}."""
         Z_bar, Z_bar_dot = self.Z_bars(program, y_bar_dot, p_bar_dot)
-        W_bar_dot, W_dot = self.kernel(p_bar_dot), self.kernel(self.p_dot)
-        first, second = (self.X_dot.T, Z_bar), (self.X.T, Z_bar_dot)
-        product_pair(program.aside, first, second, W_bar_dot)
-        X_bar_dot = rows_of(self.space.scratch(self.X.array.shape), self.X.cols)
+        self.kernel_bar_dot(program, y_bar_dot, p_bar_dot)
+        W_dot, X_bar_dot = self.kernel(self.p_dot), self.scratch()
         product_pair(program.do, (Z_bar_dot, self.W.T), (Z_bar, W_dot.T), X_bar_dot)
         self.windows.adjoint(program, X_bar_dot.array, self.x_bar_dot)
         return self.x_bar_dot
+
+    def kernel_bar_dot(
+        self, program: Program, Z_bar_dot: Array, p_bar_dot: Views
+    ) -> None:
+        """Write R{W̄} of (7)."""
+        first = self.X_dot.T, self.matrix(self.Z_bar)
+        second = self.X.T, self.matrix(Z_bar_dot)
+        product_pair(program.aside, first, second, self.kernel(p_bar_dot))
 
     @cached_property
     def x_bar_dot(self) -> Array:
@@ -219,29 +246,3 @@ class ConvBlock:
             **self.sizes,
         )
         return self.matrix(self.Z_bar), self.matrix(y_bar_dot)
-
-
-class InputBlock(ConvBlock):
-    """The same on images that are data: their patches are made once, and stay."""
-
-    def load(self, program: Program) -> None:
-        """Write X."""
-        self.windows.patches(program, self.x, self.X.array)
-
-    def forward(self, program: Program) -> Array:
-        """Write y of (1)."""
-        return self.normalised(program)
-
-    def vjp(self, program: Program, y_bar: Array, p_bar: Views) -> None:
-        """Write p̄ of (2), (3)."""
-        self.weigh(program, y_bar, p_bar)
-
-    def jvp(self, program: Program, p_dot: Views, x_dot: None) -> Array:
-        """Write ẏ of (4), for Ẋ = 0."""
-        product(program.do, self.X, self.kernel(p_dot), self.matrix(self.Z_dot))
-        return self.normalised_dot(program, p_dot)
-
-    def vjp_dot(self, program: Program, y_bar_dot: Array, p_bar_dot: Views) -> None:
-        """Write R{p̄} of (6), (7), for Ẋ = 0."""
-        _, Z_bar_dot = self.Z_bars(program, y_bar_dot, p_bar_dot)
-        product(program.aside, self.X.T, Z_bar_dot, self.kernel(p_bar_dot))

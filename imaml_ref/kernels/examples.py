@@ -52,10 +52,12 @@ class DeviceNetwork:
 
     def sweeps(self, shape: tuple[int, ...], dtype: numpy.dtype, machine) -> Sweeps:
         """Return the sweeps of a size, for the stage that was asked for."""
-        key = shape, machine, dtype, current_stage().products
+        *_, fused, products = current_stage()
+        key = shape, machine, dtype, fused, products
         with self._lock:
             if key not in self._kept:
-                self._kept[key] = Sweeps(self.net, shape, Space(*key[1:]))
+                space = Space(machine, dtype, products)
+                self._kept[key] = Sweeps(self.net, shape, space, fused)
             self._kept.move_to_end(key)
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)

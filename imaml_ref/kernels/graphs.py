@@ -82,7 +82,6 @@ class Branch:
         # A side that was given nothing is no part of the recording.
         if self._apart:
             self._stream.wait_event(self._side.record())
-            self._apart = False
 
 
 def cuda_of(a: Array) -> Cuda | None:

@@ -15,7 +15,9 @@ from ..layers import (
     ZeroPad2d,
 )
 from ..network import Network
-from .conv_block import ConvBlock, InputBlock, Views
+from .conv_block import ConvBlock, Views
+from .fused_block import FusedBlock
+from .input_block import InputBlock
 from .tail import LinearBlock, PoolBlock
 
 LETTERS: dict[type, str] = {
@@ -52,18 +54,23 @@ def covers(net: Network) -> bool:
     return type(net) is Network and NETWORKS.fullmatch(word(net)) is not None
 
 
-def pieces(net: Network) -> list[Piece]:
+def pieces(net: Network, fused: bool = False) -> list[Piece]:
     """Return the pieces of a network that is covered, in the order of the chain."""
-    layers = list(net.layers.items())
+    layers, of_conv = list(net.layers.items()), fused_or_not if fused else ConvBlock
     found: list[Piece] = []
     for match in BLOCKS.finditer(word(net)):
         names, block = zip(*layers[match.start() : match.end()], strict=True)
-        found.append(Piece(maker(block, first=not found), names))
+        found.append(Piece(maker(block, of_conv if found else InputBlock), names))
     return found
 
 
-def maker(layers: tuple[Any, ...], first: bool) -> Callable[..., Any]:
-    """Return what makes the block of some layers."""
+def fused_or_not(conv: Conv2d, *rest) -> ConvBlock:
+    """Return a fused block where the kernels take the convolution."""
+    return (FusedBlock if FusedBlock.takes(conv) else ConvBlock)(conv, *rest)
+
+
+def maker(layers: tuple[Any, ...], kind: Callable[..., ConvBlock]) -> Callable:
+    """Return what makes the block of some layers, ``kind`` that of a convolution."""
     *pads, last = layers
     if isinstance(last, Linear):
         return LinearBlock
@@ -73,4 +80,4 @@ def maker(layers: tuple[Any, ...], first: bool) -> Callable[..., Any]:
     bottom, right = (
         sum(getattr(p, side) for p in pads) for side in ("bottom", "right")
     )
-    return partial(InputBlock if first else ConvBlock, conv, norm, (bottom, right))
+    return partial(kind, conv, norm, (bottom, right))

@@ -8,7 +8,15 @@ import numpy
 
 from ..backend import Array
 
-PRODUCTS = "bmm", "bmm_pair"
+# What tensor cores can do, by names of their own.
+PRODUCTS = (
+    "bmm",
+    "bmm_pair",
+    "conv_bn_relu",
+    "conv_bn_relu_jvp",
+    "conv_vjp",
+    "conv_vjp_dot",
+)
 
 
 class Space:

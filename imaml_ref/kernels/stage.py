@@ -3,8 +3,9 @@
     plain            the layers, one array operation after another
     kernels          fused kernels, launched one by one
     graphs           the same, a sweep at a time; taken unless something else is asked
-    graphs-3xtf32    products in float32 on tensor cores, in three terms: 22 bits
-    graphs-tf32      in one term: 11 bits, three digits; for training, not for checks
+    fused            graphs of kernels that convolve and normalise in one
+    …-3xtf32         products in float32 on tensor cores, in three terms: 22 bits
+    …-tf32           in one term: 11 bits, three digits; for training, not for checks
 
 ``fused.plain_path`` and ``IMAML_REF_PLAIN=1`` mean the first one on a device too.
 """
@@ -24,20 +25,25 @@ class Stage(NamedTuple):
     Args:
         kernels: Whether kernels compute, or else the layers.
         graphs: Whether launches are recorded.
+        fused: Whether one kernel convolves and normalises, where there is one.
         products: The end of the names of products in float32.
     """
 
-    kernels: bool
-    graphs: bool
+    kernels: bool = True
+    graphs: bool = True
+    fused: bool = False
     products: str = ""
 
 
 STAGES = {
     "plain": Stage(kernels=False, graphs=False),
-    "kernels": Stage(kernels=True, graphs=False),
-    "graphs": Stage(kernels=True, graphs=True),
-    "graphs-3xtf32": Stage(kernels=True, graphs=True, products="_3xtf32"),
-    "graphs-tf32": Stage(kernels=True, graphs=True, products="_tf32"),
+    "kernels": Stage(graphs=False),
+    "graphs": Stage(),
+    "graphs-3xtf32": Stage(products="_3xtf32"),
+    "graphs-tf32": Stage(products="_tf32"),
+    "fused": Stage(fused=True),
+    "fused-3xtf32": Stage(fused=True, products="_3xtf32"),
+    "fused-tf32": Stage(fused=True, products="_tf32"),
 }
 
 _stage: ContextVar[str] = ContextVar("imaml_ref_device_stage", default="graphs")

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..backend import Array
 from ..network import Network
-from .conv_block import ConvBlock, Views
+from .conv_block import Views
 from .descent import Descent
 from .pieces import pieces
 from .program import Program
@@ -25,20 +25,22 @@ class Sweeps:
         net: A network that ``pieces.covers``.
         shape: (T, N, H, W, C) of its inputs.
         space: Where they are made.
+        fused: Whether to convolve and normalise in one kernel, where there is one.
     """
 
-    linearized: Any
-
-    def __init__(self, net: Network, shape: tuple[int, ...], space: Space):
+    def __init__(
+        self, net: Network, shape: tuple[int, ...], space: Space, fused: bool = False
+    ):
         self.net, self.space, self.lock = net, space, RLock()
         self.loaded: Any = None
-        self.linearized, self.has_bars = None, False
+        self.linearized: Any = None
+        self.has_bars = False
         self._descents: dict[tuple, Descent] = {}
         self.x, self.labels = space.zeros(shape), space.zeros(shape[:2], "int64")
         self.phi = self.vector()
         self.tasks, self.examples = shape[:2]
         self.chain, x = [], self.x
-        for piece in pieces(net):
+        for piece in pieces(net, fused):
             block = piece.make(piece.of(self.views(self.phi)), x, space)
             self.chain.append((piece, block))
             x = block.y
@@ -103,9 +105,8 @@ class Sweeps:
         """From z̄ to φ̄, leaving what the tangents need."""
         program, y_bar = Program(self.space), self.z_bar
         p_bar = self.views(self.phi_bar)
-        # X̄ is of use for a moment only, so one place is enough for all blocks.
-        blocks = [block for _, block in self.chain if type(block) is ConvBlock]
-        self.space.reserve(max([block.X.array.size for block in blocks], default=0))
+        sizes = [getattr(block, "scratch_size", 0) for _, block in self.chain]
+        self.space.reserve(max(sizes))
         for piece, block in reversed(self.chain):
             y_bar = block.vjp(program, y_bar, piece.of(p_bar))
         program.join()

@@ -1,0 +1,39 @@
+"""The first block, whose images are data: its patches are made once, and stay.
+
+Launches and equations are those of ``ConvBlock``, for Ẋ = 0 and without x̄.
+"""
+
+from ..backend import Array
+from .conv_block import ConvBlock, Views
+from .matrices import product
+from .program import Program
+
+
+class InputBlock(ConvBlock):
+    """A ``ConvBlock`` on images that do not move."""
+
+    scratch_size = 0
+
+    def load(self, program: Program) -> None:
+        """Write X."""
+        self.windows.patches(program, self.x, self.X.array)
+
+    def forward(self, program: Program) -> Array:
+        """Write y of (1)."""
+        return self.normalised(program)
+
+    def vjp(self, program: Program, y_bar: Array, p_bar: Views) -> None:
+        """Write p̄ of (2), (3)."""
+        self.weigh(program, y_bar, p_bar)
+        self.kernel_bar(program, p_bar)
+
+    def jvp(self, program: Program, p_dot: Views, x_dot: None) -> Array:
+        """Write ẏ of (4), for Ẋ = 0."""
+        product(program.do, self.X, self.kernel(p_dot), self.matrix(self.Z_dot))
+        return self.normalised_dot(program, p_dot)
+
+    def vjp_dot(self, program: Program, y_bar_dot: Array, p_bar_dot: Views) -> None:
+        """Write R{p̄} of (6), (7), for Ẋ = 0."""
+        self.Z_bars(program, y_bar_dot, p_bar_dot)
+        moving = self.matrix(y_bar_dot)
+        product(program.aside, self.X.T, moving, self.kernel(p_bar_dot))
