@@ -70,16 +70,18 @@ MANY = FEW | {
     "window": Window((2, 3), (1, 1), (0, 1)),
     "filters": 33,
 }
+# As many channels as are brought at a time, or a multiple.
+WIDE = FEW | {"channels": 64, "examples": 1, "height": 4, "width": 3}
 # Enough of everything for the large tiles of a product.
 LARGE = FEW | {"tasks": 100, "channels": 8, "filters": 61}
 
 
 def kernels(way):
     """Return the cases of the kernels that multiply in some way."""
-    tiled = [FEW, MANY, LARGE]
+    rowwise, tiled = [FEW, MANY, WIDE], [FEW, MANY, LARGE]
     return {
-        f"conv_bn_relu{way}": each(conv_bn_relu, [FEW, MANY]),
-        f"conv_bn_relu_jvp{way}": each(conv_bn_relu_jvp, [FEW, MANY]),
+        f"conv_bn_relu{way}": each(conv_bn_relu, rowwise),
+        f"conv_bn_relu_jvp{way}": each(conv_bn_relu_jvp, rowwise),
         f"conv_vjp{way}": each(conv_vjp, tiled),
         f"conv_vjp_dot{way}": each(conv_vjp_dot, tiled),
     }

@@ -134,6 +134,19 @@ struct PatchesT {
   }
 };
 
+// All taps of some channels before any of the next ones: windows overlap, and what was read
+// for one tap is still near when another wants it.
+template <class S>
+struct ByChannels {
+  const Convolution& of;
+
+  __device__ __forceinline__ int operator()(int depth) const {
+    if (of.channels % S::DEPTH != 0) return depth;
+    const int piece = depth / S::DEPTH, taps = of.size_h * of.size_w;
+    return piece % taps * of.channels + piece / taps * S::DEPTH;
+  }
+};
+
 // One or two pairs of factors.
 struct Factors {
   const REAL *left, *right, *second_left, *second_right;
@@ -152,7 +165,7 @@ __device__ __forceinline__ void conv_rows(const Convolution& of, const Factors& 
       const Patches<S> x(of, pair ? f.second_left : f.left, row);
       const REAL* W = pair ? f.second_right : f.right;
       const Piece<S, false> piece(W, 1, of.filters, col, of.filters, of.length());
-      add_product(sums, x, piece, of.length(), shared);
+      add_product(sums, x, piece, of.length(), shared, ByChannels<S>{of});
     }
     gather(sums, shared);
     finish(sums, Z, of.filters, row, col, of.rows(), of.filters, (REAL)0);

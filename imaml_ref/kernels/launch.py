@@ -62,7 +62,7 @@ class Launcher:
     def bind(self, name: str, **arguments: Any) -> Callable[[], None]:
         """Check the arguments once; return what launches the kernel with them."""
         kernel = KERNELS[name]
-        values = kernel.values(arguments, self._cupy.ndarray, self.dtype)
+        values = tuple(kernel.values(arguments, self._cupy.ndarray, self.dtype))
         calls = [
             (self.function(kernel.file, launch.symbol), launch.grid, launch.block)
             for launch in kernel.launches(kernel.ints(arguments))

@@ -90,15 +90,21 @@ struct Piece {
   }
 };
 
+// What is brought after so many columns and rows: the next ones.
+struct InOrder {
+  __device__ __forceinline__ int operator()(int depth) const { return depth; }
+};
+
 // sums += A B, over k columns of A and rows of B.
-template <class S, class Left, class Right>
-__device__ __forceinline__ void add_product(S& sums, Left a, Right b, int k, REAL* shared) {
+template <class S, class Left, class Right, class Order = InOrder>
+__device__ __forceinline__ void add_product(S& sums, Left a, Right b, int k, REAL* shared,
+                                            Order order = Order()) {
   for (int depth = 0, buffer = 0; depth < k + S::DEPTH; depth += S::DEPTH) {
     REAL* next = shared + buffer * S::BUFFER;
     const REAL* last = shared + (1 - buffer) * S::BUFFER;
     if (depth < k) {
-      a.read(depth);
-      b.read(depth);
+      a.read(order(depth));
+      b.read(order(depth));
     }
     if (depth > 0) sums.add(last, last + S::A_SIZE);
     if (depth < k) {
