@@ -1,8 +1,19 @@
-"""Problems on the double of a device."""
+"""Problems and trainings for the double of a device."""
 
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.testing import assert_array_equal
+from tiny_runs import make_images
+
+import imaml_ref as ir
 from imaml_ref.backend import to_device
+from imaml_ref.data import Episodes, Sinusoids
 from imaml_ref.evaluation import beside
 from imaml_ref.readings import settle, waiting
+from imaml_ref.training import meta_train
+
+IMAGES = make_images()
 
 
 def on_device(problem):
@@ -16,3 +27,72 @@ def looked_at_late(algorithm, theta, tasks):
     with waiting() as readings:
         algorithm(theta, tasks)
     settle(readings)
+
+
+@dataclass(frozen=True)
+class Training:
+    """What is trained, on what, and how."""
+
+    net: ir.Network
+    loss: ir.losses.Loss
+    source: object
+    dtype: type = np.float32
+
+    @property
+    def algorithm(self):
+        loss = ir.TaskLoss(self.net, self.loss)
+        return ir.IMAML(loss, 2.0, ir.GradientDescent(0.05, 3))
+
+    @property
+    def theta(self):
+        return self.net.init(np.random.default_rng(0), dtype=self.dtype) / 2
+
+    def train(self, theta=None, *, steps=7, **changes):
+        """Return the last state and the rows."""
+        rows = []
+        settings = {
+            "optimizer": ir.Adam(1e-2),
+            "meta_batch": 3,
+            "validation_interval": 4,
+            "validation_tasks": 3,
+            "observe": lambda _, row: rows.append(row),
+        }
+        state = meta_train(
+            self.algorithm,
+            self.theta if theta is None else theta,
+            self.source,
+            meta_steps=steps,
+            **settings | changes,
+        )
+        return state, rows
+
+
+def images():
+    net = ir.architectures.omniglot_cnn(3, input_shape=(8, 8, 1), num_filters=2)
+    return Training(net, ir.SoftmaxCrossEntropy(), Episodes(IMAGES, 3, 1, 2))
+
+
+def curves():
+    net = ir.architectures.mlp((1,), (8, 8), 1)
+    return Training(net, ir.SquaredError(), Sinusoids(5, 6), np.float64)
+
+
+def assert_same_state(got, want):
+    for name in ("step", "theta", "lam"):
+        theirs = getattr(got, name)
+        theirs = theirs.get() if hasattr(theirs, "get") else theirs
+        assert_array_equal(theirs, getattr(want, name), err_msg=name)
+    for name, a in want.optimizer.items():
+        assert_array_equal(got.optimizer[name].get(), a, err_msg=name)
+    if want.best is not None:
+        assert got.best.step == want.best.step
+        assert got.best.score == want.best.score
+        assert_array_equal(got.best.theta.get(), want.best.theta)
+
+
+def assert_same_rows(got, want):
+    seconds = [row.pop("seconds") for row in got]
+    assert seconds == sorted(seconds)
+    for row in want:
+        row.pop("seconds")
+    np.testing.assert_equal(got, want)

@@ -1,23 +1,22 @@
 """A training on the double of a device: NumPy's bits, one look per interval."""
 
-from dataclasses import dataclass, replace
+import gc
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from double import OutOfMemory, device_double
 from numpy.testing import assert_array_equal
-from tiny_runs import make_images
+from on_double import assert_same_rows, assert_same_state, curves, images
 
 import imaml_ref as ir
 from imaml_ref.backend import to_device
 from imaml_ref.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from imaml_ref.data import Episodes, Sinusoids
+from imaml_ref.data import Sinusoids
 from imaml_ref.evaluation import CHUNK, beside, evaluate
 from imaml_ref.readings import settle, value_of, waiting
 from imaml_ref.runs.prepare import on_device
-from imaml_ref.training import Diverged, first_state, meta_step, meta_train
-
-IMAGES = make_images()
+from imaml_ref.training import Diverged, first_state, meta_step
 
 
 @pytest.fixture
@@ -26,78 +25,9 @@ def device():
         yield device
 
 
-@dataclass(frozen=True)
-class Training:
-    """What is trained, on what, and how."""
-
-    net: ir.Network
-    loss: ir.losses.Loss
-    source: object
-    dtype: type = np.float32
-
-    @property
-    def algorithm(self):
-        loss = ir.TaskLoss(self.net, self.loss)
-        return ir.IMAML(loss, 2.0, ir.GradientDescent(0.05, 3))
-
-    @property
-    def theta(self):
-        return self.net.init(np.random.default_rng(0), dtype=self.dtype) / 2
-
-    def train(self, theta=None, *, steps=7, **changes):
-        """Return the last state and the rows."""
-        rows = []
-        settings = {
-            "optimizer": ir.Adam(1e-2),
-            "meta_batch": 3,
-            "validation_interval": 4,
-            "validation_tasks": 3,
-            "observe": lambda _, row: rows.append(row),
-        }
-        state = meta_train(
-            self.algorithm,
-            self.theta if theta is None else theta,
-            self.source,
-            meta_steps=steps,
-            **settings | changes,
-        )
-        return state, rows
-
-
-def images():
-    net = ir.architectures.omniglot_cnn(3, input_shape=(8, 8, 1), num_filters=2)
-    return Training(net, ir.SoftmaxCrossEntropy(), Episodes(IMAGES, 3, 1, 2))
-
-
-def curves():
-    net = ir.architectures.mlp((1,), (8, 8), 1)
-    return Training(net, ir.SquaredError(), Sinusoids(5, 6), np.float64)
-
-
 @pytest.fixture(params=[images, curves])
 def training(request):
     return request.param()
-
-
-def assert_same_state(got, want):
-    for name in ("step", "theta", "lam"):
-        theirs = getattr(got, name)
-        theirs = theirs.get() if hasattr(theirs, "get") else theirs
-        assert_array_equal(theirs, getattr(want, name), err_msg=name)
-    for name, a in want.optimizer.items():
-        assert_array_equal(got.optimizer[name].get(), a, err_msg=name)
-    if want.best is not None:
-        assert got.best.step == want.best.step
-        assert got.best.score == want.best.score
-        assert_array_equal(got.best.theta.get(), want.best.theta)
-
-
-def assert_same_rows(got, want):
-    seconds = [row.pop("seconds") for row in got]
-    assert seconds == sorted(seconds)
-    for row in want:
-        row.pop("seconds")
-    np.testing.assert_equal(got, want)
 
 
 @pytest.mark.parametrize(("interval", "looks"), [(1, 7), (3, 4), (100, 2)])
@@ -140,6 +70,22 @@ def test_a_meta_step_does_not_wait(training, device):
             state, row = meta_step(algorithm, state, tasks, optimizer=optimizer)
     settle(readings)
     assert value_of(row)["step"] == 2
+
+
+def test_memory_does_not_grow_with_the_meta_steps(training, device):
+    theta = to_device(training.theta)
+
+    def peak(steps):
+        with device.watch() as watch:
+            training.train(theta, steps=steps, log_interval=2, validation_interval=0)
+        return watch.bytes
+
+    peak(2)  # after which the images are there
+    gc.disable()  # what only a collection frees is not freed in time
+    try:
+        assert peak(4) == peak(10)
+    finally:
+        gc.enable()
 
 
 def test_a_learned_lambda_is_asked_for_in_every_step(device):
