@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from fused_nets import PADDED, block, chain
 from fused_points import loss_of, values
 from on_double import on_device
 
@@ -11,7 +12,8 @@ import imaml_ref as ir
 from imaml_ref import architectures
 from imaml_ref.checks import digits
 from imaml_ref.fused import plain_path
-from imaml_ref.kernels import DeviceLinearization
+from imaml_ref.kernels import DeviceLinearization, device_stage
+from imaml_ref.layers import Flatten, Linear, MaxPool2d
 
 SMALL = {"num_filters": 8}  # a multiple of four, for fused blocks
 # Strided, pooled, and of other sizes.
@@ -19,6 +21,18 @@ NETS = {
     "omniglot_cnn": architectures.omniglot_cnn(5, input_shape=(20, 20, 1), **SMALL),
     "conv4": architectures.conv4(4, input_shape=(16, 17, 2), **SMALL),
     "3-way": architectures.omniglot_cnn(3, input_shape=(18, 17, 2), num_filters=4),
+}
+# Of few pixels: on fibers each multiplication counts.
+ON_FIBERS = {
+    "strided": architectures.omniglot_cnn(3, input_shape=(17, 9, 1), num_filters=4),
+    "pooled": chain(
+        (8, 9, 2),
+        *block(2, 4, **PADDED),
+        MaxPool2d(),
+        *block(4, 5, **PADDED),
+        Flatten(),
+        Linear(80, 3),
+    ),
 }
 
 
@@ -62,7 +76,7 @@ def moved(at):
 
 def problem(name="omniglot_cnn", num_tasks=3, shots=1, queries=2, seed=0):
     """Draw images of noise, for each task its own, and θ near an initial one."""
-    rng, loss = np.random.default_rng(seed), loss_of(NETS[name])
+    rng, loss = np.random.default_rng(seed), loss_of((NETS | ON_FIBERS)[name])
     ways, shape = loss.net.num_outputs, loss.net.input_shape
 
     def half(each):
@@ -72,6 +86,12 @@ def problem(name="omniglot_cnn", num_tasks=3, shots=1, queries=2, seed=0):
     theta = loss.net.init(rng)
     theta = theta + 0.1 * rng.normal(size=theta.shape)
     return Problem(loss, theta, ir.TaskBatch(*half(shots), *half(queries)))
+
+
+def staged(at, name, *args, **options):
+    """Return the meta-gradient of a problem at a stage."""
+    with device_stage(name):
+        return at.gradient(*args, **options)
 
 
 FIELDS = (

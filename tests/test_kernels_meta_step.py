@@ -4,22 +4,18 @@ from functools import partial
 
 import numpy as np
 import pytest
-from fibers import COMPILER
 from fused_points import needs_fused
-from kernel_machine import FIBERS, by_kernels
-from kernel_points import NETS, assert_alike, problem
+from kernel_machine import by_kernels
+from kernel_points import NETS, assert_alike, problem, staged
 from numpy.testing import assert_array_equal
 
 import imaml_ref as ir
 from imaml_ref.checks import digits
 from imaml_ref.fused import plain_path
 from imaml_ref.inner.base import InnerDivergence
-from imaml_ref.kernels import device_stage
 from imaml_ref.objective import ProximalObjective
 
 pytestmark = needs_fused
-
-needs_compiler = pytest.mark.skipif(COMPILER is None, reason="there is no g++")
 
 
 def vector(at, seed=3):
@@ -131,43 +127,6 @@ def test_fused_blocks_make_the_same_meta_step(name, options):
     options = OPTIONS[options](at)
     got = by_kernels(lambda: staged(at, "fused", **options))
     assert_alike(got, at.plain(**options), 11)
-
-
-def staged(at, name, *args, **options):
-    with device_stage(name):
-        return at.gradient(*args, **options)
-
-
-@needs_compiler
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize(
-    ("name", "stage"), [("3-way", "graphs"), ("conv4", "graphs"), ("3-way", "fused")]
-)
-def test_the_kernels_themselves_make_the_same_meta_step(name, stage, dtype):
-    at, few = problem(name, num_tasks=2, queries=1).astype(dtype), ir.CG(maxiter=2)
-    got = by_kernels(lambda: staged(at, stage, 2, solver=few), FIBERS)
-    want = at.plain(2, solver=few)
-    assert_alike(got, want, 11 if dtype == np.float64 else 3.5)
-
-
-@needs_compiler
-@pytest.mark.parametrize(
-    ("stage", "most", "least"),
-    [
-        ("graphs-3xtf32", np.inf, 5),
-        ("fused-3xtf32", np.inf, 5),
-        ("graphs-tf32", 4.5, 1.5),
-        ("fused-tf32", 4.5, 1.5),
-    ],
-)
-def test_products_on_tensor_cores_are_as_near_as_they_say(stage, most, least):
-    at = problem("3-way", num_tasks=3, queries=1).astype(np.float32)
-
-    few = ir.CG(maxiter=2)
-    got = by_kernels(lambda: staged(at, stage, 2, solver=few), FIBERS)
-    want = at.astype(np.float64).plain(2, solver=few)
-    found = [digits(*ours) for ours in zip(got.phi, want.phi, strict=True)]
-    assert least <= np.median(found) <= most, found
 
 
 def test_in_float64_no_stage_takes_tensor_cores():

@@ -85,6 +85,20 @@ def test_one_phi_for_all_tasks_may_be_a_view():
     assert_array_equal(view.grad, copy.grad)
 
 
+def test_what_does_not_fit_takes_the_plain_path():
+    at, short = named(), named().v.astype(np.float32)
+
+    def asked():
+        examples = at.loss.on(at.phi[0], at.x, at.y)
+        lin, gradient = examples.linearize(at.phi), examples.gradient
+        pairs = [(f(short), f(short.astype(float))) for f in (lin.hvp, lin.gnvp)]
+        moved = gradient(at.phi + 1e-30j * at.v).imag / 1e-30
+        return [*pairs, (moved, lin.hvp(at.v))]
+
+    for got, want in by_kernels(asked):
+        assert digits(got, want) > 11
+
+
 def test_a_loss_that_has_been_used_can_be_pickled():
     at = named()
 
