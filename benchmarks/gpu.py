@@ -40,7 +40,7 @@ from gpu_parts.holdings import holdings
 from gpu_parts.launches import launches
 from gpu_parts.place import CARD, HOST, Place
 from gpu_parts.race import race
-from gpu_parts.registry import CONTENDERS, FAST, PEERS, STAGES
+from gpu_parts.registry import FAST, ONE_BY_ONE, PEERS, STAGES
 from gpu_parts.results import REHEARSAL, Mixed, Results
 from gpu_parts.train import train
 from peers.workloads import WORKLOADS, Workload
@@ -92,10 +92,12 @@ def stages(args, budget: Budget, results: Results) -> None:
     names = args.contenders or STAGES
     chosen, steps = workloads(args), TINY_STEPS if args.rehearse else STEPS
     first, sizes = next(iter(chosen.items()))
-    race("stages", names, chosen, budget.keeping(budget.left / 3), args, results)
-    launches(first, sizes, budget.keeping(budget.left / 2), args, results)
-    single = [name for name in names if CONTENDERS[name].twin is None]
-    single.sort(key=lambda name: name != "graphs")  # if time is short, this one
+    race("stages", names, chosen, budget.keeping(0.4 * budget.left), args, results)
+    for stage in ONE_BY_ONE:
+        own = budget.keeping(budget.left / 2)
+        launches(first, sizes, stage, own, args, results)
+    single = [n for n in names if "tf32" not in n]
+    single.sort(key=lambda name: name not in ONE_BY_ONE)  # if time is short, these
     holdings(single, sizes, steps, budget, args, results)
 
 

@@ -179,6 +179,12 @@ def test_operations_and_bytes_of_a_launch_are_those_counted_by_hand(load):
     pair = times.Written("bmm_pair", rest | arrays | sizes, None)
     assert times.gigaflop(pair) == pytest.approx(2e-9 * 2 * 3 * 4 * 11)
     assert times.gigabytes(pair) == pytest.approx(5 * 80e-9)
+    kinds = {"conv_bn_relu": 1, "conv_bn_relu_jvp": 2, "conv_vjp": 1, "conv_vjp_dot": 2}
+    for name, products in kinds.items():
+        ints = {a.name: 2 for a in times.KERNELS[name].arguments}
+        work = times.gigaflop(times.Written(name, ints, None))
+        assert work == pytest.approx(2e-9 * 2**8 * products)
+    assert load("gpu_parts.registry").twin_of("graphs-tf32") == "graphs"
     one = times.Written("add_row", {"a": np.zeros(10), "row": np.zeros(2)}, None)
     assert times.gigabytes(one) == pytest.approx((2 * 80 + 16) * 1e-9)
 

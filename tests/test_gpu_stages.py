@@ -24,7 +24,7 @@ from imaml_ref.kernels import DeviceLinearization, device_stage
 from imaml_ref.kernels.pieces import covers
 from imaml_ref.kernels.stage import STAGES as NAMES
 
-ROUNDED = [s for s in NAMES if s.endswith("tf32") and "3xtf32" not in s]
+ROUNDED = [s for s in NAMES if s.endswith("-tf32")]
 STAGES = [s for s in NAMES if s not in ("plain", *ROUNDED)]
 COVERED = [name for name, net in NETS.items() if covers(net)]
 

@@ -1,10 +1,10 @@
 """The kernels of a meta-step one by one, in a process of its own.
 
-    python -m gpu_parts.kernel_times FILE --device cuda
+    python -m gpu_parts.kernel_times FILE --device cuda --stage graphs
 
 Every launch of a meta-step is written down with its arguments.  Launches of one kernel
 with one set of sizes are then timed together: many in a row, as a graph, between two
-events on the card.
+events on the card.  What a graph lets run side by side is in turn here.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,9 @@ from .place import Place
 from .rehearsal import formulas
 
 REPEATS, ROUNDS = 50, 5
+# Their product is the number of multiply-adds of a convolution.
+OF_IMAGES = ("tasks", "examples", "out_height", "out_width")
+SIZES = (*OF_IMAGES, "size_h", "size_w", "channels", "filters")
 WAYS = ("_3xtf32", "_tf32")  # to make the same product on tensor cores
 
 
@@ -59,11 +63,14 @@ class Written:
 
 
 class Writing:
-    """A machine that writes down what is launched on another one."""
+    """A machine that writes down what is launched on another one, graphs in turn."""
 
     def __init__(self, machine):
         self.machine, self.written = machine, []
-        self.has, self.pool, self.record = machine.has, machine.pool, machine.record
+        self.has, self.pool = machine.has, machine.pool
+
+    def record(self, run):
+        return run
 
     def launcher(self, dtype):
         return WritingLauncher(self.machine.launcher(dtype), self.written)
@@ -85,12 +92,12 @@ class WritingLauncher:
         self.bind(name, **arguments)()
 
 
-def written_down(problem: Problem, place: Place) -> list[Written]:
+def written_down(problem: Problem, place: Place, stage: str) -> list[Written]:
     """Return the launches of one meta-step, those that nothing calls left out."""
     loss, theta, tasks, settings = pieces(problem, place)
     writing = Writing(cuda_of(theta) if place.on_card else formulas())
     algorithm = ir.IMAML(loss, **settings)
-    with on_machine(writing), ir.device_stage("kernels"):
+    with on_machine(writing), ir.device_stage(stage):
         algorithm(theta, tasks)
         for one in writing.written:
             one.calls = 0
@@ -99,10 +106,10 @@ def written_down(problem: Problem, place: Place) -> list[Written]:
     return [one for one in writing.written if one.calls]
 
 
-def measured(problem: Problem, place: Place) -> list[dict]:
+def measured(problem: Problem, place: Place, stage: str) -> list[dict]:
     """Return what is known of each kernel at each of its sizes, the longest first."""
     kinds: dict[tuple, list[Written]] = {}
-    for one in written_down(problem, place):
+    for one in written_down(problem, place, stage):
         kinds.setdefault(one.kind, []).append(one)
     found = [row(alike, place) for alike in kinds.values()]
     return sorted(found, key=lambda entry: -entry["seconds"])
@@ -166,12 +173,15 @@ def on_host(run, place: Place) -> float:
 
 
 def gigaflop(one: Written) -> float | None:
-    """Return the operations of a product, in 1e9; None of anything else."""
+    """Return the operations of products, in 1e9; None of a kernel without."""
     sizes = one.sizes
-    if "k" not in sizes:
-        return None
-    inner = sizes["k"] + sizes.get("k2", 0)
-    return 2e-9 * sizes["tasks"] * sizes["m"] * sizes["n"] * inner
+    if "k" in sizes:
+        inner = sizes["k"] + sizes.get("k2", 0)
+        return 2e-9 * sizes["tasks"] * sizes["m"] * sizes["n"] * inner
+    if "filters" in sizes:
+        of_a_tangent = "jvp" in one.name or "dot" in one.name  # a sum of two products
+        return 2e-9 * prod(sizes[name] for name in SIZES) * (1 + of_a_tangent)
+    return None
 
 
 def gigabytes(one: Written) -> float:
@@ -187,10 +197,12 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("file", type=Path)
     parser.add_argument("--device", required=True)
+    parser.add_argument("--stage", required=True)
     parser.add_argument("--dtype", default="float32")
     args = parser.parse_args()
     answers = private_stdout()
-    found = measured(read(args.file, args.dtype), Place(args.device))
+    problem = read(args.file, args.dtype)
+    found = measured(problem, Place(args.device), args.stage)
     print(json.dumps({"launches": found}), file=answers)
 
 

@@ -15,32 +15,33 @@ LEAST_SECONDS = 20.0
 
 
 def launches(
-    name: str, workload: Workload, budget: Budget, args, results: Results
+    name: str, workload: Workload, stage: str, budget: Budget, args, results: Results
 ) -> None:
     """Time each kernel of a meta-step, and keep the results.
 
     Args:
         name: Of the workload.
         workload: Its sizes.
+        stage: Whose kernels.
         budget: For all of it.
         args: With threads, place, dtype.
         results: Where the results go.
     """
-    found = asked(workload, budget, args)
+    found, name = asked(workload, stage, budget, args), f"{name}, {stage}"
     if "launches" in found:
         found["kernels"] = by_name(found["launches"])
     results.add("kernels", name, found)
     tell(name, found)
 
 
-def asked(workload: Workload, budget: Budget, args) -> dict:
+def asked(workload: Workload, stage: str, budget: Budget, args) -> dict:
     """Return what a process of its own measures, or why there is nothing."""
     if not budget.has(LEAST_SECONDS):
         return {"reason": "left out: no time was left"}
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "problem.npz"
         write(draw(workload, args.threads), file)
-        command = ["-m", "gpu_parts.kernel_times", str(file)]
+        command = ["-m", "gpu_parts.kernel_times", str(file), "--stage", stage]
         command += ["--device", args.place.device, "--dtype", args.dtype]
         process = child(command, {}, budget.left)
         try:

@@ -64,7 +64,8 @@ def jax(label: str, *, twin=None, **options) -> Contender:
 
 def twin_of(stage: str) -> str | None:
     """Return the stage in float32 that a stage in TF32 is compared with."""
-    return "graphs" if stage.removesuffix("3xtf32").endswith("tf32") else None
+    plain = stage.removesuffix("-tf32")
+    return None if plain == stage else plain
 
 
 TF32_OF_CUPY = {"CUPY_TF32": "1"}
@@ -106,7 +107,8 @@ CONTENDERS = {
 }
 
 STAGES = [n for n, c in CONTENDERS.items() if c.group == OURS]
-FAST = [n for n in STAGES if CONTENDERS[n].options["stage"] != "plain"]
+FAST = [n for n in NAMES if n not in ("plain", "kernels")]
+ONE_BY_ONE = [n for n in FAST if "-" not in n]  # products without tensor cores
 PEERS = [n for n, c in CONTENDERS.items() if c.group in (JAX, TORCH, RELEASED)]
 
 
