@@ -1,5 +1,9 @@
 """Sweeps made of kernels compute what the plain path does; here with their formulas."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from fused_nets import COVERED as FUSED
@@ -14,6 +18,7 @@ from imaml_ref.fused import plain_path
 from imaml_ref.kernels import DeviceExamples, DeviceLinearization, device_stage
 from imaml_ref.kernels.fused_block import FusedBlock
 from imaml_ref.kernels.pieces import covers
+from imaml_ref.kernels.stage import current_stage
 from imaml_ref.layers import Flatten, Linear, MaxPool2d, ZeroPad2d
 from imaml_ref.linearization import Linearization
 from imaml_ref.losses import SquaredError
@@ -167,8 +172,23 @@ def test_the_plain_path_is_taken_where_it_is_asked_for():
 
 
 def test_there_is_no_other_stage():
-    with pytest.raises(ValueError, match="takes plain, kernels, graphs"):
+    before = current_stage()
+    with pytest.raises(ValueError, match="one of plain, .* got 'fast'"):  # noqa: RUF043
         device_stage("fast").__enter__()
+    assert current_stage() == before
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [("kernels", "graphs=False"), ("", "graphs=True"), ("fast", "one of plain")],
+)
+def test_a_stage_may_be_asked_for_in_the_environment(asked, found):
+    code = "from imaml_ref.kernels.stage import *; print(current_stage())"
+    environment = os.environ | {"IMAML_REF_DEVICE_STAGE": asked}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True
+    )
+    assert found in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(

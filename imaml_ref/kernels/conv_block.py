@@ -91,12 +91,12 @@ class ConvBlock:
         """View images like y as a matrix of rows."""
         return rows_of(a, self.shape.channels)
 
-    def forward(self, program: Program) -> Array:
+    def forward(self, program: Program) -> None:
         """Write y of (1)."""
         self.windows.patches(program, self.x, self.X.array)
-        return self.normalised(program)
+        self.normalised(program)
 
-    def normalised(self, program: Program) -> Array:
+    def normalised(self, program: Program) -> None:
         """Write y of (1) from X."""
         product(program.do, self.X, self.W, self.matrix(self.c))
         program.do(
@@ -111,7 +111,6 @@ class ConvBlock:
             eps=self.eps,
             **self.sizes,
         )
-        return self.y
 
     @cached_property
     def bars(self) -> dict[str, Array]:

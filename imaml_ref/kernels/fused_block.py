@@ -32,7 +32,7 @@ class FusedBlock(ConvBlock):
             "param_task": self.stride,
         }
 
-    def forward(self, program: Program) -> Array:
+    def forward(self, program: Program) -> None:
         """Write y of (1)."""
         program.do(
             "conv_bn_relu",
@@ -47,7 +47,6 @@ class FusedBlock(ConvBlock):
             eps=self.eps,
             **self.all_sizes,
         )
-        return self.y
 
     def kernel_bar(self, program: Program, p_bar: Views) -> None:
         """Write W̄ of (3)."""

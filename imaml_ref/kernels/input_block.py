@@ -18,9 +18,9 @@ class InputBlock(ConvBlock):
         """Write X."""
         self.windows.patches(program, self.x, self.X.array)
 
-    def forward(self, program: Program) -> Array:
+    def forward(self, program: Program) -> None:
         """Write y of (1)."""
-        return self.normalised(program)
+        self.normalised(program)
 
     def vjp(self, program: Program, y_bar: Array, p_bar: Views) -> None:
         """Write p̄ of (2), (3)."""

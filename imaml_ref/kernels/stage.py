@@ -7,9 +7,11 @@
     …-3xtf32         products in float32 on tensor cores, in three terms: 22 bits
     …-tf32           in one term: 11 bits, three digits; for training, not for checks
 
-``fused.plain_path`` and ``IMAML_REF_PLAIN=1`` mean the first one on a device too.
+``IMAML_REF_DEVICE_STAGE`` in the environment, or ``with device_stage(...):``, asks for
+another; ``fused.plain_path`` and ``IMAML_REF_PLAIN=1`` mean the first on a device too.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -46,13 +48,22 @@ STAGES = {
     "fused-tf32": Stage(fused=True, products="_tf32"),
 }
 
-_stage: ContextVar[str] = ContextVar("imaml_ref_device_stage", default="graphs")
+DEFAULT = os.environ.get("IMAML_REF_DEVICE_STAGE") or "graphs"
+
+_stage: ContextVar[str] = ContextVar("imaml_ref_device_stage", default=DEFAULT)
 _machine: ContextVar[Any] = ContextVar("imaml_ref_machine", default=None)
 
 
 def current_stage() -> Stage:
-    """Return the stage that was asked for."""
-    return STAGES[_stage.get()]
+    """Return the stage that was asked for.
+
+    Raises:
+        ValueError: If there is no such stage.
+    """
+    name = _stage.get()
+    if name not in STAGES:
+        raise ValueError(f"a device stage is one of {', '.join(STAGES)}, got {name!r}")
+    return STAGES[name]
 
 
 @contextmanager
@@ -65,10 +76,9 @@ def device_stage(name: str) -> Iterator[None]:
     Raises:
         ValueError: If there is no such stage.
     """
-    if name not in STAGES:
-        raise ValueError(f"device_stage takes {', '.join(STAGES)}, got {name!r}")
     token = _stage.set(name)
     try:
+        current_stage()
         yield
     finally:
         _stage.reset(token)

@@ -34,10 +34,9 @@ class PoolBlock:
         }
         self.y, self.winner = space.zeros(self.shape), space.zeros(self.shape, "int32")
 
-    def forward(self, program: Program) -> Array:
+    def forward(self, program: Program) -> None:
         """Write y."""
         program.do("max_pool", x=self.x, y=self.y, winner=self.winner, **self.ints)
-        return self.y
 
     @cached_property
     def y_dot(self) -> Array:
@@ -113,10 +112,10 @@ class LinearBlock:
         """What the kernels of the bias want to know."""
         return dict(zip(("tasks", "rows", "cols"), self.shape, strict=True))
 
-    def forward(self, program: Program) -> Array:
+    def forward(self, program: Program) -> None:
         """Write y of (1)."""
         product(program.do, self.inputs(self.x), self.W, self.outputs(self.y))
-        return self.plus_bias(program, self.y, self.p)
+        self.plus_bias(program, self.y, self.p)
 
     def plus_bias(self, program: Program, y: Array, p: Views) -> Array:
         """Add b to all rows."""
