@@ -81,7 +81,7 @@ EITHER = (False, True)
 SMALL = {"tasks": 2, "m": 21, "n": 17, "k": 150}
 THIN = {"tasks": 33, "m": 20, "n": 61, "k": 75}
 MIDDLE = {"tasks": 23, "m": 60, "n": 37, "k": 75}
-LARGE = {"tasks": 33, "m": 200, "n": 61, "k": 37}
+LARGE = {"tasks": 34, "m": 100, "n": 61, "k": 37}
 PRODUCTS = (SMALL, THIN, MIDDLE, LARGE)
 OF_A_PAIR = [
     (False,) * 4,

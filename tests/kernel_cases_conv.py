@@ -73,7 +73,7 @@ MANY = FEW | {
 # As many channels as are brought at a time, or a multiple.
 WIDE = FEW | {"channels": 64, "examples": 1, "height": 4, "width": 3}
 # Enough of everything for the large tiles of a product.
-LARGE = FEW | {"tasks": 100, "channels": 8, "filters": 61}
+LARGE = FEW | {"tasks": 67, "examples": 1, "channels": 8, "filters": 61}
 
 
 def kernels(way):

@@ -58,6 +58,11 @@ def test_arguments_are_those_of_the_source(kernel):
         assert parameters(text, symbol) == expected
 
 
+@pytest.mark.parametrize("file", FILES)
+def test_a_source_has_the_text_of_what_it_includes(file):
+    assert "#include" not in source(file)
+
+
 def test_every_function_of_a_source_is_launched():
     launched = {launch.symbol for k in KERNELS.values() for launch in launches(k)}
     assert launched == {name for file in FILES for name in symbols(source(file))}
