@@ -46,7 +46,7 @@ WINDOWS = [
 ]
 PATCHES = [
     {"channels": channels, "window": window, "more": more}
-    for channels, (window, more) in product((3, 4), WINDOWS)
+    for channels, (window, more) in product((3, 8), WINDOWS)
 ]
 
 
@@ -100,6 +100,9 @@ def cross_entropy(make, tasks, rows, classes):
     z[1, 0] += 1000  # exp of this alone would overflow
     labels = make.ints(classes, tasks, rows, dtype="int64")
     labels[0, 1] = 0
+    if tasks > 4:
+        labels[2, 5], labels[3, 6] = classes, -1  # no classes
+        z[4, 7, 3] = np.nan
     names = {"value": (tasks,), "probs": shape, "z_bar": shape, "hits": (tasks,)}
     written = {name: make.unwritten(*s) for name, s in names.items()}
     sizes = {"tasks": tasks, "rows": rows, "classes": classes}
@@ -116,7 +119,7 @@ def cross_entropy_hvp(make, tasks, rows, classes):
 
 OUTPUTS = [
     {"tasks": 2, "rows": 3, "classes": 5},
-    {"tasks": 3, "rows": 150, "classes": 7},
+    {"tasks": 5, "rows": 150, "classes": 7},
 ]
 
 CASES = {
