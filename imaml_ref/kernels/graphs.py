@@ -46,10 +46,11 @@ class Cuda:
         """
         # A blocking stream would wait for the default one, which cannot be recorded.
         stream, side = (self._cupy.cuda.Stream(non_blocking=True) for _ in range(2))
+        branch = Branch(stream, side)
         with stream:
             stream.begin_capture()
             try:
-                run(Branch(stream, side))
+                run(branch)
             except BaseException:
                 # A recording that has failed must end, and fails again in doing so.
                 with suppress(Exception):
@@ -67,21 +68,25 @@ class Branch:
     """
 
     def __init__(self, stream: Any, side: Any):
-        self._stream, self._side, self._apart = stream, side, False
+        self._stream, self._side = stream, side
+        self._events: list[Any] = []  # they live until the recording has ended
 
     @contextmanager
     def aside(self) -> Iterator[None]:
         """A context on the side, after all that the stream has been given so far."""
-        self._side.wait_event(self._stream.record())
-        self._apart = True
+        self._let_wait(self._side, self._stream)
         with self._side:
             yield
 
     def join(self) -> None:
         """Let the stream wait for the side."""
         # A side that was given nothing is no part of the recording.
-        if self._apart:
-            self._stream.wait_event(self._side.record())
+        if self._events:
+            self._let_wait(self._stream, self._side)
+
+    def _let_wait(self, later: Any, earlier: Any) -> None:
+        self._events.append(earlier.record())
+        later.wait_event(self._events[-1])
 
 
 def cuda_of(a: Array) -> Cuda | None:
