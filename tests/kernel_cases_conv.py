@@ -12,12 +12,15 @@ FACTORS = ("mu", "rho", "rho_dot", "a", "a_dot")
 
 
 def convolution(
-    make, arrays, tasks, examples, height, width, channels, window, filters
+    make, arrays, tasks, examples, height, width, channels, window, filters, below=0
 ):
-    """Return the arguments of a kernel whose arrays are named, "x+" to be read."""
-    ints = windows_of(examples, height, width, channels, window)
+    """Return the arguments of a kernel whose arrays are named, "x+" to be read.
+
+    Windows find so many rows of zeros below the images.
+    """
+    ints = windows_of(examples, height + below, width, channels, window)
     ints["examples"] = ints.pop("images")
-    ints |= {"tasks": tasks, "filters": filters}
+    ints |= {"height": height, "tasks": tasks, "filters": filters}
     rows = examples * ints["out_height"] * ints["out_width"]
     length = prod(window.size) * channels * filters
     shapes = dict.fromkeys(("x", "x_dot"), (examples, height, width, channels))
@@ -69,6 +72,7 @@ MANY = FEW | {
     "height": 7,
     "window": Window((2, 3), (1, 1), (0, 1)),
     "filters": 33,
+    "below": 2,
 }
 # As many channels as are brought at a time, or a multiple.
 WIDE = FEW | {"channels": 64, "examples": 1, "height": 4, "width": 3}
