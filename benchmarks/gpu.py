@@ -40,7 +40,7 @@ from gpu_parts.holdings import holdings
 from gpu_parts.launches import launches
 from gpu_parts.place import CARD, HOST, Place
 from gpu_parts.race import race
-from gpu_parts.registry import FAST, ONE_BY_ONE, PEERS, STAGES
+from gpu_parts.registry import FAST, NAMES, ONE_BY_ONE, PEERS, STAGES
 from gpu_parts.results import REHEARSAL, Mixed, Results
 from gpu_parts.train import train
 from peers.workloads import WORKLOADS, Workload
@@ -66,6 +66,7 @@ def arguments(given=None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--turn", type=float, default=0.3, help="s for a contender")
     parser.add_argument("--preset", default="paper", help="of the training")
+    parser.add_argument("--stage", choices=NAMES, help="of the training")
     parser.add_argument("--meta-steps", type=int, help="at most; 20,000, rehearsed 3")
     parser.add_argument("--data", help="packed data set; glyphs without")
     parser.add_argument("--released", type=Path, help="checkout of the released code")

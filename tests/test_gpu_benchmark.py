@@ -187,6 +187,14 @@ def test_the_time_of_a_training_that_is_up_ends_it(load, monkeypatch):
     assert time.monotonic() - start < 10
 
 
+def test_a_training_is_told_its_stage(load, monkeypatch):
+    train = load("gpu_parts.train")
+    monkeypatch.setattr(train, "COMMAND", ("-c",))
+    words = ["import os; print(os.environ['IMAML_REF_DEVICE_STAGE'])"]
+    _, status, said = train.run_for(words, 60, "fused")
+    assert (status, said) == (0, "fused")
+
+
 def test_meta_steps_and_their_time_are_read_from_the_metrics(load, tmp_path):
     train, metrics = load("gpu_parts.train"), tmp_path / "metrics.csv"
     assert train.progress_of(train.rows_of(metrics)) == (0, None)

@@ -21,6 +21,7 @@ from .budget import Budget
 from .results import Results
 
 COMMAND = "-m", "imaml_ref"
+STAGE = "IMAML_REF_DEVICE_STAGE"
 TEST_TASKS, TINY_TASKS = 10_000, 4
 TO_END = 30.0  # s, to write a checkpoint and end
 LAST = 1000  # meta-steps whose time is looked at
@@ -39,14 +40,15 @@ def train(args, budget: Budget, results: Results) -> None:
     """Train and test in what time there is, and keep the results.
 
     Args:
-        args: With train_minutes, preset, meta_steps, data, rehearse, place.
+        args: With train_minutes, preset, stage, meta_steps, data, rehearse, place.
         budget: For both; what the training leaves is for the test.
         results: Where the results go.
     """
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run"
         found = trained(args, out, min(60 * args.train_minutes, budget.left - TO_END))
-        name = f"{args.preset}, {'glyphs' if args.data is None else 'Omniglot'}"
+        data = "glyphs" if args.data is None else "Omniglot"
+        name = ", ".join([args.preset, data, *([args.stage] if args.stage else [])])
         results.add("train", name, found)
         if found["reason"] is None:
             found |= tested(args, out, budget)
@@ -65,12 +67,13 @@ def trained(args, out: Path, seconds: float) -> dict:
         "--out": out,
     } | (TINY if args.rehearse else {})
     words = [str(word) for pair in flags.items() for word in pair]
-    wall, status, said = run_for(["train", *words], seconds)
+    wall, status, said = run_for(["train", *words], seconds, args.stage)
     rows = rows_of(out / "metrics.csv")
     steps, own = progress_of(rows)
     fine = status in (0, 128 + signal.SIGTERM) and steps > 0
     return {
         "flags": " ".join(shown(words)),
+        "stage": args.stage or "the default",
         "reason": None if fine else f"exit status {status}; {said}",
         "seconds": wall,
         "ended_by_time": status == 128 + signal.SIGTERM,
@@ -80,15 +83,17 @@ def trained(args, out: Path, seconds: float) -> dict:
     }
 
 
-def run_for(words: list[str], seconds: float) -> tuple[float, int, str]:
+def run_for(
+    words: list[str], seconds: float, stage: str | None = None
+) -> tuple[float, int, str]:
     """Run imaml-ref for at most so long; return seconds, exit status, last line."""
-    start = time.monotonic()
+    start, chosen = time.monotonic(), {STAGE: stage} if stage else {}
     with tempfile.TemporaryFile("w+") as said:
         process = subprocess.Popen(
             [sys.executable, *COMMAND, *words],
             stdout=said,
             stderr=subprocess.STDOUT,
-            env=os.environ | {"COLUMNS": "100"},
+            env=os.environ | {"COLUMNS": "100"} | chosen,
         )
         try:
             with suppress(subprocess.TimeoutExpired):
@@ -138,7 +143,8 @@ def tested(args, out: Path, budget: Budget) -> dict:
     """Test what was trained; return accuracies with their intervals, or why not."""
     number, answer = TINY_TASKS if args.rehearse else TEST_TASKS, out / "test.json"
     words = [out, "--tasks", number, "--json", answer, "--device", args.place.device]
-    wall, status, said = run_for(["evaluate", *map(str, words)], budget.left - 1)
+    words = ["evaluate", *map(str, words)]
+    wall, status, said = run_for(words, budget.left - 1, args.stage)
     if status or not answer.exists():
         return {"test_reason": f"exit status {status}; {said}"}
     return {"test_seconds": wall, "test": json.loads(answer.read_text())}
