@@ -7,8 +7,9 @@ import gc
 
 import numpy as np
 import pytest
+from fused_nets import COVERED
 from fused_points import needs_fused
-from kernel_machine import capturing_double
+from kernel_machine import FORMULAS, capturing_double
 from kernel_points import Problem, moved, problem
 
 import imaml_ref as ir
@@ -133,6 +134,13 @@ def test_a_meta_step_takes_no_more_than_three_times_what_a_gradient_takes(device
     del at.loss.__dict__["_device"]
     whole = peak(device, step)
     assert whole <= 3 * one, whole / one
+
+
+def test_images_that_are_data_have_no_cotangent():
+    space = Space(FORMULAS, np.dtype(np.float32))
+    sweeps = Sweeps(COVERED["one-block-flat"], (1, 2, 4, 5, 2), space)
+    assert len(sweeps.vjp.names) == 2
+    assert space.scratch((0,)).base.size == 0
 
 
 def test_what_has_been_linearised_is_not_kept_by_the_sweeps(device):
