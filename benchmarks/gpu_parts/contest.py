@@ -23,7 +23,7 @@ from peers.workloads import draw
 from .budget import Budget
 from .registry import CONTENDERS, SGEMM
 
-START_SECONDS = 15.0  # that a process may need until its first meta-step
+START_SECONDS = 10.0  # that a process may need until its first meta-step
 SHARE = 0.5  # of what is left, that one contender may take until it is ready
 MARGIN = 1.5  # times what a round took last
 
@@ -39,7 +39,8 @@ class Row:
         digits: Of each task's meta-gradient against ``imaml_ref`` in float64 on the
             host.
         digits_in_float64: Likewise, of the same program in float64, if it was asked.
-        preparation: Seconds until the first meta-step was done, compilation included.
+        preparation: Seconds until the first meta-step was done, compilation included,
+            imports not.
         seconds: Of meta-steps, the median of each round.
     """
 
@@ -90,11 +91,13 @@ class Contest:
             reserve: Seconds of it that are kept for the turns.
         """
         write(draw(workload, self.args.threads), self.file)
+        self.rows = {name: Row(name) for name in names}
         self.args.limit = budget.left
         arguments = REFERENCE, self.file, self.args, self.folder
-        self.reference = on_host.gradients(*arguments)["tasks"]
-        self.rows = {name: Row(name) for name in names}
         try:
+            for name in names:  # all of them import while the reference is computed
+                self.children[name] = self.started(name, self.args.dtype, budget)
+            self.reference = on_host.gradients(*arguments)["tasks"]
             for row in self.rows.values():
                 self.prepare(row, budget.keeping(reserve))
             self.take_turns(budget)
@@ -107,7 +110,7 @@ class Contest:
         """Start and build a contender, and compare what it computes."""
         own = budget.keeping((1 - SHARE) * budget.left)
         if not own.has(START_SECONDS):
-            row.reason = "left out: no time was left"
+            self.give_up(row, "left out: no time was left")
         else:
             try:
                 self.start(row, own)
@@ -118,12 +121,14 @@ class Contest:
         self.tell(f"{row.label}: {row.reason or row.void or 'ready'}{took(row)}")
 
     def start(self, row: Row, budget: Budget) -> None:
-        """Start the process of a contender, which builds and makes a meta-step."""
+        """Let a contender build and make a meta-step."""
         begin = time.monotonic()
-        child = worker(row.name, self.file, self.args, self.args.dtype, budget.left)
-        self.children[row.name] = child
-        built(child, budget)
+        built(self.children[row.name], budget)
         row.preparation = time.monotonic() - begin
+
+    def started(self, name: str, dtype: str, budget: Budget) -> Child:
+        """Return the process of a contender, which imports what it needs."""
+        return worker(name, self.file, self.args, dtype, budget.left)
 
     def judge(self, row: Row, budget: Budget) -> None:
         """Compare the meta-gradients; in float64 where float32 cannot tell."""
@@ -150,10 +155,10 @@ class Contest:
 
     def ask_in_float64(self, row: Row, budget: Budget) -> None:
         """Let the same program in float64 decide, if there is time."""
-        if not budget.has(MARGIN * row.preparation):
+        if not budget.has(START_SECONDS + row.preparation):
             row.void += "; no time was left to ask it in float64"
             return
-        child = worker(row.name, self.file, self.args, "float64", budget.left)
+        child = self.started(row.name, "float64", budget)
         try:
             built(child, budget)
             found = on_host.ask_gradients(child, self.folder / "float64.npz")
@@ -198,6 +203,7 @@ def built(child: Child, budget: Budget) -> None:
     Raises:
         Failed: If it cannot.
     """
+    child.seconds = budget.left
     child.answer()
     child.seconds = budget.left
     child.ask("build")

@@ -69,7 +69,10 @@ def twin_of(stage: str) -> str | None:
 
 
 TF32_OF_CUPY = {"CUPY_TF32": "1"}
-FIRST_OF_ALL = sorted(NAMES, key=lambda name: (twin_of(name) or "", name == "plain"))
+# The latest first, those with products of their own last, TF32 after its twin.
+FIRST_OF_ALL = sorted(
+    reversed(NAMES), key=lambda name: (name.count("-"), twin_of(name) or "")
+)
 
 # In the order in which they are made ready, until no time is left.
 CONTENDERS = {
@@ -107,7 +110,7 @@ CONTENDERS = {
 }
 
 STAGES = [n for n, c in CONTENDERS.items() if c.group == OURS]
-FAST = [n for n in NAMES if n not in ("plain", "kernels")]
+FAST = [n for n in FIRST_OF_ALL if n not in ("plain", "kernels")]
 ONE_BY_ONE = [n for n in FAST if "-" not in n]  # products without tensor cores
 PEERS = [n for n, c in CONTENDERS.items() if c.group in (JAX, TORCH, RELEASED)]
 
