@@ -57,14 +57,15 @@ def test_a_rehearsal_of_the_stages_times_compares_and_counts(tmp_path):
         assert len(contenders[name]["seconds"]) == 2
         assert min(contenders[name]["digits"]) > 4
     assert contenders["sgemm"]["share_of_sgemm_rate"] == 1
-    assert list(found["kernels"]) == ["W1, graphs", "W1, fused"]
+    assert set(found["kernels"]) == {"W1, graphs", "W1, fused"}
+    names = set()
     for entry in found["kernels"].values():
         calls = {row["name"]: row["calls"] for row in entry["kernels"]}
         assert (calls["descend"], calls["cg_length"]) == (2, 2)  # inner, CG steps
         assert all(row["seconds"] > 0 for row in entry["launches"])
         products = [row for row in entry["launches"] if row["gflop_per_second"]]
         assert all(len(row["seconds_each_other_ways"]) == 2 for row in products)
-    names = {row["name"] for row in products}
+        names |= {row["name"] for row in products}
     assert {"bmm", "bmm_pair", "conv_bn_relu", "conv_vjp_dot"} <= names
     few, many = (
         found["memory"]["graphs"][f"{k} inner steps"]["peak_bytes"] for k in (2, 4)
