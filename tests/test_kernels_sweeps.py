@@ -83,8 +83,16 @@ FUSED_BLOCKS = {
         (9, 11, 1), *block(1, 4, **PADDED), MaxPool2d(), *block(4, 6, **PADDED),
         MaxPool2d(), *block(6, 3, kernel_size=(2, 2)), Flatten(), Linear(3, 4),
     ),
+    "oblong": chain(
+        (6, 9, 1),
+        *block(1, 4, **PADDED),
+        MaxPool2d((2, 3)),
+        *block(4, 3, **PADDED),
+        MaxPool2d((3, 2)),
+        Flatten(),
+    ),
     "padded": chain(
-        (6, 5, 3), *block(3, 4), ZeroPad2d(2, 1),
+        (6, 5, 3), *block(3, 4), ZeroPad2d(3, 0),
         *block(4, 5, kernel_size=(3, 2), stride=(2, 1), padding=(0, 1)), Flatten(),
     ),
 }  # fmt: skip

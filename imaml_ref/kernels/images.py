@@ -41,7 +41,6 @@ class Windows:
     """
 
     def __init__(self, window: Window, shape: Shape, pads: Pair):
-        self.shape = shape
         self.counts = window.counts(shape.height + pads[0], shape.width + pads[1])
         self.num_rows = shape.examples * self.counts[0] * self.counts[1]
         self.row_length = window.size[0] * window.size[1] * shape.channels
