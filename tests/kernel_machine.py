@@ -17,6 +17,7 @@ from double.array import ndarray as DoubleArray
 from fibers import FiberLauncher
 from kernel_formulas import FormulaLauncher
 
+import imaml_ref as ir
 from imaml_ref.kernels import on_machine
 from imaml_ref.kernels.graphs import Cuda
 
@@ -46,9 +47,20 @@ class OnHost:
 FORMULAS, FIBERS = OnHost(), OnHost(partial(FiberLauncher, seed=3))
 
 
+@contextmanager
+def on_one_thread(machine):
+    """Run kernels on a machine: it has one queue, which belongs to one thread."""
+    ir.set_num_threads(1)
+    try:
+        with on_machine(machine):
+            yield
+    finally:
+        ir.set_num_threads(None)
+
+
 def by_kernels(function, machine=FORMULAS):
     """Return what a function returns where kernels run on NumPy arrays."""
-    with on_machine(machine):
+    with on_one_thread(machine):
         return function()
 
 
@@ -187,7 +199,7 @@ def capturing_double():
         cupy.cuda.MemoryPool = lambda: SimpleNamespace(malloc=object())
         cupy.cuda.using_allocator = using_allocator
         machine = CountingCuda(cupy, device)
-        with on_machine(machine):
+        with on_one_thread(machine):
             yield device
 
 

@@ -97,6 +97,7 @@ def written_down(problem: Problem, place: Place, stage: str) -> list[Written]:
     loss, theta, tasks, settings = pieces(problem, place)
     writing = Writing(cuda_of(theta) if place.on_card else formulas())
     algorithm = ir.IMAML(loss, **settings)
+    ir.set_num_threads(1)  # a device has one queue
     with on_machine(writing), ir.device_stage(stage):
         algorithm(theta, tasks)
         for one in writing.written:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+import imaml_ref as ir
 from imaml_ref.kernels import on_machine
 
 from .place import Place
@@ -41,4 +42,7 @@ def formulas() -> Formulas:
 
 def kernels_of(place: Place):
     """Return a context in which kernels run at a place."""
-    return nullcontext() if place.on_card else on_machine(formulas())
+    if place.on_card:
+        return nullcontext()
+    ir.set_num_threads(1)  # a device has one queue
+    return on_machine(formulas())

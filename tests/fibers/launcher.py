@@ -1,6 +1,7 @@
 """The launcher of imaml_ref.kernels on the CPU, for NumPy arrays."""
 
 import ctypes
+from threading import Lock
 
 import numpy as np
 
@@ -12,6 +13,7 @@ RESULTS = {
     1: "some threads wait for a barrier that others will never reach",
     2: "some threads have returned while others wait for them at a barrier",
 }
+ONE_BLOCK = Lock()  # the fibers of one block are all that the library knows
 
 
 class FiberLauncher:
@@ -50,7 +52,8 @@ class FiberLauncher:
             for symbol, grid, block in launches:
                 function = getattr(functions, f"run_{symbol}")
                 sizes = [(ctypes.c_uint * 3)(*s) for s in (grid, block)]
-                result = function(pointers, *sizes, self.seed, self.without)
+                with ONE_BLOCK:
+                    result = function(pointers, *sizes, self.seed, self.without)
                 if result:
                     raise RuntimeError(f"{symbol}: {RESULTS[result]}")
 
