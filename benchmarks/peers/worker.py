@@ -34,13 +34,15 @@ class Session:
     """A contender and what was measured before it was built.
 
     ``baseline`` is the memory after the imports, with the data and the same program for
-    a tiny problem, after a meta-step: libraries and compiled code are not counted.
+    a tiny problem, after a meta-step: libraries and compiled code are not counted, what
+    the tiny problem keeps for its next meta-step is.
     """
 
     def __init__(self, build, problem):
         self.build_from, self.problem, self.contender = build, problem, None
         tiny = build(problem.tiny())
         tiny.step()
+        del tiny
         clean()
         self.baseline = memory.total(memory.resident, memory.family(os.getpid()))
 
