@@ -9,7 +9,7 @@ import json
 import os
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from peers import contest as on_host
 from peers.child import BENCHMARKS, Child, Failed
 from peers.problem import write
 from peers.registry import REFERENCE
+from peers.timed import Timed
 from peers.verdict import JUMP_DIGITS, digits, fault, may_be_rounding
 from peers.workloads import draw
 
@@ -29,41 +30,19 @@ MARGIN = 1.5  # times what a round took last
 
 
 @dataclass
-class Row:
-    """What is known of a contender on a workload.
+class Row(Timed):
+    """One of ``CONTENDERS`` on a workload; of each round the median of its meta-steps.
 
     Args:
-        name: Its key in ``CONTENDERS``.
-        reason: Why there are no times; None if there are.
-        void: Why no ratio is computed; None if the meta-gradients agree.
-        digits: Of each task's meta-gradient against ``imaml_ref`` in float64 on the
-            host.
-        digits_in_float64: Likewise, of the same program in float64, if it was asked.
         preparation: Seconds until the first meta-step was done, compilation included,
             imports not.
-        seconds: Of meta-steps, the median of each round.
     """
 
-    name: str
-    reason: str | None = None
-    void: str | None = None
-    digits: list[float] = field(default_factory=list)
-    digits_in_float64: list[float] = field(default_factory=list)
     preparation: float | None = None
-    seconds: list[float] = field(default_factory=list)
 
     @property
     def label(self) -> str:
         return CONTENDERS[self.name].label
-
-    @property
-    def median(self) -> float | None:
-        return float(np.median(self.seconds)) if self.seconds else None
-
-    @property
-    def counts(self) -> bool:
-        """Whether it was timed and may be compared."""
-        return bool(self.seconds) and self.void is None
 
 
 class Contest:

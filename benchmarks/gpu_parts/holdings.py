@@ -1,21 +1,16 @@
 """Peak memory at few and at many inner steps, for each stage: asked, shown, kept."""
 
-import tempfile
 from dataclasses import replace
-from pathlib import Path
 
-from peers.child import Failed
-from peers.problem import write
-from peers.workloads import Workload, draw
+from peers.workloads import Workload
 
+from .alone import alone
 from .budget import Budget
-from .contest import child
 from .memory import GRADIENT, META_STEP
 from .registry import CONTENDERS
 from .results import Results
 
 MB = 1e6
-LEAST_SECONDS = 20.0  # that a measurement may need
 
 
 def holdings(
@@ -43,22 +38,10 @@ def holdings(
 
 def bytes_of(name: str, workload: Workload, what: str, budget: Budget, args) -> dict:
     """Return what a process of its own counts, or why there is nothing."""
-    if not budget.has(LEAST_SECONDS):
-        return {"reason": "left out: no time was left"}
     contender = CONTENDERS[name]
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "problem.npz"
-        write(draw(workload, args.threads), file)
-        command = ["-m", "gpu_parts.memory", str(file), "--what", what]
-        command += ["--device", args.place.device, "--dtype", args.dtype]
-        command += ["--stage", contender.options["stage"]]
-        process = child(command, contender.environment, budget.left)
-        try:
-            return process.answer()
-        except Failed as failure:
-            return {"reason": str(failure)}
-        finally:
-            process.close()
+    words = ["--what", what, "--stage", contender.options["stage"]]
+    variables = contender.environment
+    return alone("gpu_parts.memory", words, workload, budget, args, **variables)
 
 
 def ratios(found: dict[str, dict]) -> dict[str, float]:

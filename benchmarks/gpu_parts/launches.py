@@ -1,17 +1,10 @@
 """The kernels of a meta-step one by one: asked, shown, kept."""
 
-import tempfile
-from pathlib import Path
+from peers.workloads import Workload
 
-from peers.child import Failed
-from peers.problem import write
-from peers.workloads import Workload, draw
-
+from .alone import alone
 from .budget import Budget
-from .contest import child
 from .results import Results
-
-LEAST_SECONDS = 20.0
 
 
 def launches(
@@ -27,29 +20,13 @@ def launches(
         args: With threads, place, dtype.
         results: Where the results go.
     """
-    found, name = asked(workload, stage, budget, args), f"{name}, {stage}"
+    words = ["--stage", stage]
+    found = alone("gpu_parts.kernel_times", words, workload, budget, args)
+    name = f"{name}, {stage}"
     if "launches" in found:
         found["kernels"] = by_name(found["launches"])
     results.add("kernels", name, found)
     tell(name, found)
-
-
-def asked(workload: Workload, stage: str, budget: Budget, args) -> dict:
-    """Return what a process of its own measures, or why there is nothing."""
-    if not budget.has(LEAST_SECONDS):
-        return {"reason": "left out: no time was left"}
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "problem.npz"
-        write(draw(workload, args.threads), file)
-        command = ["-m", "gpu_parts.kernel_times", str(file), "--stage", stage]
-        command += ["--device", args.place.device, "--dtype", args.dtype]
-        process = child(command, {}, budget.left)
-        try:
-            return process.answer()
-        except Failed as failure:
-            return {"reason": str(failure)}
-        finally:
-            process.close()
 
 
 def by_name(found: list[dict]) -> list[dict]:

@@ -11,8 +11,7 @@ from peers import torch_net
 from peers.cg import conjugate_gradients
 from peers.problem import Contender, Problem
 from peers.torch_net import flat, shapes_of, split
-from peers.torch_vmap import operator
-from torch.func import grad, vmap
+from peers.torch_vmap import descent, operator
 
 from . import torch_patches
 from .place import CARD
@@ -66,22 +65,15 @@ def program(problem: Problem, net, device: str, compiled: bool):
     theta = [t.to(device) for t in net.theirs(problem)]
     support_x, support_y, query_x, query_y = (a.to(device) for a in net.data(problem))
     start = [t.expand(len(problem), *t.shape).contiguous() for t in theta]
-    slopes, alpha, lam = vmap(grad(net.loss)), problem.step_size, problem.lam
-
-    def inner_step(phi):
-        along = slopes(phi, support_x, support_y)
-        pairs = zip(phi, along, theta, strict=True)
-        return [p - alpha * (g + lam * (p - t)) for p, g, t in pairs]
-
-    if compiled:
-        inner_step = torch.compile(inner_step, dynamic=False)
+    support = support_x, support_y
+    slopes, inner_step = descent(problem, net.loss, theta, *support, compiled)
 
     def task_grads():
         phi = start
         for _ in range(problem.inner_steps):
             phi = inner_step(phi)
         v = flat(slopes(phi, query_x, query_y), 1)
-        product = operator(phi, support_x, support_y, lam, loss=net.loss)
+        product = operator(phi, *support, problem.lam, loss=net.loss)
         found = conjugate_gradients(product, v, problem.cg_steps)
         return split(found, shapes_of(theta))
 

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 from peers.problem import read
-from peers.worker import private_stdout, serve
+from peers.worker import answering, serve
 
 MOST_STEPS = 200  # of a turn
 
@@ -68,22 +68,13 @@ def main() -> None:
     parser.add_argument("--device", required=True)
     parser.add_argument("--dtype", default="float32")
     args = parser.parse_args()
-    answers = private_stdout()
-
-    def answer(found: dict) -> None:
-        print(json.dumps(found), file=answers)
-
-    try:
+    with answering() as answer:
         build = partial(
             import_module(args.module).build, device=args.device, **args.options
         )
         session = Session(build, read(args.file, args.dtype))
         answer({"ready": True})
         serve(session, sys.stdin, answer)
-    except Exception as error:
-        said = str(error).strip().partition("\n")[0]
-        answer({"error": f"{type(error).__name__}: {said}"})
-        raise
 
 
 if __name__ == "__main__":

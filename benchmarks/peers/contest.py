@@ -6,7 +6,7 @@ after the same neighbour.
 """
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import numpy as np
 from .child import Child, Failed, worker
 from .problem import write
 from .registry import PEERS, REFERENCE, SGEMM
+from .timed import Timed
 from .verdict import digits, fault, may_be_rounding
 from .workloads import draw
 
@@ -22,40 +23,19 @@ SETTLE_SECONDS = 0.1  # until the threads of the one before are surely asleep
 
 
 @dataclass
-class Row:
-    """What is known of a contender on a workload.
+class Row(Timed):
+    """One of ``PEERS`` on a workload.
 
     Args:
-        name: Its key in ``PEERS``.
-        reason: Why there are no times; None if there are.
-        void: Why no ratio is computed; None if the meta-gradients agree.
-        digits: Of each task's meta-gradient against ``imaml_ref`` in float64.
-        digits_in_float64: Likewise, of the same program in float64, if it was asked.
         peak: Most bytes during a meta-step, beyond data, libraries and compiled code;
             None if not known.
-        seconds: Of each round.
     """
 
-    name: str
-    reason: str | None = None
-    void: str | None = None
-    digits: list[float] = field(default_factory=list)
-    digits_in_float64: list[float] = field(default_factory=list)
     peak: int | None = None
-    seconds: list[float] = field(default_factory=list)
 
     @property
     def label(self) -> str:
         return PEERS[self.name].label
-
-    @property
-    def median(self) -> float | None:
-        return float(np.median(self.seconds)) if self.seconds else None
-
-    @property
-    def counts(self) -> bool:
-        """Whether it was timed and may be compared."""
-        return bool(self.seconds) and self.void is None
 
 
 def missing(name: str, args) -> str | None:

@@ -23,22 +23,14 @@ def build(problem: Problem, compiled: bool = False) -> Contender:
     torch.set_num_threads(problem.threads)
     theta, (support_x, support_y, query_x, query_y) = theirs(problem), data(problem)
     start = [t.expand(len(problem), *t.shape).contiguous() for t in theta]
-    slopes, alpha, lam = vmap(grad(loss)), problem.step_size, problem.lam
-
-    def inner_step(phi):
-        along = slopes(phi, support_x, support_y)
-        pairs = zip(phi, along, theta, strict=True)
-        return [p - alpha * (g + lam * (p - t)) for p, g, t in pairs]
-
-    if compiled:
-        inner_step = torch.compile(inner_step, dynamic=False)
+    slopes, inner_step = descent(problem, loss, theta, support_x, support_y, compiled)
 
     def task_grads():
         phi = start
         for _ in range(problem.inner_steps):
             phi = inner_step(phi)
         v = flat(slopes(phi, query_x, query_y), 1)
-        product = operator(phi, support_x, support_y, lam)
+        product = operator(phi, support_x, support_y, problem.lam)
         return split(
             conjugate_gradients(product, v, problem.cg_steps), shapes_of(theta)
         )
@@ -47,6 +39,20 @@ def build(problem: Problem, compiled: bool = False) -> Contender:
         return [g.mean(0) for g in task_grads()]
 
     return Contender(step, task_grads, lambda found: ours(problem.ways, found))
+
+
+def descent(problem: Problem, loss, theta, x, y, compiled: bool):
+    """Return ∇L of all tasks, and φ ↦ φ − α (∇L + λ (φ − θ)), perhaps compiled."""
+    slopes, alpha, lam = vmap(grad(loss)), problem.step_size, problem.lam
+
+    def inner_step(phi):
+        along = slopes(phi, x, y)
+        pairs = zip(phi, along, theta, strict=True)
+        return [p - alpha * (g + lam * (p - t)) for p, g, t in pairs]
+
+    if compiled:
+        inner_step = torch.compile(inner_step, dynamic=False)
+    return slopes, inner_step
 
 
 def operator(phi, x, y, lam, loss=loss):

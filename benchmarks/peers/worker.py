@@ -20,6 +20,8 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -101,6 +103,22 @@ def private_stdout():
     return answers
 
 
+@contextmanager
+def answering() -> Iterator[Callable[[dict], None]]:
+    """A context with a function that answers; an error is the last answer."""
+    answers = private_stdout()
+
+    def answer(found: dict) -> None:
+        print(json.dumps(found), file=answers)
+
+    try:
+        yield answer
+    except Exception as error:
+        said = str(error).strip().partition("\n")[0]
+        answer({"error": f"{type(error).__name__}: {said}"})
+        raise
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("module")
@@ -109,24 +127,15 @@ def main() -> None:
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--dtype", default="float32")
     args = parser.parse_args()
-    answers = private_stdout()
-
-    def answer(found: dict) -> None:
-        print(json.dumps(found), file=answers)
-
-    keep_to_cores(args.threads)
-    memory.die_first()
-    try:
+    with answering() as answer:
+        keep_to_cores(args.threads)
+        memory.die_first()
         build = partial(import_module(args.module).build, **args.options)
         problem = read(args.file, args.dtype)
         session = Session(build, problem)
         answer({"ready": True})
         del problem
         serve(session, sys.stdin, answer)
-    except Exception as error:
-        said = str(error).strip().partition("\n")[0]
-        answer({"error": f"{type(error).__name__}: {said}"})
-        raise
 
 
 if __name__ == "__main__":
