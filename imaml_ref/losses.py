@@ -82,7 +82,8 @@ def unit_vectors(xp, z, y):
     """Return e_y (T, N, D) in the real dtype of z.
 
     On a device, whom nobody asks in every sweep, a label that is not among the outputs
-    has NaN for its unit vector, and so has the loss.
+    has NaN for its unit vector, and so has the loss.  Kernels ask once, when they are
+    given the examples.
 
     Raises:
         TypeError: If the labels are not integers.
@@ -96,12 +97,22 @@ def unit_vectors(xp, z, y):
     if xp is not numpy:
         e_y = (y[..., None] == xp.arange(num_outputs)).astype(z.real.dtype)
         return e_y / e_y.sum(-1, keepdims=True)
-    if bool(((y < 0) | (y >= num_outputs)).any()):
+    if y.size:
+        refuse_strangers(num_outputs, y.min(), y.max())
+    return (y[..., None] == xp.arange(num_outputs)).astype(z.real.dtype)
+
+
+def refuse_strangers(num_outputs: int, least: Any, largest: Any) -> None:
+    """Refuse labels that are not among the outputs.
+
+    Raises:
+        ValueError: If the least or the largest of them is not.
+    """
+    if least < 0 or largest >= num_outputs:
         raise ValueError(
             f"labels must be from 0 to {num_outputs - 1}, one per output of the "
-            f"network, got {int(y.min())} to {int(y.max())}"
+            f"network, got {int(least)} to {int(largest)}"
         )
-    return (y[..., None] == xp.arange(num_outputs)).astype(z.real.dtype)
 
 
 class SquaredError(Loss):

@@ -165,13 +165,24 @@ def test_a_meta_step_whose_readings_wait_waits_for_nothing(device, warm):
 
 def test_products_and_values_wait_for_nothing(device, warm):
     at, phi, examples = warm
-    with device.no_sync():
+    with device.no_sync(), waiting():
         lin = examples.linearize(phi)
         for curvature in (lin.hvp, lin.gnvp):
             curvature(phi)
         lin.accuracy()
         examples.gradient(phi)
         at.loss.value(phi, at.tasks.query_x, at.tasks.query_y)
+
+
+@pytest.mark.parametrize("half", ["support", "query"])
+def test_a_label_that_is_no_class_is_an_error_when_readings_are_settled(device, half):
+    at = problem(num_tasks=2)
+    getattr(at.tasks, f"{half}_y")[1, 2] = 7
+    at = moved(at)
+    with device.no_sync(), waiting() as readings:
+        ir.IMAML(at.loss)(at.theta, at.tasks)
+    with pytest.raises(ValueError, match="from 0 to 4, .* got 0 to 7"):
+        settle(readings)
 
 
 def test_arrays_of_a_device_know_what_runs_on_it():

@@ -1,6 +1,7 @@
 """A loss of given examples on a device: what ``TaskLoss`` hands out there."""
 
 from collections import OrderedDict
+from functools import partial
 from threading import Lock
 from typing import Any
 
@@ -8,8 +9,9 @@ import numpy
 
 from ..backend import Array
 from ..linearization import Linearization
-from ..losses import SoftmaxCrossEntropy
+from ..losses import SoftmaxCrossEntropy, refuse_strangers
 from ..network import Network
+from ..readings import read
 from .pieces import covers
 from .space import Space
 from .stage import current_stage, machine_of
@@ -79,6 +81,10 @@ class DeviceExamples:
         theta: What φ is like.
         x: Inputs (T, N, H, W, C).
         y: Labels (T, N).
+
+    Raises:
+        ValueError: If a label is not among the outputs; while readings wait, when they
+            are settled.
     """
 
     def __init__(
@@ -88,6 +94,8 @@ class DeviceExamples:
         # Not self: the sweeps would keep what keeps them.
         self._token = object()
         self._sweeps = network.sweeps(x.shape, theta.dtype, machine_of(theta))
+        classes = self._sweeps.z.shape[-1]
+        read(partial(refuse_strangers, classes), y.min(), y.max())
 
     @property
     def sweeps(self) -> Sweeps:
