@@ -181,7 +181,7 @@ def test_a_label_that_is_no_class_is_an_error_when_readings_are_settled(device, 
     at = moved(at)
     with device.no_sync(), waiting() as readings:
         ir.IMAML(at.loss)(at.theta, at.tasks)
-    with pytest.raises(ValueError, match="from 0 to 4, .* got 0 to 7"):
+    with pytest.raises(ValueError, match=r"from 0 to 4, .* got 0 to 7"):
         settle(readings)
 
 
