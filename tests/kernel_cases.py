@@ -29,10 +29,10 @@ def cases(name, dtype, seed=0):
 # Products.
 
 
-def operand(make, tasks, rows, cols, transposed, gap=3):
+def operand(make, tasks, rows, cols, transposed, gap=3, entries="normal"):
     """Return a matrix per task, apart from the next, and its three strides."""
     strides = (rows * cols + gap, *((1, rows) if transposed else (cols, 1)))
-    return make.normal(tasks, rows * cols + gap), strides
+    return getattr(make, entries)(tasks, rows * cols + gap), strides
 
 
 def product_of(make, tasks, m, n, *, c_gap, beta=0.0, **operands):
@@ -47,9 +47,9 @@ def product_of(make, tasks, m, n, *, c_gap, beta=0.0, **operands):
     return given | {"c_row": c_row}
 
 
-def bmm(make, tasks, m, n, k, transposed=(False, False), beta=0.0, c_gap=3):
-    A = operand(make, tasks, m, k, transposed[0])
-    B = operand(make, tasks, k, n, transposed[1])
+def bmm(make, tasks, m, n, k, transposed=(False, False), beta=0.0, c_gap=3, **entries):
+    A = operand(make, tasks, m, k, transposed[0], **entries)
+    B = operand(make, tasks, k, n, transposed[1], **entries)
     given = product_of(make, tasks, m, n, c_gap=c_gap, beta=beta, A=A, B=B)
     return given | {"k": k, "beta": beta}
 
@@ -183,6 +183,8 @@ ACTIVE = [
 ALL_WAYS = [SMALL | {"transposed": t} for t in product(EITHER, EITHER)]
 TWO_WAYS = [p | {"transposed": (p is LARGE, p is MIDDLE)} for p in PRODUCTS[1:]]
 ADDED = [p | {"beta": 0.5} for p in PRODUCTS]
+# Sums that grow: what is rounded to one side adds up.
+LONG = {"tasks": 1, "m": 5, "n": 7, "k": 60_000, "entries": "positive"}
 UNEVEN = [SMALL | {"c_gap": 2}, {"tasks": 1, "m": 1, "n": 1, "k": 1}]
 PAIRS = [
     p | {"transposed": t, "k2": 41} for p, t in zip(PRODUCTS, OF_A_PAIR, strict=True)
@@ -193,7 +195,9 @@ ROUNDED = ("tf32", "3xtf32")
 CASES = {
     "bmm": each(bmm, [*ALL_WAYS, *TWO_WAYS, *ADDED, *UNEVEN]),
     "bmm_pair": each(bmm_pair, PAIRS),
-    **{f"bmm_{way}": each(bmm, [*TWO_WAYS, ADDED[0], *UNEVEN]) for way in ROUNDED},
+    **{
+        f"bmm_{way}": each(bmm, [*TWO_WAYS, ADDED[0], *UNEVEN, LONG]) for way in ROUNDED
+    },
     **{f"bmm_pair_{way}": each(bmm_pair, PAIRS) for way in ROUNDED},
     "row_sums": each(row_sums, ROWS),
     "add_row": each(add_row, ROWS),

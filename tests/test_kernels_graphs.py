@@ -5,7 +5,9 @@ The device is a double; the launches are counted, no clock is looked at.
 
 import numpy as np
 import pytest
-from double import device_double
+from double import Device, device_double
+from double.array import ndarray
+from double.device import Buffer
 from fused_points import needs_fused
 from kernel_machine import Stream, capturing_double
 from kernel_points import NETS, Problem, assert_alike, moved, problem
@@ -196,6 +198,14 @@ def test_arrays_of_a_device_know_what_runs_on_it():
         launcher = cuda.launcher(np.dtype("f4"))
         assert launcher is cuda.launcher(np.dtype("f4"))
         assert launcher.dtype == np.float32
+
+
+def test_arrays_of_two_devices_are_not_taken_for_one_anothers():
+    with device_double():
+        here, there = (
+            ndarray(np.ones(2), Buffer(device, 16)) for device in (Device(), Device(1))
+        )
+        assert cuda_of(here) is not cuda_of(there)
 
 
 # What is recorded.

@@ -46,7 +46,7 @@ def launches(kernel):
     return [
         launch
         for given in cases(kernel.name, "float64")
-        for launch in kernel.launches(kernel.ints(given))
+        for launch in kernel.launched(given)
     ]
 
 
@@ -74,6 +74,27 @@ def test_a_geometry_is_one_that_a_device_has(kernel):
         assert 0 < np.prod(block) <= 1024
         assert all(0 < n < 2**31 for n in grid)
         assert max(grid[1:]) < 2**16
+
+
+BEYOND = {
+    "tasks": ("bn_relu", {"tasks": 2**16, "rows": 2, "channels": 3}, "1 × 65536 × 1"),
+    "entries": ("add_row", {"tasks": 7, "rows": 2**15, "cols": 2**15}, "7516192768"),
+    "entries in fours": (
+        "patches_adjoint",
+        {"images": 2**13, "height": 2**10, "width": 2**9, "channels": 4},
+        "4294967296",
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "sizes", "said"), BEYOND.values(), ids=BEYOND)
+def test_what_a_device_cannot_count_is_refused(name, sizes, said):
+    kernel = KERNELS[name]
+    given = next(cases(name, "float32")) | sizes
+    with pytest.raises(ValueError, match=f"would need {said} .*fewer tasks"):
+        kernel.launched(given)
+    first = next(iter(sizes))
+    assert kernel.launched(given | {first: 1})
 
 
 @pytest.mark.parametrize(
@@ -166,7 +187,7 @@ def test_a_launch_says_what_the_table_says(cupy):
     arguments = next(cases("descend", "float32"))
     Launcher("float32")("descend", **arguments)
     assert cupy.compiled == [(source("vectors.cu"), ("-std=c++17", "-DREAL=float"))]
-    expected = KERNELS["descend"].launches(KERNELS["descend"].ints(arguments))
+    expected = KERNELS["descend"].launched(arguments)
     assert [launched[:3] for launched in cupy.launched] == expected
     for _, _, _, values in cupy.launched:
         assert values[0] is arguments["phi"]

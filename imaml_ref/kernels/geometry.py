@@ -5,8 +5,9 @@ integer arguments.
 """
 
 from collections.abc import Callable
+from math import prod
 
-from .kernel import Ints, Launch
+from .kernel import LARGEST, Ints, Launch
 
 THREADS = 256
 CHUNK = 2048  # entries of a vector that a block works on: 8 per thread
@@ -25,11 +26,17 @@ def chunks(size: int) -> int:
     return over(size, CHUNK)
 
 
-def product(ints: Ints, names: tuple[str, ...]) -> int:
-    """Return the product of integer arguments."""
-    count = 1
-    for name in names:
-        count *= ints[name]
+def counted(symbol: str, count: int) -> int:
+    """Return how many threads there are to be, which a kernel has in 32 bits.
+
+    Raises:
+        ValueError: If it has not.
+    """
+    if count > LARGEST:
+        raise ValueError(
+            f"{symbol} would need {count} threads, more than an int counts; "
+            "take fewer tasks at a time"
+        )
     return count
 
 
@@ -44,7 +51,8 @@ def entrywise(symbol: str, *names: str, fours: str = "") -> Launches:
 
     def launches(ints: Ints) -> list[Launch]:
         each = 4 if fours and ints[fours] % 4 == 0 else 1
-        blocks = over(product(ints, names), each * THREADS)
+        entries = prod(ints[name] for name in names)
+        blocks = over(counted(symbol, over(entries, each)), THREADS)
         return [Launch(symbol, (blocks, 1, 1), (THREADS, 1, 1))]
 
     return launches

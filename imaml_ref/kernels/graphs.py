@@ -18,7 +18,7 @@ from .launch import Launcher
 
 
 class Cuda:
-    """The current device, through CuPy.
+    """A device, the current one, through CuPy.
 
     Args:
         cupy: CuPy.
@@ -90,12 +90,12 @@ class Branch:
 
 
 def cuda_of(a: Array) -> Cuda | None:
-    """Return CUDA for an array of CuPy's, else None."""
+    """Return CUDA on the device of an array of CuPy's; None for one of NumPy's."""
     xp = array_module(a)
-    return None if xp is numpy else cuda(xp)
+    return None if xp is numpy else cuda(xp, a.device.id)
 
 
 @cache
-def cuda(cupy: Any) -> Cuda:
-    """Return CUDA through CuPy."""
+def cuda(cupy: Any, device: int) -> Cuda:
+    """Return CUDA through CuPy; each device has its own, and so its own arrays."""
     return Cuda(cupy)

@@ -11,7 +11,8 @@ Triple = tuple[int, int, int]
 
 READ, WRITTEN, BOTH = "in", "out", "inout"
 INT, REAL = "int", "real"
-LARGEST = 2**31 - 1  # what an int holds
+LARGEST = 2**31 - 1  # what an int holds, and blocks along x
+MOST_BLOCKS = 2**16 - 1  # along y and z
 
 
 class Argument(NamedTuple):
@@ -115,6 +116,21 @@ class Kernel:
         dtype = getattr(value, "dtype", None)
         got = type(value).__name__ + (f" of {dtype}" if dtype is not None else "")
         return TypeError(f"kernel {self.name}: {name} must be {expected}, got {got}")
+
+    def launched(self, given: dict[str, Any]) -> list[Launch]:
+        """Return what is launched with arguments.
+
+        Raises:
+            ValueError: If a device cannot have so many blocks, or counts them wrongly.
+        """
+        found = self.launches(self.ints(given))
+        for symbol, (x, y, z), _ in found:
+            if x > LARGEST or max(y, z) > MOST_BLOCKS:
+                raise ValueError(
+                    f"{symbol} would need {x} × {y} × {z} blocks, more than a device "
+                    "has; take fewer tasks at a time"
+                )
+        return found
 
     def ints(self, given: dict[str, Any]) -> Ints:
         """Return the integer arguments by name."""

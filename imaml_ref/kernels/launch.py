@@ -65,7 +65,7 @@ class Launcher:
         values = tuple(kernel.values(arguments, self._cupy.ndarray, self.dtype))
         calls = [
             (self.function(kernel.file, launch.symbol), launch.grid, launch.block)
-            for launch in kernel.launches(kernel.ints(arguments))
+            for launch in kernel.launched(arguments)
         ]
 
         def run() -> None:

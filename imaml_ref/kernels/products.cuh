@@ -43,50 +43,58 @@ struct Sizes {
   static constexpr int SHARE = DEPTH / GROUPS, THREADS = 256, GROUP = THREADS / GROUPS;
   static constexpr int A_SIZE = A_SIZE_, BUFFER = A_SIZE_ + B_SIZE_;
   static constexpr int SHARED = 2 * BUFFER, AT_ONCE = SHARED / (ROWS * COLS);
+  static_assert(AT_ONCE > 0, "the sums of a group have room");
 };
 
 // A piece of a matrix of any strides: entry (w, d) is first[w · wide_step + d · deep_step],
 // 0 beyond the ends.  It begins at w = wide.  Neighbouring threads read neighbouring
-// entries, along whichever axis these lie.
+// entries, along whichever axis these lie; the entries of one thread are as far from one
+// another along the other axis, so that the next address is a sum.
 template <class S, bool LEFT>
 struct Piece {
   static constexpr int WIDE = LEFT ? S::ROWS : S::COLS;
   static constexpr int COUNT = WIDE * S::DEPTH / S::THREADS;
-  static_assert(WIDE * S::DEPTH % S::THREADS == 0, "every thread has as many entries");
-  const REAL* first;
-  int wide_step, deep_step, wide_left, depth_end;
+  static constexpr int ACROSS = S::THREADS / S::DEPTH, DOWN = S::THREADS / WIDE;
+  static_assert(ACROSS * S::DEPTH == S::THREADS && DOWN * WIDE == S::THREADS &&
+                WIDE % ACROSS == 0, "every thread has as many entries");
+  const REAL* first;  // of this thread, which has (w, d)
+  int wide_step, deep_step, w, d, wide_left, depth_end;
+  bool deep;
   REAL kept[COUNT];
 
-  __device__ __forceinline__ Piece(const REAL* first, int wide_step, int deep_step,
+  __device__ __forceinline__ Piece(const REAL* start, int wide_step, int deep_step,
                                    int wide, int wide_end, int depth_end)
-      : first(first + wide * wide_step), wide_step(wide_step), deep_step(deep_step),
-        wide_left(wide_end - wide), depth_end(depth_end) {}
-
-  // Wide index and deep index of entry i of this thread.
-  __device__ __forceinline__ void place(int i, int& w, int& d) const {
-    const int e = threadIdx.x + i * S::THREADS;
-    const bool deep = deep_step == 1;
-    w = deep ? e / S::DEPTH : e % WIDE;
-    d = deep ? e % S::DEPTH : e / WIDE;
+      : wide_step(wide_step), deep_step(deep_step), depth_end(depth_end),
+        deep(deep_step == 1) {
+    w = deep ? threadIdx.x / S::DEPTH : threadIdx.x % WIDE;
+    d = deep ? threadIdx.x % S::DEPTH : threadIdx.x / WIDE;
+    wide_left = wide_end - wide - w;
+    first = start + (wide + w) * wide_step + d * deep_step;
   }
 
   __device__ __forceinline__ void read(int depth) {
+    const REAL* from = first + (long long)depth * deep_step;
+    const int deep_left = depth_end - depth - d;
+    const long long step = deep ? (long long)ACROSS * wide_step : (long long)DOWN * deep_step;
+    const int apart = deep ? ACROSS : DOWN, other = deep ? deep_left : wide_left;
+    const int left = other > 0 ? (deep ? wide_left : deep_left) : 0;
 #pragma unroll
-    for (int i = 0; i < COUNT; i++) {
-      int w, d;
-      place(i, w, d);
-      const bool inside = w < wide_left && depth + d < depth_end;
-      kept[i] = inside ? first[w * wide_step + (depth + d) * deep_step] : 0;
-    }
+    for (int i = 0; i < COUNT; i++, from += step)
+      kept[i] = i * apart < left ? __ldg(from) : 0;
   }
 
   __device__ __forceinline__ void write(REAL* shared) const {
+    if (deep) {
 #pragma unroll
-    for (int i = 0; i < COUNT; i++) {
-      int w, d;
-      place(i, w, d);
-      shared[LEFT ? S::at_A(w, d) : S::at_B(w, d)] = kept[i];
+      for (int i = 0; i < COUNT; i++) shared[at(w + i * ACROSS, d)] = kept[i];
+    } else {
+#pragma unroll
+      for (int i = 0; i < COUNT; i++) shared[at(w, d + i * DOWN)] = kept[i];
     }
+  }
+
+  static __device__ __forceinline__ int at(int w, int d) {
+    return LEFT ? S::at_A(w, d) : S::at_B(w, d);
   }
 };
 

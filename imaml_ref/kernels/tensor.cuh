@@ -6,6 +6,9 @@
 // 3xtf32   a b ≈ a₁ b₁ + a₁ b₂ + a₂ b₁, a₂ the rounded a − a₁: 22 significant bits, the
 //          small terms first, so what is left out is as small as float's own rounding
 //
+// Its sums may be rounded towards zero, always to the same side: in a long one that would
+// grow.  So it is given 8 of the depth at a time, and a thread adds what they come to.
+//
 // A warp has a part of the tile: DOWN × ACROSS pieces of 16 × 8 entries, and multiplies 16
 // × 8 of A by 8 × 8 of B at a time.  Lane 4 g + q has of these pieces
 //
@@ -23,10 +26,10 @@ __device__ __forceinline__ unsigned tf32(float x) {
 // C += A B
 __device__ __forceinline__ void multiply_add(float (&c)[2][2], const unsigned (&a)[4],
                                              const unsigned (&b)[2]) {
-  asm("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 "
-      "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
-      : "+f"(c[0][0]), "+f"(c[0][1]), "+f"(c[1][0]), "+f"(c[1][1])
-      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+  asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 "
+               "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+               : "+f"(c[0][0]), "+f"(c[0][1]), "+f"(c[1][0]), "+f"(c[1][1])
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
 #endif
 
@@ -104,12 +107,15 @@ struct Tensor : Sizes<ROWS, COLS, GROUPS, DEPTH,
       for (int i = 0; i < DOWN; i++)
 #pragma unroll
         for (int j = 0; j < ACROSS; j++) {
-          REAL(&c)[2][2] = *(REAL(*)[2][2])of[(i * ACROSS + j) * 2];
+          REAL c[2][2] = {};
           if (TERMS == 3) {
             multiply_add(c, a[i].small, b[j].large);
             multiply_add(c, a[i].large, b[j].small);
           }
           multiply_add(c, a[i].large, b[j].large);
+#pragma unroll
+          for (int n = 0; n < 4; n++)
+            of[(i * ACROSS + j) * 2 + n / 2][n % 2] += c[n / 2][n % 2];
         }
     }
   }

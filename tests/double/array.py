@@ -33,6 +33,11 @@ class ndarray:
     def __init__(self, host: numpy.ndarray, buffer: Buffer):
         self._host, self._buffer = host, buffer
 
+    @property
+    def device(self) -> Device:
+        """Where it is."""
+        return self._buffer.device
+
     def __array__(self, *_, **__):
         raise TypeError(IMPLICIT)
 

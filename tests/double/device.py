@@ -18,6 +18,9 @@ class OutOfMemory(MemoryError):
 class Device:
     """Counts of one device.
 
+    Args:
+        number: Of the device, ``id`` as in CuPy.
+
     Attributes:
         live: Bytes in use.
         peak: The most of them since the last ``watch``.
@@ -26,7 +29,8 @@ class Device:
         uploads: How many arrays came from the host.
     """
 
-    def __init__(self):
+    def __init__(self, number: int = 0):
+        self.id = number
         self.live = self.peak = self.waits = self.uploads = 0
         self.limit: int | None = None
         self._forbidden = False

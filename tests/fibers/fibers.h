@@ -205,6 +205,7 @@ void call(void (*f)(A...), void** values) {
 
 #define __syncthreads() fibers::barrier(fibers::AT_BLOCK, __LINE__)
 #define __syncwarp() fibers::barrier(fibers::AT_WARP, __LINE__)
+#define __ldg(place) (*(place))
 #define __shfl_xor_sync(all, value, mask) fibers::from_lane(value, mask)
 
 #define FIBERS(SYMBOL)                                                                 \

@@ -44,7 +44,7 @@ class FiberLauncher:
         kernel = KERNELS[name]
         values = kernel.values(arguments, np.ndarray, self.dtype)
         functions = library(kernel.file, self.dtype.name)
-        launches = kernel.launches(kernel.ints(arguments))
+        launches = kernel.launched(arguments)
         held = [as_c(value) for value in values]
         pointers = (ctypes.c_void_p * len(held))(*[ctypes.addressof(h) for h in held])
 

@@ -15,6 +15,12 @@ static unsigned tf32(float x) {
   return (bits + 0x1000u) & ~0x1fffu;
 }
 
+// Rounded towards zero, the worst that a tensor core may do.
+static float towards_zero(double x) {
+  const float near = x;
+  return std::fabs(near) > std::fabs(x) ? std::nextafter(near, 0.0f) : near;
+}
+
 // C += A B for 16 × 8 of A and 8 × 8 of B, whose entries are spread over a warp.
 static void multiply_add(float (&c)[2][2], const unsigned (&a)[4], const unsigned (&b)[2]) {
   fibers::Fiber* me = fibers::running;
@@ -30,7 +36,7 @@ static void multiply_add(float (&c)[2][2], const unsigned (&a)[4], const unsigne
         const float right = __uint_as_float(fibers::pool[first + 4 * col + k % 4]->b[k / 4]);
         sum += (double)left * right;
       }
-      c[i][j] = sum;
+      c[i][j] = towards_zero(sum);
     }
   fibers::leave(fibers::AT_WARP);
 }
