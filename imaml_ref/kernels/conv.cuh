@@ -37,6 +37,7 @@ struct Window {
 struct Tap {
   int a, b, c;
 
+  __device__ __forceinline__ Tap(int a, int b, int c) : a(a), b(b), c(c) {}
   __device__ __forceinline__ Tap(const Convolution& of, int entry) {
     const int ab = entry / of.channels;
     c = entry % of.channels, a = ab / of.size_w, b = ab % of.size_w;
@@ -79,12 +80,14 @@ struct Patches {
     }
   }
 
-  __device__ __forceinline__ void read(int depth) {
-    const int entry = depth + threadIdx.x % FOURS * 4;
-    const Tap tap(of, entry);
+  template <class Order>
+  __device__ __forceinline__ void read(const Order& at) {
+    const int mine = threadIdx.x % FOURS * 4;
+    const bool any = at.depth + mine < of.length();
+    const Tap tap = at.tap(mine);
 #pragma unroll
     for (int i = 0; i < COUNT; i++)
-      kept[i] = four(of, x, aligned, from[i], tap, inside[i] && entry < of.length());
+      kept[i] = four(of, x, aligned, from[i], tap, inside[i] && any);
   }
 
   __device__ __forceinline__ void write(REAL* shared) const {
@@ -115,10 +118,11 @@ struct PatchesT {
         inside(row + threadIdx.x % FOURS * 4 < of.length()),
         tap(of, row + threadIdx.x % FOURS * 4) {}
 
-  __device__ __forceinline__ void read(int depth) {
+  template <class Order>
+  __device__ __forceinline__ void read(const Order& at) {
 #pragma unroll
     for (int i = 0; i < COUNT; i++) {
-      const int window = depth + threadIdx.x / FOURS + i * EACH;
+      const int window = at.depth + threadIdx.x / FOURS + i * EACH;
       kept[i] = four(of, x, aligned, Window(of, window), tap, inside && window < of.rows());
     }
   }
@@ -135,15 +139,30 @@ struct PatchesT {
 };
 
 // All taps of some channels before any of the next ones: windows overlap, and what was read
-// for one tap is still near when another wants it.
+// for one tap is still near when another wants it.  For channels that are no whole pieces,
+// in order.
 template <class S>
 struct ByChannels {
   const Convolution& of;
+  const bool whole;
+  int depth = 0, a = 0, b = 0, c = 0;  // entry depth of a patch is (a, b, c), if whole
 
-  __device__ __forceinline__ int operator()(int depth) const {
-    if (of.channels % S::DEPTH != 0) return depth;
-    const int piece = depth / S::DEPTH, taps = of.size_h * of.size_w;
-    return piece % taps * of.channels + piece / taps * S::DEPTH;
+  __device__ __forceinline__ ByChannels(const Convolution& of)
+      : of(of), whole(of.channels % S::DEPTH == 0) {}
+
+  __device__ __forceinline__ void next() {
+    if (!whole) {
+      depth += S::DEPTH;
+      return;
+    }
+    if (++b == of.size_w) b = 0, a++;
+    if (a == of.size_h) a = 0, c += S::DEPTH;
+    depth = (a * of.size_w + b) * of.channels + c;
+  }
+
+  // Entry depth + further.
+  __device__ __forceinline__ Tap tap(int further) const {
+    return whole ? Tap(a, b, c + further) : Tap(of, depth + further);
   }
 };
 
@@ -165,7 +184,7 @@ __device__ __forceinline__ void conv_rows(const Convolution& of, const Factors& 
       const Patches<S> x(of, pair ? f.second_left : f.left, row);
       const REAL* W = pair ? f.second_right : f.right;
       const Piece<S, false> piece(W, 1, of.filters, col, of.filters, of.length());
-      add_product(sums, x, piece, of.length(), shared, ByChannels<S>{of});
+      add_product(sums, x, piece, of.length(), shared, ByChannels<S>(of));
     }
     gather(sums, shared);
     finish(sums, Z, of.filters, row, col, of.rows(), of.filters, (REAL)0);

@@ -72,9 +72,10 @@ struct Piece {
     first = start + (wide + w) * wide_step + d * deep_step;
   }
 
-  __device__ __forceinline__ void read(int depth) {
-    const REAL* from = first + (long long)depth * deep_step;
-    const int deep_left = depth_end - depth - d;
+  template <class Order>
+  __device__ __forceinline__ void read(const Order& at) {
+    const REAL* from = first + (long long)at.depth * deep_step;
+    const int deep_left = depth_end - at.depth - d;
     const long long step = deep ? (long long)ACROSS * wide_step : (long long)DOWN * deep_step;
     const int apart = deep ? ACROSS : DOWN, other = deep ? deep_left : wide_left;
     const int left = other > 0 ? (deep ? wide_left : deep_left) : 0;
@@ -98,21 +99,25 @@ struct Piece {
   }
 };
 
-// What is brought after so many columns and rows: the next ones.
+// Which columns and rows are brought: those from depth on, then the next ones.
+template <class S>
 struct InOrder {
-  __device__ __forceinline__ int operator()(int depth) const { return depth; }
+  int depth = 0;
+
+  __device__ __forceinline__ void next() { depth += S::DEPTH; }
 };
 
 // sums += A B, over k columns of A and rows of B.
-template <class S, class Left, class Right, class Order = InOrder>
+template <class S, class Left, class Right, class Order = InOrder<S>>
 __device__ __forceinline__ void add_product(S& sums, Left a, Right b, int k, REAL* shared,
-                                            Order order = Order()) {
+                                            Order at = Order()) {
   for (int depth = 0, buffer = 0; depth < k + S::DEPTH; depth += S::DEPTH) {
     REAL* next = shared + buffer * S::BUFFER;
     const REAL* last = shared + (1 - buffer) * S::BUFFER;
     if (depth < k) {
-      a.read(order(depth));
-      b.read(order(depth));
+      a.read(at);
+      b.read(at);
+      at.next();
     }
     if (depth > 0) sums.add(last, last + S::A_SIZE);
     if (depth < k) {
