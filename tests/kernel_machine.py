@@ -7,9 +7,8 @@ recorded does not run, and meanwhile the host learns nothing and finds no memory
 """
 
 import sys
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import cache, partial
-from types import SimpleNamespace
 
 import numpy as np
 from double import device_double
@@ -35,9 +34,6 @@ class OnHost:
 
     def has(self, a):
         return isinstance(a, np.ndarray)
-
-    def pool(self):
-        return nullcontext
 
     def record(self, run):
         self.recorded += 1
@@ -152,7 +148,6 @@ class DoubleLauncher:
         self.launches, self.known = 0, set()
 
     def zeros(self, shape, dtype=None):
-        assert self.device.pools, "an array of a space belongs to its pool"
         return sys.modules["cupy"].zeros(shape, dtype or self.formulas.dtype)
 
     def __call__(self, name, **arguments):
@@ -187,17 +182,8 @@ def capturing_double():
     """
     with device_double() as device:
         cupy = sys.modules["cupy"]
-        device.pools, device.graphs = [], []
-
-        @contextmanager
-        def using_allocator(malloc):
-            device.pools.append(malloc)
-            yield
-            device.pools.pop()
-
+        device.graphs = []
         cupy.cuda.Stream = partial(Stream, device)
-        cupy.cuda.MemoryPool = lambda: SimpleNamespace(malloc=object())
-        cupy.cuda.using_allocator = using_allocator
         machine = CountingCuda(cupy, device)
         with on_one_thread(machine):
             yield device

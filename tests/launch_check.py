@@ -83,7 +83,7 @@ class Checking:
 
     def __init__(self, machine):
         self.machine, self.names = machine, []
-        self.has, self.pool, self.record = machine.has, machine.pool, machine.record
+        self.has, self.record = machine.has, machine.record
 
     def launcher(self, dtype):
         return CheckingLauncher(self.machine.launcher(dtype), self.names)

@@ -9,6 +9,7 @@ from double import OutOfMemory, WaitedForDevice, device_double
 from numpy.testing import assert_array_equal
 
 from imaml_ref.backend import array_module, to_device, to_host
+from imaml_ref.solvers.info import Status
 
 HOST = np.arange(6, dtype=np.float32).reshape(2, 3)
 
@@ -49,6 +50,7 @@ MIXTURES = {
     "as where to write": (lambda a: cupy().exp(a, out=HOST), "Unsupported type"),
     "a keyword that CuPy lacks": (lambda a: a.max(initial=0), "initial"),
     "another": (lambda a: np.add(a, a, where=a > 0), "where"),
+    "a member of an enumeration": (lambda a: a == Status.MAXITER, "Unsupported type"),
 }
 
 

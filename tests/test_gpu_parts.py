@@ -99,7 +99,7 @@ def test_ratios_are_of_the_fastest_that_count_and_never_of_tf32(load):
         load,
         plain=9.0,
         graphs=2.0,
-        plain_tf32=1.0,
+        **{"graphs-tf32": 1.0},
         jax_conv=8.0,
         jax_patches=6.0,
         jax_patches_tf32=3.0,

@@ -3,6 +3,9 @@
 The device is a double; the launches are counted, no clock is looked at.
 """
 
+import gc
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 from double import Device, device_double
@@ -232,6 +235,23 @@ def test_what_is_aside_must_join(warm):
 
     with pytest.raises(AssertionError, match="has not joined"):
         examples.sweeps.space.record(unjoined)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_no_garbage_is_collected_in_a_recording(warm, fails):
+    _, _, examples = warm
+    seen = []
+
+    def run(branch):
+        seen.append(gc.isenabled())
+        examples.sweeps.forward.launch(branch)
+        if fails:
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError) if fails else nullcontext():
+        examples.sweeps.space.record(run)
+    assert seen == [False]
+    assert gc.isenabled()
 
 
 def test_a_recording_that_fails_is_ended(device, warm):

@@ -6,6 +6,7 @@ import systems
 from numpy.testing import assert_allclose
 
 from imaml_ref.solvers import smallest_eigenvalue
+from imaml_ref.solvers.lanczos import MOST_DENSE, smallest_ritz_values
 
 
 def wide_spectra(size=60):
@@ -65,3 +66,18 @@ def test_bad_arguments_are_named(changes, text):
     arguments = {"matvec": lambda v: v, "start": np.ones((2, 3)), **changes}
     with pytest.raises(ValueError, match=text):
         smallest_eigenvalue(**arguments)
+
+
+@pytest.mark.parametrize("k", [0, 1, 2, 5, MOST_DENSE, MOST_DENSE + 1])
+def test_the_smallest_ritz_values_are_those_of_l_d_l(k):
+    rng = np.random.default_rng(k)
+    delta, beta = rng.uniform(-1, 4, (3, k)), rng.uniform(0.1, 2, (3, k))
+    found = smallest_ritz_values(delta, beta)
+    for t in range(3):
+        L = np.eye(k)
+        for j in range(k - 1):
+            L[j + 1, j] = np.sqrt(beta[t, j])
+        spectrum = np.linalg.eigvals(L @ np.diag(delta[t]) @ L.T).real
+        assert_allclose(found[t], spectrum.min(initial=np.inf), rtol=1e-9)
+        # A task is not touched by the others.
+        assert smallest_ritz_values(delta[t : t + 1], beta[t : t + 1])[0] == found[t]

@@ -67,7 +67,7 @@ class Writing:
 
     def __init__(self, machine):
         self.machine, self.written = machine, []
-        self.has, self.pool = machine.has, machine.pool
+        self.has = machine.has
 
     def record(self, run):
         return run

@@ -4,6 +4,7 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
+from peers.child import Failed
 from peers.registry import OURS, RELEASED
 from peers.workloads import Workload, gigaflop
 
@@ -32,14 +33,18 @@ def race(
         args: As ``contest.Contest`` takes them.
         results: Where the results go.
     """
-    names = taking_part(names, args)
+    names, first = taking_part(names, args), True
     for i, (name, workload) in enumerate(workloads.items()):
         share = 1 / (len(workloads) - i)
         own = Budget(budget.left * (share if i else max(share, FIRST)))
-        rows = contest(workload, names, own, args)
+        try:
+            rows = contest(workload, names, own, args)
+        except Failed as failure:  # of what all are compared with
+            args.tell(f"{name} is left out: {failure}")
+            continue
         tell(name, workload, rows, args)
         results.add(part, name, plain(workload, rows, args))
-        names = fastest(names, rows) if i == 0 else names
+        names, first = fastest(names, rows) if first else names, False
 
 
 def taking_part(names, args) -> list[str]:

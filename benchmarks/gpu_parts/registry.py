@@ -30,13 +30,12 @@ class Contender(Peer):
     twin: str | None = None
 
 
-def ours(label: str, *, twin=None, environment=None, **options) -> Contender:
+def ours(label: str, *, twin=None, **options) -> Contender:
     """Return a stage of imaml_ref as a contender."""
     return Contender(
         f"imaml_ref, {label}",
         OUR_MODULE,
         options=options,
-        environment=environment or {},
         group=OURS,
         twin=twin,
     )
@@ -68,7 +67,6 @@ def twin_of(stage: str) -> str | None:
     return None if plain == stage else plain
 
 
-TF32_OF_CUPY = {"CUPY_TF32": "1"}
 # The latest first, those with products of their own last, TF32 after its twin.
 FIRST_OF_ALL = sorted(
     reversed(NAMES), key=lambda name: (name.count("-"), twin_of(name) or "")
@@ -77,9 +75,6 @@ FIRST_OF_ALL = sorted(
 # In the order in which they are made ready, until no time is left.
 CONTENDERS = {
     **{name: ours(name, stage=name, twin=twin_of(name)) for name in FIRST_OF_ALL},
-    "plain_tf32": ours(
-        "plain, TF32", stage="plain", twin="plain", environment=TF32_OF_CUPY
-    ),
     "released": Contender(
         "released code",
         RELEASED_MODULE,

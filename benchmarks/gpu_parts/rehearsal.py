@@ -27,9 +27,6 @@ class Formulas:
             sys.path.append(str(TESTS))
         return import_module("kernel_formulas").FormulaLauncher(dtype)
 
-    def pool(self):
-        return nullcontext
-
     def record(self, run):
         return run
 

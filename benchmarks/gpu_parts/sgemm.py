@@ -11,11 +11,8 @@ ORDER = {"cuda": 8192, "cpu": 512}
 def build(problem: Problem, device: str) -> Contender:
     """Return the product in place of a contender; of the problem it takes the dtype."""
     place, order = Place(device), ORDER[device]
-    rng = np.random.default_rng(1)
-    a, b = map(
-        place.put,
-        rng.uniform(size=(2, order, order)).astype(problem.theta.dtype),
-    )
+    rng, dtype = np.random.default_rng(1), problem.theta.dtype
+    a, b = (place.put(rng.random((order, order), dtype)) for _ in range(2))
     out = place.xp.empty_like(a)
 
     def step():

@@ -1,14 +1,14 @@
-"""CUDA: what launches kernels there, memory for a space, and graphs of launches.
+"""CUDA: what launches kernels there, and graphs of launches.
 
-A graph is recorded on a stream of its own while nothing runs: no memory is asked for,
-nothing is read, and no library is called meanwhile.  It holds the addresses of its
-arrays, so these are made before, in memory that nobody else is given as long as the
-graph is there.
+A graph is recorded on a stream of its own while nothing runs: no memory is asked for or
+given back, nothing is read, and no library is called meanwhile.  It holds the addresses
+of its arrays, so these are made before, and live as long as the graph does.
 """
 
+import gc
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
-from functools import cache, partial
+from contextlib import contextmanager, suppress
+from functools import cache
 from typing import Any
 
 import numpy
@@ -32,11 +32,6 @@ class Cuda:
         """Whether kernels here take an array."""
         return isinstance(a, self._cupy.ndarray)
 
-    def pool(self) -> Callable[[], AbstractContextManager]:
-        """Return a context, to enter again and again, whose arrays share a pool."""
-        cuda = self._cupy.cuda
-        return partial(cuda.using_allocator, cuda.MemoryPool().malloc)
-
     def record(self, run: Callable[[Any], None]) -> Callable[[], None]:
         """Return what launches on the current stream, as one graph, what ``run`` does.
 
@@ -47,7 +42,7 @@ class Cuda:
         # A blocking stream would wait for the default one, which cannot be recorded.
         stream, side = (self._cupy.cuda.Stream(non_blocking=True) for _ in range(2))
         branch = Branch(stream, side)
-        with stream:
+        with stream, without_gc():
             stream.begin_capture()
             try:
                 run(branch)
@@ -57,6 +52,18 @@ class Cuda:
                     stream.end_capture()
                 raise
             return stream.end_capture().launch
+
+
+@contextmanager
+def without_gc() -> Iterator[None]:
+    """Collect no garbage inside: it may hold memory and graphs of the device."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 class Branch:

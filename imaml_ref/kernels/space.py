@@ -22,7 +22,8 @@ PRODUCTS = (
 class Space:
     """Arrays of one dtype on a machine, with launches on them and recordings of these.
 
-    They live as long as the space; so does the memory it has to itself.
+    They live as long as what is launched on them.  A pool of their own would not be
+    given back where they are collected before it is.
 
     Args:
         machine: A ``graphs.Cuda``, or what stands in for it.
@@ -32,7 +33,7 @@ class Space:
 
     def __init__(self, machine: Any, dtype: numpy.dtype, products: str = ""):
         self.machine, self.dtype = machine, dtype
-        self._launcher, self._pool = machine.launcher(dtype), machine.pool()
+        self._launcher = machine.launcher(dtype)
         known = dtype == numpy.float32  # by tensor cores
         self._names = {name: name + products for name in PRODUCTS if known}
         self.launch = self._launcher
@@ -43,8 +44,7 @@ class Space:
 
     def zeros(self, shape: tuple[int, ...], dtype: str | None = None) -> Array:
         """Return zeros, of the dtype of the space or another."""
-        with self._pool():
-            return self._launcher.zeros(tuple(shape), dtype)
+        return self._launcher.zeros(tuple(shape), dtype)
 
     def reserve(self, size: int) -> None:
         """Make room for so many entries, for ``scratch``."""

@@ -95,7 +95,7 @@ def on_machine(machine: Any) -> Iterator[None]:
     """Run kernels on another machine inside the ``with``, on the arrays that it has.
 
     Args:
-        machine: Has ``has``, ``launcher``, ``pool`` and ``record``, as ``graphs.Cuda``.
+        machine: Has ``has``, ``launcher`` and ``record``, as ``graphs.Cuda``.
     """
     token = _machine.set(machine)
     try:

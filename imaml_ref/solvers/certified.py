@@ -132,7 +132,7 @@ def solve_certified(
 def nothing_proven(state: State) -> Proof:
     """Start the proof: where x₀ solves the system, its residual was the true one."""
     xp = array_module(state.x)
-    proven = state.status == Status.CONVERGED
+    proven = state.status == int(Status.CONVERGED)
     none = xp.zeros_like(state.iterations)
     return Proof(proven, xp.full_like(state.residual, xp.inf), none, none)
 
@@ -140,7 +140,7 @@ def nothing_proven(state: State) -> Proof:
 def look(system, state, proof, record, due):
     """Check the claims, and at a refresh all tasks, by (1)–(3)."""
     xp = array_module(state.x)
-    claims = (state.status == Status.CONVERGED) & ~proof.proven
+    claims = (state.status == int(Status.CONVERGED)) & ~proof.proven
     looked = claims | (due & (state.status == RUNNING))
     if not looked.any():
         return state, proof, record
@@ -155,7 +155,7 @@ def look(system, state, proof, record, due):
     state = _merge(restart, fresh, state)
     stagnant = refuted & (strikes >= PATIENCE)
     status = xp.where(stagnant, int(Status.STAGNATION), state.status)
-    proven = proof.proven | (restart & (status == Status.CONVERGED))
+    proven = proof.proven | (restart & (status == int(Status.CONVERGED)))
     proof = Proof(proven, least, strikes, proof.products + looked)
     beta = xp.where(restart, 0, record.beta)
     return state._replace(status=status), proof, record._replace(beta=beta)

@@ -9,7 +9,7 @@ import numpy as np
 from ..backend import to_host
 from ..readings import read
 from .info import SolverInfo
-from .lanczos import smallest_ritz_value
+from .lanczos import smallest_ritz_values
 from .recurrence import Record, State
 from .system import System
 
@@ -32,13 +32,13 @@ def described(scale: Any, status, iterations, residual, tolerance, *scalars):
     seen = active.astype(bool) & np.isfinite(c)
     negative = seen & (c <= 0)
     step, value = first_negative(c, negative)
-    ritz = [ritz_of_task(c, rho, beta, seen, t) for t in range(len(status))]
+    ritz = smallest_ritz(c, rho, beta, seen)
     return SolverInfo(
         status=status,
         iterations=iterations,
         residual=residual,
         tolerance=tolerance,
-        smallest_ritz=np.array(ritz) / (1.0 if scale is None else scale),
+        smallest_ritz=ritz / (1.0 if scale is None else scale),
         smallest_rayleigh=quotients(c, squared_p, seen),
         negative_curvature=negative.sum(0),
         first_negative=value,
@@ -74,7 +74,17 @@ def first_negative(c: np.ndarray, negative: np.ndarray):
     return steps, values
 
 
-def ritz_of_task(c, rho, beta, seen, task: int) -> float:
-    """Return the smallest Ritz value of one task, for M^(1/2) A M^(1/2)."""
-    s = seen[:, task]
-    return smallest_ritz_value(c[s, task] / rho[s, task], beta[s, task])
+def smallest_ritz(c, rho, beta, seen) -> np.ndarray:
+    """Return the smallest Ritz value of each task, (T,), for M^(1/2) A M^(1/2).
+
+    Tasks of as many steps are one call: for each alone it would take longer than the
+    steps do on a device.
+    """
+    found, counts = np.empty(c.shape[1]), seen.sum(0)
+    for count in np.unique(counts):
+        tasks = np.flatnonzero(counts == count)
+        c_k, rho_k, beta_k = (
+            a.T[tasks][seen.T[tasks]].reshape(len(tasks), count) for a in (c, rho, beta)
+        )
+        found[tasks] = smallest_ritz_values(c_k / rho_k, beta_k)
+    return found

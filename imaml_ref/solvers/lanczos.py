@@ -22,17 +22,40 @@ from ..backend import Array, array_module, to_host
 from .options import check_count, check_tolerance
 from .system import column, dot, norm, product
 
+MOST_DENSE = 32  # rows: until there one call for all tasks is faster than one for each
 
-def smallest_ritz_value(delta: np.ndarray, beta: np.ndarray) -> float:
-    """Return the smallest eigenvalue of (1), in units of 1/α; inf for k = 0.
+
+def smallest_ritz_values(delta: np.ndarray, beta: np.ndarray) -> np.ndarray:
+    """Return the smallest eigenvalue of (1) for many tasks, in units of 1/α.
 
     Args:
-        delta: c_j / ρ_j of k directions, (k,).
-        beta: β_j of the same steps, (k,); the last one is not used.
+        delta: c_j / ρ_j of k directions, (T, k).
+        beta: β_j of the same steps, (T, k); the last one is not used.
+
+    Returns:
+        The values, (T,); inf for k = 0.
     """
     diagonal = delta.copy()
-    diagonal[1:] += beta[:-1] * delta[:-1]
-    return smallest_of_tridiagonal(diagonal, np.sqrt(beta[:-1]) * delta[:-1])
+    diagonal[:, 1:] += beta[:, :-1] * delta[:, :-1]
+    off_diagonal = np.sqrt(beta[:, :-1]) * delta[:, :-1]
+    if 2 <= delta.shape[1] <= MOST_DENSE:
+        return smallest_of_dense(diagonal, off_diagonal)
+    pairs = zip(diagonal, off_diagonal, strict=True)
+    return np.array([smallest_of_tridiagonal(d, e) for d, e in pairs])
+
+
+def smallest_of_dense(diagonal: np.ndarray, off_diagonal: np.ndarray) -> np.ndarray:
+    """Return the smallest eigenvalues of tridiagonal matrices, (T,), in one call.
+
+    Args:
+        diagonal: (T, k).
+        off_diagonal: (T, k − 1).
+    """
+    k = diagonal.shape[1]
+    T, i = np.zeros((*diagonal.shape, k)), np.arange(k)
+    T[:, i, i] = diagonal
+    T[:, i[1:], i[:-1]] = off_diagonal
+    return np.linalg.eigvalsh(T)[:, 0]  # which reads the lower triangle
 
 
 def smallest_of_tridiagonal(diagonal: np.ndarray, off_diagonal: np.ndarray) -> float:

@@ -75,7 +75,7 @@ def certify(system: System, state: State, records: list[Record]) -> SolverInfo:
     """Compute the true residual, and say what it and the records show."""
     true = to_host(norm(system.b - product(system.matvec, state.x)))
     tolerance, status = to_host(system.tolerance), to_host(state.status)
-    refuted = (status == Status.CONVERGED) & ~(true <= tolerance)
+    refuted = (status == int(Status.CONVERGED)) & ~(true <= tolerance)
     passed = (status == RUNNING) & (true <= tolerance)
     status = np.where(refuted, int(Status.STAGNATION), status)
     active, alpha, squared_v, beta = stacked(Record, records, len(system.b))

@@ -34,7 +34,9 @@ from ..backend import Array, array_module
 from .info import Status
 from .system import System, column, dot, norm, product, start
 
-RUNNING = Status.MAXITER  # a task that nothing else has ended has used up its steps
+# A task that nothing else has ended has used up its steps.  An int: arrays of a device
+# take no Status.
+RUNNING = int(Status.MAXITER)
 
 
 class Lanczos(NamedTuple):

@@ -33,7 +33,9 @@ from ..backend import Array, array_module
 from .info import Status
 from .system import System, cleared, column, dot, product
 
-RUNNING = Status.MAXITER  # a task that nothing else has ended has used up its steps
+# A task that nothing else has ended has used up its steps.  An int: arrays of a device
+# take no Status.
+RUNNING = int(Status.MAXITER)
 
 
 class State(NamedTuple):
@@ -113,7 +115,7 @@ def step_length(status, active, iterations, c, rho) -> tuple[Array, Array]:
     """
     xp = array_module(c)
     runs = status == RUNNING
-    first = active & (status == Status.TRUNCATED) & (iterations == 0)
+    first = active & (status == int(Status.TRUNCATED)) & (iterations == 0)
     alpha = xp.where(runs, rho, 0) / xp.where(runs, c, 1)
     return xp.where(first, 1, alpha).astype(c.dtype), runs | first
 

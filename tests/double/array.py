@@ -15,6 +15,7 @@ IMPLICIT = (
     "Implicit conversion to a NumPy array is not allowed. "
     "Please use `.get()` to construct a NumPy array explicitly."
 )
+SCALARS = (bool, int, float, complex)  # a subclass, such as an IntEnum, is refused
 ABSENT = {"initial", "where", "writeable", "subok"}  # keywords that CuPy lacks
 
 
@@ -135,6 +136,9 @@ def unwrapped(value):
         raise TypeError("Unsupported type <class 'numpy.ndarray'>")
     if isinstance(value, tuple | list):
         return type(value)(unwrapped(v) for v in value)
+    plain = type(value) in SCALARS or isinstance(value, numpy.generic)
+    if isinstance(value, SCALARS) and not plain:
+        raise TypeError(f"Unsupported type {type(value)}")
     if isinstance(value, dict):
         return {name: unwrapped(v) for name, v in value.items()}
     return value
