@@ -45,6 +45,7 @@ from gpu_parts.results import REHEARSAL, Mixed, Results
 from gpu_parts.train import train
 from peers.workloads import WORKLOADS, Workload
 
+from imaml_ref.config import PRESETS
 from imaml_ref.parallel import cores_at_hand
 
 RESULTS = Path(__file__).parent / "results"
@@ -80,6 +81,23 @@ def arguments(given=None) -> argparse.Namespace:
     return args
 
 
+def wrong_with(args) -> str | None:
+    """Return what cannot be meant by the arguments, or None."""
+    for name in ("minutes", "train_minutes", "rounds", "turn"):
+        if getattr(args, name) <= 0:
+            return f"--{name.replace('_', '-')} must be above 0"
+    if args.preset not in PRESETS:
+        return f"--preset must be one of {', '.join(PRESETS)}, got {args.preset!r}"
+    for name, part in (("data", "train"), ("stage", "train"), ("released", "peers")):
+        if getattr(args, name) is not None and args.part != part:
+            return f"--{name} is for --part {part}"
+    for name in ("data", "released"):
+        path = getattr(args, name)
+        if path is not None and not Path(path).exists():
+            return f"--{name}: there is no {path}"
+    return None
+
+
 def workloads(args) -> dict[str, Workload]:
     """Return the workloads by name, tiny ones in a rehearsal."""
     chosen = {name: WORKLOADS[name] for name in args.workloads or WORKLOADS}
@@ -109,8 +127,13 @@ def peers(args, budget: Budget, results: Results) -> None:
 
 
 def training(args, budget: Budget, results: Results) -> None:
-    """Train and test."""
-    train(args, budget, results)
+    """Train and test.
+
+    Raises:
+        SystemExit: If it could not be trained or tested.
+    """
+    if not train(args, budget, results):
+        sys.exit(1)
 
 
 PARTS = {"stages": stages, "peers": peers, "train": training}
@@ -124,7 +147,7 @@ def folder_of(args) -> Path:
     """
     if args.out is None:
         return Path(tempfile.mkdtemp()) if args.rehearse else RESULTS
-    if args.rehearse and args.out.resolve() == RESULTS.resolve():
+    if args.rehearse and args.out.resolve().is_relative_to(RESULTS.resolve()):
         raise Mixed("a rehearsal does not belong among results")
     return args.out
 
@@ -143,20 +166,29 @@ def tell(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
+def refuse(reason: str | None) -> None:
+    """End with a line and status 2, if there is a reason.
+
+    Raises:
+        SystemExit: If there is.
+    """
+    if reason:
+        tell(f"gpu.py: {reason}")
+        sys.exit(2)
+
+
 def main(given=None) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
     args = arguments(given)
+    refuse(wrong_with(args))
     reason = None if args.rehearse else absent()
-    if reason:
-        print(f"gpu.py: {reason}; --rehearse runs without a card", file=sys.stderr)
-        sys.exit(2)
+    refuse(reason and f"{reason}; --rehearse runs without a card")
     budget = Budget(60 * args.minutes)
     words = command(sys.argv[1:] if given is None else given)
     try:
         results = Results(folder_of(args), circumstances(args.place, words))
-    except Mixed as error:
-        print(f"gpu.py: {error}", file=sys.stderr)
-        sys.exit(2)
+    except (Mixed, OSError) as error:
+        refuse(str(error))
     try:
         PARTS[args.part](args, budget, results)
     finally:

@@ -10,12 +10,14 @@ import numpy
 from . import architectures
 from .backend import Array, to_device
 from .config import Config
+from .config.keys import DEVICES
 from .data.episodes import Episodes
 from .data.glyphs import glyph_alphabets
 from .data.hdf5 import open_dataset
 from .data.sinusoid import Sinusoids
 from .data.tasks import TaskSource
 from .inner import LBFGS, Adam, GradientDescent, Momentum, NewtonCG
+from .kernels.stage import current_stage
 from .losses import SoftmaxCrossEntropy, SquaredError
 from .meta import IMAML, MAML, FirstOrderMAML, ReleasedIMAML, Reptile
 from .network import Network
@@ -178,7 +180,11 @@ def resolved_device(device: str) -> str:
 
     Raises:
         RuntimeError: If the device is "cuda" and there is none.
+        ValueError: If it has another name, or the environment asks for a stage of the
+            path on a GPU that there is not.
     """
+    if device not in DEVICES:
+        raise ValueError(f"device must be one of {', '.join(DEVICES)}, got {device!r}")
     if device == "cpu":
         return "cpu"
     try:
@@ -187,6 +193,7 @@ def resolved_device(device: str) -> str:
         if device == "cuda":
             raise
         return "cpu"
+    current_stage()
     return "cuda"
 
 

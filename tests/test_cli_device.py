@@ -16,6 +16,7 @@ from imaml_ref import verify
 from imaml_ref.checkpoint import read_checkpoint
 from imaml_ref.cli import main
 from imaml_ref.data import write_dataset
+from imaml_ref.kernels import stage
 from imaml_ref.runs.recorder import Recorder
 from imaml_ref.verify.layers import layer_rows
 from imaml_ref.verify.solvers import solver_rows
@@ -236,6 +237,36 @@ def test_a_run_of_a_device_is_evaluated_without_it(data, tmp_path, refused, caps
         assert train(data, run, "--meta-steps", "1", "--device", "cuda") == 0
     assert "or compute on device cpu" in refused("evaluate", run, "--tasks", "2")
     assert main(["evaluate", str(run), "--tasks", "2", "--device", "cpu"]) == 0
+
+
+def test_a_run_of_a_device_does_not_go_on_without_it(data, tmp_path, refused):
+    run = tmp_path / "run"
+    with ir.plain_path(), device_double():
+        assert train(data, run, "--meta-steps", "1", "--device", "cuda") == 0
+    said = refused("train", "--resume", "--out", run, "--meta-steps", "2")
+    assert "was trained on a GPU and goes on there: " in said
+    assert "device cpu" not in said
+
+
+@pytest.mark.parametrize("command", commands(None, None))
+def test_a_stage_that_there_is_not_is_refused(
+    command, data, of_cpu, refused, device, monkeypatch
+):
+    token = stage._stage.set("nonsense")
+    try:
+        said = refused(*commands(data, of_cpu)[command], "--device", "cuda")
+    finally:
+        stage._stage.reset(token)
+    assert "a device stage is one of plain, kernels, graphs, " in said
+
+
+def test_auto_is_the_cpu_where_there_is_nothing_else(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "cupy", no_driver())
+    monkeypatch.setattr(verify, "PARTS", (layer_rows,))
+    assert main(["verify", "--quick", "--device", "auto"]) == 0
+    flags = ["--device", "auto", "--cases", "ridge"]
+    assert main(["conformance", "self", *flags]) == 0
+    assert "float64, cpu" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("command", ["train", "evaluate"])

@@ -111,6 +111,37 @@ def test_without_a_card_nothing_is_measured(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+WRONG = {
+    "no time": (["--part", "stages", "--minutes", "0"], "--minutes must be above 0"),
+    "a preset": (["--part", "train", "--preset", "no"], "must be one of paper"),
+    "data": (["--part", "train", "--data", "no.h5"], "there is no no.h5"),
+    "a checkout": (["--part", "peers", "--released", "no"], "there is no no"),
+    "of another part": (["--part", "stages", "--stage", "fused"], "for --part train"),
+    "among results": (
+        ["--part", "train", "--out", str(FOLDER / "results" / "mine")],
+        "does not belong among results",
+    ),
+    "no folder": (["--part", "train", "--out", __file__], "File exists"),
+}
+
+
+@pytest.mark.parametrize(("words", "message"), WRONG.values(), ids=WRONG)
+def test_what_cannot_be_meant_is_refused_in_a_line(words, message, tmp_path):
+    status, printed, said = run(*words, "--rehearse")
+    assert (status, printed, len(said.splitlines())) == (2, "", 1)
+    assert message in said
+    assert not (FOLDER / "results" / "mine").exists()
+
+
+def test_a_training_that_fails_is_no_success(tmp_path):
+    data = tmp_path / "broken.h5"
+    data.write_bytes(b"nothing")
+    words = "--part", "train", "--data", data, "--rehearse", "--out", tmp_path
+    status, printed, _ = run(*words)
+    assert status == 1
+    assert "exit status 2; imaml-ref: " in printed
+
+
 def has_card():
     from imaml_ref.backend import to_device
 

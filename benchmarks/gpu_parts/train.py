@@ -36,13 +36,16 @@ TINY = {
 }
 
 
-def train(args, budget: Budget, results: Results) -> None:
+def train(args, budget: Budget, results: Results) -> bool:
     """Train and test in what time there is, and keep the results.
 
     Args:
         args: With train_minutes, preset, stage, meta_steps, data, rehearse, place.
         budget: For both; what the training leaves is for the test.
         results: Where the results go.
+
+    Returns:
+        Whether both went well.
     """
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run"
@@ -54,6 +57,7 @@ def train(args, budget: Budget, results: Results) -> None:
             found |= tested(args, out, budget)
             results.add("train", name, found)
     tell(name, found)
+    return found["reason"] is None and "test_reason" not in found
 
 
 def trained(args, out: Path, seconds: float) -> dict:

@@ -185,7 +185,7 @@ def in_place(word: str, files: dict[str, str]) -> str:
 )
 def judge_self(
     dtype: Annotated[str, typer.Option(help="float64 or float32.")] = "float64",
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "cpu",
     cases: Cases = None,
     json_file: JsonFile = None,
     html_file: HtmlFile = None,
@@ -194,27 +194,21 @@ def judge_self(
     """Judge imaml_ref itself."""
     from ..conformance import Engine
     from ..conformance import check as check_object
+    from ..experiment import resolved_device
 
     with refusing():
-        demand_machine(dtype, device)
+        demand_dtype(dtype)
+        device = resolved_device(device)
         report = check_object(Engine(device), cases=split(cases), dtype=dtype)
     subject = f"imaml_ref {__version__}, {dtype}, {device}"
     conclude(replace(report, subject=subject), json_file, html_file, failures)
 
 
-def demand_machine(dtype: str, device: str) -> None:
-    """Stop at a precision or a device that is not there.
+def demand_dtype(dtype: str) -> None:
+    """Stop at a precision that is not there.
 
     Raises:
-        ValueError: If there is no such precision or device.
+        ValueError: If there is no such precision.
     """
-    from ..backend import to_device
-
-    for name, value, known in (
-        ("dtype", dtype, ("float64", "float32")),
-        ("device", device, ("cpu", "cuda")),
-    ):
-        if value not in known:
-            raise ValueError(f"--{name} must be {' or '.join(known)}, got {value!r}")
-    if device == "cuda":
-        to_device([0.0])
+    if dtype not in ("float64", "float32"):
+        raise ValueError(f"--dtype must be float64 or float32, got {dtype!r}")

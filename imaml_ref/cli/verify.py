@@ -14,7 +14,7 @@ def verify_command(
     quick: Annotated[
         bool, typer.Option("--quick", help="Leave out what takes long.")
     ] = False,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "cpu",
     dtype: Annotated[str, typer.Option(help="float64 or float32.")] = "float64",
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write the rows to a file too.")
@@ -27,8 +27,10 @@ def verify_command(
     """
     # Imported here: the other commands need not wait for it.
     from .. import verify
+    from ..experiment import resolved_device
 
     with refusing():
+        device = resolved_device(device)
         rows = verify.rows(quick=quick, device=device, dtype=dtype)
     found = list(rows)
     show(found)

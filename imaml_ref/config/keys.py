@@ -5,6 +5,8 @@ import math
 from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
+DEVICES = "auto", "cpu", "cuda"
+
 
 def key(default: Any, text: str, **limits) -> Any:
     """Declare a key.
@@ -80,7 +82,11 @@ class Config:
         0, "Meta-steps after which meta-lr is half; 0 keeps it.", at_least=0
     )
     adam_eps: float = key(1e-3, "Adam's ε.", above=0)
-    device: str = key("auto", "Where to compute.", choices=("auto", "cpu", "cuda"))
+    device: str = key(
+        "auto",
+        "Where to compute; auto is a GPU if there is one.",
+        choices=DEVICES,
+    )
     dtype: str = key("float32", "Precision.", choices=("float32", "float64"))
     seed: int = key(0, "Seed of θ and of every task.", at_least=0)
     threads: int = key(0, "Threads; 0 is one per core.", at_least=0)

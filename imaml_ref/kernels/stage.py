@@ -13,7 +13,7 @@ another; ``fused.plain_path`` and ``IMAML_REF_PLAIN=1`` mean the first on a devi
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
@@ -60,15 +60,24 @@ def current_stage() -> Stage:
     Raises:
         ValueError: If there is no such stage.
     """
-    name = _stage.get()
+    return known(_stage.get())
+
+
+def known(name: str) -> Stage:
+    """Return a stage by its name.
+
+    Raises:
+        ValueError: If there is no such stage.
+    """
     if name not in STAGES:
         raise ValueError(f"a device stage is one of {', '.join(STAGES)}, got {name!r}")
     return STAGES[name]
 
 
-@contextmanager
-def device_stage(name: str) -> Iterator[None]:
+def device_stage(name: str) -> AbstractContextManager:
     """Compute on devices at a stage inside the ``with``, on the threads it uses too.
+
+    Arrays of NumPy know of no stage.
 
     Args:
         name: One of ``STAGES``.
@@ -76,9 +85,15 @@ def device_stage(name: str) -> Iterator[None]:
     Raises:
         ValueError: If there is no such stage.
     """
+    known(name)
+    return staged(name)
+
+
+@contextmanager
+def staged(name: str) -> Iterator[None]:
+    """A context at a stage that there is."""
     token = _stage.set(name)
     try:
-        current_stage()
         yield
     finally:
         _stage.reset(token)

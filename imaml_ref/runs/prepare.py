@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .._version import __version__
-from ..backend import Array
+from ..backend import OR_CPU, Array
 from ..checkpoint import TrainingState
 from ..config import Config, dumps
 from ..data.tasks import TaskSource
@@ -64,7 +64,7 @@ def prepare(config: Config, folder: RunFolder) -> Prepared:
         FileNotFoundError: If the data file is absent.
         RuntimeError: If the device is absent.
     """
-    config = replace(config, device=resolved_device(config.device))
+    config = replace(config, device=device_of(config, folder))
     check_processes(config.processes, config.device)
     set_num_threads(config.threads or None)
     set_num_processes(config.processes)
@@ -97,6 +97,23 @@ def prepare(config: Config, folder: RunFolder) -> Prepared:
         about,
         on_device(checkpoint.state, config.device) if checkpoint else None,
     )
+
+
+def device_of(config: Config, folder: RunFolder) -> str:
+    """Return where a run computes; one that has begun on a GPU stays there.
+
+    Raises:
+        RuntimeError: If the device is absent.
+    """
+    try:
+        return resolved_device(config.device)
+    except RuntimeError as error:
+        if not folder.checkpoint.exists():
+            raise
+        why = str(error).removesuffix(OR_CPU)
+        raise RuntimeError(
+            f"{folder.path} was trained on a GPU and goes on there: {why}"
+        ) from error
 
 
 def check_processes(processes: int, device: str) -> None:
