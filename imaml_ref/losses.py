@@ -55,8 +55,10 @@ class SoftmaxCrossEntropy(Loss):
     """Equation (1), for labels y (T, N), integers from 0 to D − 1, or e_y (T, N, D)."""
 
     def targets(self, z, y):
-        known = y.ndim == 3 and y.dtype.kind == "f"
-        return y if known else unit_vectors(array_module(z, y), z, y)
+        if y.ndim == 3 and y.dtype.kind == "f":
+            check_targets(z, y)
+            return y
+        return unit_vectors(array_module(z, y), z, y)
 
     def forward(self, z, y):
         xp, e_y = array_module(z, y), self.targets(z, y)

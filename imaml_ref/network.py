@@ -60,9 +60,14 @@ class Network:
         """Return z and, per layer, what the other sweeps need.
 
         Raises:
-            TypeError: If x has not the real dtype of φ.
+            TypeError: If φ holds integers, or x has not its real dtype.
             ValueError: If x is no batch of inputs of ``input_shape``.
         """
+        if phi.dtype.kind in "biu":
+            raise TypeError(
+                f"φ must hold floating-point numbers, got {phi.dtype}; "
+                "convert θ with theta.astype(...)"
+            )
         self.check_inputs(phi, x)
         p, saved = self.unpack(phi), []
         for name, layer in self.layers.items():
@@ -129,6 +134,8 @@ class Network:
         if x.shape[2:] != self.input_shape or len(x) != len(phi):
             expected = ", ".join(map(str, (len(phi), "N", *self.input_shape)))
             raise ValueError(f"x expects shape ({expected}), got {x.shape}")
+        if not x.shape[1]:
+            raise ValueError(f"x of shape {x.shape} has no examples: N must be above 0")
 
     def unpack(self, phi: Array) -> dict[str, Params]:
         """Return each layer's parameters as views of φ, by layer and name."""

@@ -148,6 +148,8 @@ def test_accuracy_is_the_share_of_right_answers():
         (np.zeros((T, 4), int), ValueError, r"expect shape \(2, 3\), got \(2, 4\)"),
         (np.full((T, N), 5), ValueError, "from 0 to 4.* got 5 to 5"),
         (np.full((T, N), -1), ValueError, "from 0 to 4.* got -1 to -1"),
+        (np.ones((T, N, D), "f4"), TypeError, "real dtype of φ, float64, got float32"),
+        (np.ones((T, N, 4)), ValueError, r"shape \(2, 3, 5\), got \(2, 3, 4\)"),
     ],
 )
 def test_wrong_labels_are_named(y, error, message):

@@ -119,6 +119,20 @@ def test_inputs_of_another_shape_are_refused():
         net.logits(phi, np.zeros((4, 3, 3)))
 
 
+def test_parameters_that_are_integers_are_refused():
+    net = KINKED["mlp"]
+    phi, x = point(net)
+    with pytest.raises(TypeError, match=r"φ must hold .*, got int64; convert θ"):
+        net.logits(phi.astype(np.int64), x)
+
+
+def test_no_examples_are_refused():
+    net = KINKED["mlp"]
+    phi, x = point(net)
+    with pytest.raises(ValueError, match=r"shape \(2, 0, 3\) has no examples"):
+        net.logits(phi, x[:, :0])
+
+
 def test_layers_that_do_not_fit_are_refused_at_once():
     with pytest.raises(ValueError, match=r"Linear expects .* 5\), got \(1, 2, 4\)"):
         Network({"a": Linear(3, 4), "b": Linear(5, 2)}, (3,))
