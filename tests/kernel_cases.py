@@ -129,6 +129,13 @@ def bn_relu(make, tasks, rows, channels):
     return given | parameters | {"eps": 1e-2}
 
 
+def bn_relu_of_no_number(make):
+    """A task whose activations are in part NaN: a divergence must be seen."""
+    given = bn_relu(make, **ACTIVE[1])
+    given["Z"][1, 5, 2] = np.nan
+    return given
+
+
 def bn_relu_vjp(make, tasks, rows, channels):
     writes = ("s_y_bar", "e", "q", "k", "Z_bar")
     given = normalised(
@@ -201,7 +208,11 @@ CASES = {
     **{f"bmm_pair_{way}": each(bmm_pair, PAIRS) for way in ROUNDED},
     "row_sums": each(row_sums, ROWS),
     "add_row": each(add_row, ROWS),
-    "bn_relu": [*each(bn_relu, ACTIVE), in_place(bn_relu, c="Z")],
+    "bn_relu": [
+        *each(bn_relu, ACTIVE),
+        in_place(bn_relu, c="Z"),
+        bn_relu_of_no_number,
+    ],
     "bn_relu_vjp": [
         *each(bn_relu_vjp, ACTIVE),
         in_place(bn_relu_vjp, s_y_bar="y_bar"),

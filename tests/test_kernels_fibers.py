@@ -20,10 +20,15 @@ needs_compiler = pytest.mark.skipif(COMPILER is None, reason="needs g++")
 
 
 class Placed:
-    """A copy of an array, some entries off a round address, with NaN around it."""
+    """A copy of an array, some entries off a round address.
+
+    Around it is NaN, which whoever reads it has, or 7, which shows what is added to it.
+    """
 
     def __init__(self, array, shift):
-        self.room = np.full(array.size + 4 * MARGIN, -1, f"i{array.itemsize}")
+        around = np.full(1, 7 if shift else -1, array.dtype if shift else None)
+        self.around = around.view(f"i{array.itemsize}")[0]
+        self.room = np.full(array.size + 4 * MARGIN, self.around)
         first = -self.room.ctypes.data // array.itemsize % MARGIN + MARGIN + shift
         inside = slice(first, first + array.size)
         self.copy = self.room.view(array.dtype)[inside].reshape(array.shape)
@@ -32,7 +37,7 @@ class Placed:
 
     def assert_margin_untouched(self, name):
         outside = np.delete(self.room, self.inside)
-        assert_array_equal(outside, -1, f"{name} was written beyond its end")
+        assert_array_equal(outside, self.around, f"{name} was written beyond its end")
 
 
 def run(launcher, name, given, shift=0):

@@ -14,6 +14,7 @@ HERE = Path(__file__).parent
 COMPILER = shutil.which("g++")
 # A fiber leaves by longjmp to another stack, which a fortified longjmp refuses.
 FLAGS = ("-O1", "-shared", "-fPIC", "-ffp-contract=off", "-U_FORTIFY_SOURCE", "-w")
+FLAGS += ("-fsanitize=alignment",)
 # A function is written out, or by a macro that writes one per tile.
 BOUNDS = r"(?:__launch_bounds__\((?:[^()]|\([^()]*\))*\)\s+)?"
 DIRECT = re.compile(rf'^extern "C" __global__ void\s+{BOUNDS}(\w+)\(', re.M)

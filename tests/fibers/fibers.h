@@ -6,7 +6,9 @@
 // relies on an order that CUDA does not promise computes something else.  Shared memory is
 // full of NaN when a block begins.
 //
-// A barrier can be left out from outside, by its line (skipped_line).
+// A barrier can be left out from outside, by its line (skipped_line).  What a processor
+// forgives and a device does not is noted: a vector at an address that is not its own, a
+// shuffle in which not all lanes of a warp are named.
 
 #pragma once
 
@@ -46,7 +48,7 @@ namespace fibers {
 
 constexpr size_t STACK = 256 * 1024;
 enum State { READY, AT_WARP, AT_BLOCK, DONE };
-enum Result { GOOD, DEADLOCK, LEFT_BEHIND };
+enum Result { GOOD, DEADLOCK, LEFT_BEHIND, MISALIGNED, NOT_ALL_LANES };
 
 struct Fiber {
   Index thread;
@@ -63,6 +65,7 @@ static Fiber* running;
 static jmp_buf scheduler;
 static unsigned count;
 static int skipped_line = 0;
+static Result fault = GOOD;
 static uint64_t noise;
 static void (*body)(void**);
 static void** arguments;
@@ -167,7 +170,7 @@ static int run(void (*f)(void**), void** values, const unsigned* grid,
       return result;
     }
   }
-  return GOOD;
+  return std::exchange(fault, GOOD);
 }
 
 static void barrier(State state, int line) {
@@ -181,7 +184,8 @@ static unsigned place() {
 
 // A value from the lane of this warp whose number differs by the bits of a mask.
 template <class V>
-V from_lane(V value, unsigned mask) {
+V from_lane(unsigned all, V value, unsigned mask) {
+  if (all != 0xffffffffu) fault = NOT_ALL_LANES;
   running->exchanged = value;
   leave(AT_WARP);
   const V got = pool[place() ^ mask]->exchanged;
@@ -201,12 +205,18 @@ void call(void (*f)(A...), void** values) {
 
 }  // namespace fibers
 
+// What the compiler calls where an address does not suit its type (-fsanitize=alignment).
+extern "C" __attribute__((visibility("hidden"))) void __ubsan_handle_type_mismatch_v1(
+    void*, void*) {
+  fibers::fault = fibers::MISALIGNED;
+}
+
 #include "tensor.h"
 
 #define __syncthreads() fibers::barrier(fibers::AT_BLOCK, __LINE__)
 #define __syncwarp() fibers::barrier(fibers::AT_WARP, __LINE__)
 #define __ldg(place) (*(place))
-#define __shfl_xor_sync(all, value, mask) fibers::from_lane(value, mask)
+#define __shfl_xor_sync(all, value, mask) fibers::from_lane(all, value, mask)
 
 #define FIBERS(SYMBOL)                                                                 \
   extern "C" int run_##SYMBOL(void** values, const unsigned* grid,                     \

@@ -12,6 +12,8 @@ from .build import library
 RESULTS = {
     1: "some threads wait for a barrier that others will never reach",
     2: "some threads have returned while others wait for them at a barrier",
+    3: "a vector is read or written at an address that is no multiple of its size",
+    4: "a shuffle does not name all lanes of its warp",
 }
 ONE_BLOCK = Lock()  # the fibers of one block are all that the library knows
 
@@ -39,7 +41,8 @@ class FiberLauncher:
     def bind(self, name, **arguments):
         """Check the arguments once; return what launches the kernel with them.
 
-        Running it raises a RuntimeError if threads of a block disagree on a barrier.
+        Running it raises a RuntimeError if threads of a block disagree on a barrier, or
+        do what only a processor forgives.
         """
         kernel = KERNELS[name]
         values = kernel.values(arguments, np.ndarray, self.dtype)
