@@ -43,7 +43,9 @@ def tiny():
 def test_a_short_training_is_that_of_the_host(interval):
     algorithm, theta, source = tiny()
     settings = {
-        "optimizer": ir.Adam(1e-2),
+        # A bias before a normalisation has no gradient but rounding; a smaller ε would
+        # make steps of it.
+        "optimizer": ir.Adam(1e-2, eps=1e-3),
         "meta_steps": 6,
         "meta_batch": 3,
         "validation_interval": 3,
@@ -59,7 +61,7 @@ def test_a_short_training_is_that_of_the_host(interval):
         observe=lambda _, row: rows.append(row["step"]),
         **settings,
     )
-    assert digits(fetched(got.theta), want.theta) >= 9
+    assert digits(fetched(got.theta), want.theta) >= 11
     assert rows == [1, 2, 3, 4, 5, 6]
     assert got.best.step == want.best.step
 
