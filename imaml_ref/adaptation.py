@@ -6,7 +6,7 @@ from .backend import Array, array_module
 from .data.tasks import TaskBatch
 from .inner import GradientDescent, solve
 from .inner.base import counting_from
-from .objective import ProximalObjective, proximal_strength
+from .objective import ProximalObjective, check_labels, proximal_strength
 from .task_mean import chunks, each
 
 
@@ -28,6 +28,7 @@ def adapt(
         InnerDivergence: If the inner loop runs away.
     """
     strength = 0 if lam is None else proximal_strength(lam, theta)
+    check_labels(loss, y)
     find = inner or GradientDescent()
 
     def on_chunk(item):

@@ -7,7 +7,8 @@
     best/theta, best/lam        the best on validation so far, if there was one
     attributes                  step, seconds, seed, chosen, best_step, best_score;
                                 config (TOML), data_digest; input_shape, num_outputs,
-                                task, estimator, program_version: what predicting needs
+                                task, estimator, program_version: what predicting needs;
+                                device_stage, "" where it was no GPU
 
 Written whole or not at all, see ``files.py``.  Plain HDF5: any program can read θ.
 """

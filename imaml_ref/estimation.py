@@ -19,7 +19,7 @@ from .diagnostics import Diagnostics, cosine, solver_fields
 from .estimators import Implicit
 from .inner import InnerDivergence
 from .inner.base import counting_from, norm
-from .objective import ProximalObjective
+from .objective import ProximalObjective, check_labels
 from .readings import read
 from .task_mean import (
     Chunk,
@@ -55,6 +55,7 @@ def estimate_gradient(
             loss, theta, chunk.support_x, chunk.support_y, lam
         )
         with counting_from(first):
+            check_labels(loss, chunk.support_y, chunk.query_y)
             at = phi(objective, theta) if callable(phi) else found
             result = chunk_at(objective, at, chunk, estimator)
         # What nobody keeps need not travel from process to process.

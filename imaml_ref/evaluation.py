@@ -14,6 +14,7 @@ import numpy
 
 from .backend import Array, array_module
 from .data.tasks import TaskBatch, TaskSource
+from .objective import check_labels
 from .readings import on_device, read, settle, value_of, waiting
 from .task_mean import chunks, each
 
@@ -171,6 +172,7 @@ def query_scores(task_loss, phi: Array, tasks: TaskBatch, per_example: bool) -> 
     """Return query losses and both accuracies at φ (T, P), or a reading of them."""
     net, loss = task_loss.net, task_loss.loss
     x, y = tasks.query_x, tasks.query_y
+    check_labels(task_loss, y)
     outputs = net.logits(phi, x)
     value, _ = loss.forward(outputs, y)
     together = loss.accuracy(outputs, y)

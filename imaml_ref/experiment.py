@@ -16,8 +16,9 @@ from .data.glyphs import glyph_alphabets
 from .data.hdf5 import open_dataset
 from .data.sinusoid import Sinusoids
 from .data.tasks import TaskSource
+from .fused import is_plain
 from .inner import LBFGS, Adam, GradientDescent, Momentum, NewtonCG
-from .kernels.stage import current_stage
+from .kernels.stage import current_name, current_stage
 from .losses import SoftmaxCrossEntropy, SquaredError
 from .meta import IMAML, MAML, FirstOrderMAML, ReleasedIMAML, Reptile
 from .network import Network
@@ -195,6 +196,13 @@ def resolved_device(device: str) -> str:
         return "cpu"
     current_stage()
     return "cuda"
+
+
+def device_stage_of(device: str) -> str:
+    """Return the stage of the path on a GPU, which decides the bits; "" on a CPU."""
+    if device == "cpu":
+        return ""
+    return "plain" if is_plain() else current_name()
 
 
 def tasks_digest(source: TaskSource, *, seed: int) -> str:

@@ -13,11 +13,13 @@ the Gauss-Newton operator inherits that.
 """
 
 from abc import ABC, abstractmethod
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy
 
 from .backend import Array, array_module
+from .readings import on_device, read
 
 
 class Loss(ABC):
@@ -26,6 +28,9 @@ class Loss(ABC):
     def targets(self, z: Array, y: Array) -> Array:
         """Return what ``forward`` makes of labels first, and takes in their place."""
         return y
+
+    def check_labels(self, y: Array, num_outputs: int) -> None:  # noqa: B027
+        """Refuse labels on a device that no sweep refuses, when somebody looks."""
 
     @abstractmethod
     def forward(self, z: Array, y: Array) -> tuple[Array, Any]:
@@ -60,6 +65,10 @@ class SoftmaxCrossEntropy(Loss):
             return y
         return unit_vectors(array_module(z, y), z, y)
 
+    def check_labels(self, y, num_outputs):
+        if on_device(y) and y.dtype.kind in "iu" and y.size:
+            read(partial(refuse_strangers, num_outputs), y.min(), y.max())
+
     def forward(self, z, y):
         xp, e_y = array_module(z, y), self.targets(z, y)
         z = z - z.real.max(-1, keepdims=True)
@@ -84,8 +93,7 @@ def unit_vectors(xp, z, y):
     """Return e_y (T, N, D) in the real dtype of z.
 
     On a device, whom nobody asks in every sweep, a label that is not among the outputs
-    has NaN for its unit vector, and so has the loss.  Kernels ask once, when they are
-    given the examples.
+    has NaN for its unit vector, and so has the loss; ``check_labels`` asks once.
 
     Raises:
         TypeError: If the labels are not integers.

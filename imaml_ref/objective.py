@@ -67,6 +67,16 @@ class TaskLoss:
     def _fused(self) -> FusedNetwork | None:
         return FusedNetwork(self.net) if covers(self.net) else None
 
+    def check_labels(self, *labels: Array) -> None:
+        """Refuse labels on a device that no sweep refuses, when somebody looks.
+
+        Raises:
+            ValueError: If one is not among the outputs; while readings wait, when they
+                are settled.
+        """
+        for y in labels:
+            self.loss.check_labels(y, self.net.num_outputs)
+
     def value(self, phi: Array, x: Array, y: Array) -> Array:
         """Return L (T,) alone, for one forward sweep."""
         examples = self.on(phi, x, y)
@@ -140,8 +150,9 @@ class ProximalObjective:
         """L of the support set, where it can make steps in place; else None."""
         # A subclass may have another gradient.
         own, support = type(self).grad is ProximalObjective.grad, self._support
-        in_place = isinstance(support, FAST) and numpy.isrealobj(self.lam)
-        return support if own and in_place else None
+        real = isinstance(support, FAST) and numpy.isrealobj(self.lam)
+        known = getattr(self.lam, "shape", ()) in ((), self.theta.shape[-1:])
+        return support if own and real and known else None
 
     @cached_property
     def _support(self) -> Any:
@@ -176,6 +187,12 @@ class ProximalLinearization:
     def hvp(self, v: Array) -> Array:
         """Return (H + Λ) v, (T, P)."""
         return self.support.hvp(v) + self._lam * v
+
+
+def check_labels(loss: Any, *labels: Array) -> None:
+    """Refuse labels, if the loss knows which; on a device, when somebody looks."""
+    if hasattr(loss, "check_labels"):
+        loss.check_labels(*labels)
 
 
 def proximal_strength(lam: Any, theta: Array) -> Any:

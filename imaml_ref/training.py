@@ -35,6 +35,7 @@ def meta_train(
     validation_tasks: int = 200,
     log_interval: int = 1,
     observe: Observer | None = None,
+    asked: Callable[[], bool] | None = None,
     resume: TrainingState | None = None,
 ) -> TrainingState:
     """Train θ, and λ if it has an optimiser.
@@ -56,6 +57,8 @@ def meta_train(
         log_interval: θ on a GPU: meta-steps between looks at what was measured.
         observe: Called after each step with the state and its metrics (the columns of
             ``metrics.COLUMNS``); True ends the training there.
+        asked: Called before each step; True ends the training before it, with all
+            steps that were made observed.
         resume: The state to go on from; ``theta`` is then not looked at.
 
     Returns:
@@ -67,6 +70,7 @@ def meta_train(
     """
     state = resume or first_state(algorithm, theta, optimizer, lam_optimizer)
     source = near(state.theta, source)
+    asked = asked or (lambda: False)
     looks = {validation_interval, log_interval if on_device(state.theta) else 1} - {0}
 
     def next_step(state: TrainingState) -> tuple[TrainingState, Any]:
@@ -84,7 +88,7 @@ def meta_train(
     while state.step < meta_steps:
         before, start = state.seconds, time.perf_counter()
         last = min([meta_steps, *(state.step + n - state.step % n for n in looks)])
-        for state, row in interval(next_step, state, last):  # noqa: B020
+        for state, row in interval(next_step, state, last, asked):  # noqa: B020
             if validation_interval and state.step % validation_interval == 0:
                 state, row["validation_score"] = validated(
                     at_lam(algorithm, state.lam), state, source, validation_tasks, seed
@@ -93,11 +97,13 @@ def meta_train(
             state, row["seconds"] = replace(state, seconds=seconds), seconds
             if observe is not None and observe(state, row):
                 return state
+        if asked():
+            break
     return state
 
 
 def interval(
-    next_step: Callable, state: TrainingState, last: int
+    next_step: Callable, state: TrainingState, last: int, asked: Callable[[], bool]
 ) -> Iterator[tuple[TrainingState, Metrics]]:
     """Yield states and metrics up to step ``last``, all of which was read at once.
 
@@ -105,17 +111,25 @@ def interval(
         next_step: From a state to the next one, and its metrics or a reading of them.
         state: The state before the first step.
         last: The step of the last state.
+        asked: Whether to make do with the steps that were made, one at least.
     """
-    steps = []
-    while state.step < last:
+    steps: list[tuple[TrainingState, Any, list]] = []
+    failure: Exception | None = None
+    while state.step < last and failure is None and not (steps and asked()):
         with waiting() as readings:
-            state, row = next_step(state)
+            try:
+                state, row = next_step(state)
+            except Exception as error:  # raised after what happened before it
+                failure, row = error, None
         steps.append((state, row, readings))
     copies = copies_for(reading for _, _, readings in steps for reading in readings)
     for state, row, readings in steps:
         for reading in readings:
             reading.settled(copies)
-        yield state, value_of(row)
+        if row is not None:
+            yield state, value_of(row)
+    if failure is not None:
+        raise failure
 
 
 def first_state(algorithm, theta, optimizer, lam_optimizer) -> TrainingState:

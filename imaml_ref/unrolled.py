@@ -30,7 +30,7 @@ from .diagnostics import Diagnostics, cosine, solver_fields
 from .estimation import accuracy_of
 from .inner import GradientDescent
 from .inner.base import counting_from, norm
-from .objective import ProximalObjective, proximal_strength
+from .objective import ProximalObjective, check_labels, proximal_strength
 from .readings import read
 from .task_mean import (
     Chunk,
@@ -79,6 +79,7 @@ def unrolled_gradient(
 
     def on_chunk(item) -> Chunk:
         first, chunk, _ = item
+        check_labels(loss, chunk.support_y, chunk.query_y)
         with counting_from(first):
             return unrolled_chunk(loss, theta, chunk, strength, inner)
 

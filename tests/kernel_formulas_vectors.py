@@ -4,7 +4,7 @@ What a kernel keeps in ``partials`` between its launches is its own affair.
 """
 
 import numpy as np
-from kernel_views import shaped
+from kernel_views import entries, shaped
 
 from imaml_ref.solvers import Status
 
@@ -21,6 +21,7 @@ def strength(o, name):
     """Return a number for all parameters, or one for each: (1,) or (P,)."""
     step, a = getattr(o, f"{name}_step"), getattr(o, name)
     assert step in (0, 1)
+    assert a.shape == (o.size if step else 1,), "a kernel would read beyond its end"
     return a[: o.size] if step else a[0]
 
 
@@ -31,7 +32,9 @@ def dot(a, b):
 def descend(o):
     phi, grad = vectors(o, "phi", "grad")
     assert o.theta_task in (0, o.size)
-    theta = shaped(o.theta, o.tasks, o.size) if o.theta_task else o.theta
+    # As the kernel reads it: one row for all, or one for each.
+    assert o.theta.size == o.size * (o.tasks if o.theta_task else 1)
+    theta = entries(o.theta, (o.tasks, o.size), (o.theta_task, 1))
     grad_G = grad + strength(o, "lam") * (phi - theta)
     o.squares[...] = dot(grad_G, grad_G)
     phi -= o.step_size[0] * grad_G

@@ -154,6 +154,8 @@ class DoubleLauncher:
         self.bind(name, **arguments)()
 
     def bind(self, name, **arguments):
+        of_host = [k for k, a in arguments.items() if isinstance(a, np.ndarray)]
+        assert not of_host, f"{name}: no device arrays: {of_host}"
         hosts = {
             key: a._host if isinstance(a, DoubleArray) else a
             for key, a in arguments.items()

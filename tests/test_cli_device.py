@@ -54,7 +54,7 @@ def rows_of(run):
 
 def summary_of(run):
     summary = json.loads((run / "summary.json").read_text())
-    for name in ("seconds", "device"):
+    for name in ("seconds", "device", "device_stage"):
         del summary[name]
     return summary
 
@@ -246,6 +246,17 @@ def test_a_run_of_a_device_does_not_go_on_without_it(data, tmp_path, refused):
     said = refused("train", "--resume", "--out", run, "--meta-steps", "2")
     assert "was trained on a GPU and goes on there: " in said
     assert "device cpu" not in said
+
+
+def test_a_run_goes_on_at_the_stage_at_which_it_began(data, tmp_path, refused):
+    run = tmp_path / "run"
+    with device_double():
+        with ir.plain_path():
+            assert train(data, run, "--meta-steps", "1", "--device", "cuda") == 0
+        summary = json.loads((run / "summary.json").read_text())
+        assert summary["device_stage"] == "plain"
+        said = refused("train", "--resume", "--out", run, "--meta-steps", "2")
+    assert "at the stage plain of the path on a GPU, not at graphs; set " in said
 
 
 @pytest.mark.parametrize("command", commands(None, None))

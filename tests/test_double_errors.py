@@ -18,14 +18,15 @@ def device():
         yield device
 
 
-def test_a_label_that_is_no_class_is_seen_in_the_loss(device):
+def test_a_label_that_is_no_class_is_refused_when_somebody_looks(device):
     problem = curved()
     theta, tasks = on_device(problem)
     wrong = to_device(np.full(tasks.query_y.shape, 4))
     tasks = ir.TaskBatch(tasks.support_x, tasks.support_y, tasks.query_x, wrong)
-    with np.errstate(invalid="ignore"):
-        out = ir.IMAML(problem.loss)(theta, tasks)
-    assert np.isnan(out.diagnostics.query_loss).all()
+    with np.errstate(invalid="ignore"), waiting() as readings:
+        ir.IMAML(problem.loss)(theta, tasks)
+    with pytest.raises(ValueError, match=r"from 0 to 3, .* got 4 to 4"):
+        settle(readings)
 
 
 ERRORS = {
@@ -66,6 +67,22 @@ def test_a_start_at_a_solution_is_no_divergence_when_looked_at_late(device):
     objective = ir.ProximalObjective(
         problem.loss, theta, tasks.support_x, tasks.support_y, problem.lam
     )
+    adam = ir.InnerAdam(0.05, 5, eps=1e-20)
+    with waiting() as readings:
+        phi = adam.solve(objective, theta, to_device(star))
+    settle(readings)
+    assert_array_equal(phi.get(), adam.solve(host, problem.theta, star))
+
+
+def test_so_it_is_if_one_start_is_for_all_tasks(device):
+    problem = quadratic()
+    one = ir.TaskBatch(*(a[:1] for a in vars(problem.tasks).values()))
+    host = ir.ProximalObjective(
+        problem.loss, problem.theta, one.support_x, one.support_y, problem.lam
+    )
+    star = ir.NewtonCG(5, 5).solve(host, problem.theta)[0]
+    theta, x, y = map(to_device, (problem.theta, one.support_x, one.support_y))
+    objective = ir.ProximalObjective(problem.loss, theta, x, y, problem.lam)
     adam = ir.InnerAdam(0.05, 5, eps=1e-20)
     with waiting() as readings:
         phi = adam.solve(objective, theta, to_device(star))

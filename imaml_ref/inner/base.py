@@ -86,8 +86,11 @@ def solve(inner: Any, objective, theta: Array, start: Array | None = None) -> Ar
 
 def starting_point(objective, theta: Array, start: Array | None) -> Array:
     """Return φ_0 (T, P): ``start``, or θ for every task."""
-    source = theta if start is None else start
-    return array_module(theta).broadcast_to(source, (len(objective), len(theta)))
+    xp, shape = array_module(theta), (len(objective), len(theta))
+    if start is None:
+        return xp.broadcast_to(theta, shape)
+    # A copy: rows that share their memory say that this is θ.
+    return xp.broadcast_to(start, shape).copy()
 
 
 def norm(a: Array) -> Array:

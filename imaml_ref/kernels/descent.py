@@ -22,7 +22,7 @@ class Descent:
     def __init__(
         self, sweeps: Any, theta_shape: tuple[int, ...], lam_shape: tuple[int, ...]
     ):
-        self.sweeps, space = sweeps, sweeps.space
+        space = sweeps.space
         tasks, size = sweeps.phi.shape
         self.theta, self.lam = space.zeros(theta_shape), space.zeros(lam_shape or (1,))
         self.step_size, self.squares = space.zeros((1,)), space.zeros((tasks,))

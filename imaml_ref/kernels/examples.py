@@ -1,7 +1,6 @@
 """A loss of given examples on a device: what ``TaskLoss`` hands out there."""
 
 from collections import OrderedDict
-from functools import partial
 from threading import Lock
 from typing import Any
 
@@ -9,9 +8,8 @@ import numpy
 
 from ..backend import Array
 from ..linearization import Linearization
-from ..losses import SoftmaxCrossEntropy, refuse_strangers
+from ..losses import SoftmaxCrossEntropy
 from ..network import Network
-from ..readings import read
 from .pieces import covers
 from .space import Space
 from .stage import current_stage, machine_of
@@ -81,10 +79,6 @@ class DeviceExamples:
         theta: What φ is like.
         x: Inputs (T, N, H, W, C).
         y: Labels (T, N).
-
-    Raises:
-        ValueError: If a label is not among the outputs; while readings wait, when they
-            are settled.
     """
 
     def __init__(
@@ -94,8 +88,11 @@ class DeviceExamples:
         # Not self: the sweeps would keep what keeps them.
         self._token = object()
         self._sweeps = network.sweeps(x.shape, theta.dtype, machine_of(theta))
-        classes = self._sweeps.z.shape[-1]
-        read(partial(refuse_strangers, classes), y.min(), y.max())
+
+    def __reduce__(self):
+        # x is where θ is, in its dtype.
+        loss = self.task_loss
+        return type(loss).on, (loss, self.x, self.x, self.y)
 
     @property
     def sweeps(self) -> Sweeps:
@@ -180,6 +177,10 @@ class DeviceLinearization(Linearization):
             self.outputs, self.value = sweeps.z.copy(), sweeps.value.copy()
             self.grad, self._hits = sweeps.phi_bar.copy(), sweeps.hits.copy()
 
+    def __reduce__(self):
+        loss = self.task_loss
+        return type(loss).linearize, (loss, self.phi, self.x, self.y)
+
     def _visit(self) -> Sweeps:
         """Bring the sweeps to φ."""
         sweeps = self._examples.visit(self.phi, "gradient")
@@ -231,5 +232,9 @@ class DeviceLinearization(Linearization):
             b: (T, P), which must fit.
             shift: s > 0, a number or (P,); the preconditioner is 1/s.
         """
+        strengths = (), b.shape[1:]
+        if not self._examples.fits(b) or getattr(shift, "shape", ()) not in strengths:
+            product = getattr(self, curvature)
+            return solver.solve(lambda p: product(p) + shift * p, b, M=1 / shift)
         with self._examples.lock:
             return self._here(curvature).krylov.solve(solver, curvature, b, shift)

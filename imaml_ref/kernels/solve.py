@@ -7,6 +7,7 @@ step is the same launches for everybody.
 
 from functools import partial
 from typing import Any
+from weakref import proxy
 
 import numpy
 
@@ -30,7 +31,8 @@ class Krylov:
     """
 
     def __init__(self, sweeps: Any):
-        self.sweeps, self.space = sweeps, sweeps.space
+        # The sweeps keep it; if it kept them, only a collection would free them.
+        self.sweeps, self.space = proxy(sweeps), sweeps.space
         zeros, (tasks, size) = self.space.zeros, sweeps.phi.shape
         self.x, self.r, self.p = sweeps.vector(), sweeps.vector(), sweeps.phi_dot
         self.sizes = {"tasks": tasks, "size": size}

@@ -60,7 +60,12 @@ def current_stage() -> Stage:
     Raises:
         ValueError: If there is no such stage.
     """
-    return known(_stage.get())
+    return known(current_name())
+
+
+def current_name() -> str:
+    """Return the name of the stage that was asked for, whether there is one or not."""
+    return _stage.get()
 
 
 def known(name: str) -> Stage:

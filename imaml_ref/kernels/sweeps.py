@@ -64,10 +64,12 @@ class Sweeps:
     def hold(self, owner: Any, x: Array, labels: Array) -> None:
         """Take examples, unless they are here already."""
         if self.loaded is not owner:
-            self.loaded, self.linearized = owner, None
+            # Nobody's, until all is here: what fails half-way is tried again.
+            self.loaded = self.linearized = None
             self.x[...] = x
             self.labels[...] = labels
             self.load.run()
+            self.loaded = owner
 
     @cached_property
     def load(self) -> Program:

@@ -14,7 +14,7 @@ from ..backend import Array
 from ..checkpoint import TrainingState
 from ..data.baselines import nearest_neighbour
 from ..evaluation import Evaluation, ci95, evaluate
-from ..experiment import placed
+from ..experiment import device_stage_of, placed
 from ..metrics import read_metrics
 from ..parallel import num_processes, num_threads
 from ..training import at_lam
@@ -135,6 +135,7 @@ def circumstances(run: Prepared, state: TrainingState) -> dict[str, Any]:
         "seed": config.seed,
         "dtype": config.dtype,
         "device": config.device,
+        "device_stage": device_stage_of(config.device) or None,
         "threads": num_threads(),
         "processes": num_processes(),
         "data": source.describe() if hasattr(source, "describe") else config.data,

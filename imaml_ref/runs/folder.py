@@ -172,6 +172,19 @@ def check_configuration(
             )
 
 
+def check_stage(where: Path, theirs: str, ours: str) -> None:
+    """Check that a checkpoint was made by the same kernels.
+
+    Raises:
+        BadFile: If not: the bits would be others.
+    """
+    if theirs != ours:
+        raise BadFile(
+            f"{where} was trained at the stage {theirs} of the path on a GPU, not at "
+            f"{ours}; set IMAML_REF_DEVICE_STAGE={theirs}"
+        )
+
+
 def check_belongs(
     folder: RunFolder, checkpoint: Checkpoint, config: Config, about: Mapping[str, Any]
 ) -> None:
@@ -200,6 +213,8 @@ def check_belongs(
             "changed, or random numbers of another NumPy or imaml_ref "
             f"({theirs['program_version']} then, {about['program_version']} now)"
         )
+    # Checkpoints of version 0.1.0 do not say, and are of a CPU.
+    check_stage(where, theirs.get("device_stage", ""), about["device_stage"])
     if checkpoint.state.step > config.meta_steps:
         raise ValueError(
             f"{folder.path} has made {checkpoint.state.step} meta-steps already, more "

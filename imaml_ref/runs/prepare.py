@@ -10,6 +10,7 @@ from ..config import Config, dumps
 from ..data.tasks import TaskSource
 from ..experiment import (
     Model,
+    device_stage_of,
     first_theta,
     make_model,
     make_source,
@@ -82,6 +83,7 @@ def prepare(config: Config, folder: RunFolder) -> Prepared:
         "seed": config.seed,
         "estimator": model.algorithm.name,
         "program_version": __version__,
+        "device_stage": device_stage_of(config.device),
         "polarity": getattr(getattr(source, "data", None), "polarity", ""),
         **shapes,
     }

@@ -43,14 +43,17 @@ class Recorder:
         self.last: TrainingState | None = None
         self._saved_at = time.monotonic()
 
-    def __call__(self, state: TrainingState, row: Mapping[str, float]) -> bool:
-        """Record a step; True asks the training to stop."""
+    def asked(self) -> bool:
+        """Whether somebody asked the training to stop."""
+        return self.interruption.signum is not None
+
+    def __call__(self, state: TrainingState, row: Mapping[str, float]) -> None:
+        """Record a step."""
         self.metrics.append(row)
         self.last = state
         if time.monotonic() - self._saved_at >= self.seconds:
             self.save(state)
         self.progress.update(state.step, in_words(row))
-        return self.interruption.signum is not None
 
     def save(self, state: TrainingState, *, chosen: str = "last") -> Checkpoint:
         """Write the rows that led to a state, and then the state."""

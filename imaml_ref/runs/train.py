@@ -68,6 +68,7 @@ def trained(run: Prepared, recorder: Recorder) -> TrainingState:
             validation_tasks=config.validation_tasks,
             log_interval=config.log_interval,
             observe=recorder,
+            asked=recorder.asked,
             resume=run.state,
         )
     except Diverged as error:
