@@ -32,14 +32,15 @@ def cupy():
 
 
 def assert_near(got, want, dtype, least=None):
-    """Compare meta-gradients, by so many digits, and what was measured with them."""
-    assert digits(fetched(got.grad), want.grad) >= (least or NEED[dtype])
+    """Compare meta-gradients and what was measured with them, in so many digits."""
+    need = least or NEED[dtype]
+    assert digits(fetched(got.grad), want.grad) >= need
     if want.lam_grad is not None:
         pair = (np.atleast_1d(fetched(m.lam_grad)) for m in (got, want))
-        assert digits(*pair) >= NEED[dtype]
+        assert digits(*pair) >= need
     for name in ("query_loss", "support_loss", "inner_residual"):
         pair = (getattr(m.diagnostics, name) for m in (got, want))
-        assert digits(*pair) >= NEED[dtype] - 1, name
+        assert digits(*pair) >= need - 1, name
     assert_array_equal(got.diagnostics.status, want.diagnostics.status)
 
 
