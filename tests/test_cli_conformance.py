@@ -302,7 +302,7 @@ def test_flags_that_cannot_be(refused, right):
     assert "the folder none does not exist" in refused("export", "none/o.h5")
     assert "the folder no does not exist" in refused("check", right, "--html", "no/h")
     assert "--dtype must be float64 or float32" in refused("self", "--dtype", "half")
-    assert "--device must be cpu or cuda" in refused("self", "--device", "tpu")
+    assert "device must be one of auto, cpu, cuda" in refused("self", "--device", "tpu")
 
 
 def test_a_gpu_that_is_absent(refused, monkeypatch):

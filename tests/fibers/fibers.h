@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -57,7 +58,7 @@ struct Fiber {
   unsigned a[4], b[2];  // what a tensor core is given
   jmp_buf registers;
   ucontext_t context;
-  std::vector<char> stack;
+  std::unique_ptr<char[]> stack;
 };
 
 static std::vector<Fiber*> pool;
@@ -108,9 +109,9 @@ static void live() {
 
 static Fiber* born() {
   auto* fiber = new Fiber;
-  fiber->stack.resize(STACK);
+  fiber->stack.reset(new char[STACK]);  // of which a few pages are ever touched
   getcontext(&fiber->context);
-  fiber->context.uc_stack.ss_sp = fiber->stack.data();
+  fiber->context.uc_stack.ss_sp = fiber->stack.get();
   fiber->context.uc_stack.ss_size = STACK;
   fiber->context.uc_link = nullptr;
   makecontext(&fiber->context, live, 0);
