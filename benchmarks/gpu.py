@@ -188,7 +188,7 @@ def main(given=None) -> None:
     try:
         results = Results(folder_of(args), circumstances(args.place, words))
     except (Mixed, OSError) as error:
-        refuse(str(error))
+        refuse(str(error) or type(error).__name__)
     try:
         PARTS[args.part](args, budget, results)
     finally:

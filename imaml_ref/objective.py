@@ -67,16 +67,6 @@ class TaskLoss:
     def _fused(self) -> FusedNetwork | None:
         return FusedNetwork(self.net) if covers(self.net) else None
 
-    def check_labels(self, *labels: Array) -> None:
-        """Refuse labels on a device that no sweep refuses, when somebody looks.
-
-        Raises:
-            ValueError: If one is not among the outputs; while readings wait, when they
-                are settled.
-        """
-        for y in labels:
-            self.loss.check_labels(y, self.net.num_outputs)
-
     def value(self, phi: Array, x: Array, y: Array) -> Array:
         """Return L (T,) alone, for one forward sweep."""
         examples = self.on(phi, x, y)
@@ -189,10 +179,17 @@ class ProximalLinearization:
         return self.support.hvp(v) + self._lam * v
 
 
-def check_labels(loss: Any, *labels: Array) -> None:
-    """Refuse labels, if the loss knows which; on a device, when somebody looks."""
-    if hasattr(loss, "check_labels"):
-        loss.check_labels(*labels)
+def check_labels(task_loss: Any, *labels: Array) -> None:
+    """Refuse labels on a device that no sweep refuses, if the loss knows which.
+
+    Raises:
+        ValueError: If one is not among the outputs; while readings wait, when they
+            are settled.
+    """
+    check = getattr(getattr(task_loss, "loss", None), "check_labels", None)
+    if check is not None:
+        for y in labels:
+            check(y, task_loss.net.num_outputs)
 
 
 def proximal_strength(lam: Any, theta: Array) -> Any:

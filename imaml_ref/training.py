@@ -57,8 +57,8 @@ def meta_train(
         log_interval: θ on a GPU: meta-steps between looks at what was measured.
         observe: Called after each step with the state and its metrics (the columns of
             ``metrics.COLUMNS``); True ends the training there.
-        asked: Called before each step; True ends the training before it, with all
-            steps that were made observed.
+        asked: Called after each step; once true it stays so, and ends the training
+            there, with all steps that were made observed.
         resume: The state to go on from; ``theta`` is then not looked at.
 
     Returns:
@@ -128,8 +128,11 @@ def interval(
             reading.settled(copies)
         if row is not None:
             yield state, value_of(row)
-    if failure is not None:
-        raise failure
+    try:
+        if failure is not None:
+            raise failure
+    finally:
+        del failure  # its traceback has this frame, and so what the step held
 
 
 def first_state(algorithm, theta, optimizer, lam_optimizer) -> TrainingState:

@@ -239,12 +239,17 @@ def test_a_run_of_a_device_is_evaluated_without_it(data, tmp_path, refused, caps
     assert main(["evaluate", str(run), "--tasks", "2", "--device", "cpu"]) == 0
 
 
-def test_a_run_of_a_device_does_not_go_on_without_it(data, tmp_path, refused):
+@pytest.mark.parametrize("with_checkpoint", [True, False])
+def test_a_run_of_a_device_does_not_go_on_without_it(
+    with_checkpoint, data, tmp_path, refused
+):
     run = tmp_path / "run"
     with ir.plain_path(), device_double():
         assert train(data, run, "--meta-steps", "1", "--device", "cuda") == 0
+    if not with_checkpoint:
+        (run / "checkpoint.h5").unlink()
     said = refused("train", "--resume", "--out", run, "--meta-steps", "2")
-    assert "was trained on a GPU and goes on there: " in said
+    assert "began on a GPU and goes on there: " in said
     assert "device cpu" not in said
 
 

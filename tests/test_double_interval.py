@@ -103,3 +103,15 @@ def test_who_asks_to_stop_waits_for_a_step_and_loses_none(device, interval):
     )
     assert rows == [1, 2, 3, 4, 5, 6]
     assert_same_state(got, training.train(steps=6, validation_interval=0)[0])
+
+
+def test_who_has_asked_to_stop_before_gets_one_step(device):
+    training, rows = images(), []
+    training.train(
+        to_device(training.theta),
+        steps=20,
+        log_interval=4,
+        observe=lambda _, row: rows.append(row["step"]),
+        asked=lambda: True,
+    )
+    assert rows == [1]

@@ -238,3 +238,23 @@ def test_no_tasks_and_no_vector_are_refused():
         ir.implicit_gradient(p.loss, p.theta[None], p.tasks)
     with pytest.raises(ValueError, match="at least one task, got none"):
         ir.implicit_gradient(p.loss, p.theta, [])
+
+
+def test_a_loss_of_ones_own_need_not_be_one_of_ours():
+    known = ir.SquaredError()
+
+    class Mine:
+        targets, forward, grad = known.targets, known.forward, known.grad
+        hvp, accuracy = known.hvp, known.accuracy
+
+    problem = curved()
+    tasks, theta = problem.tasks, problem.theta
+    shape = (*tasks.support_y.shape[:2], problem.loss.net.num_outputs)
+    y = np.random.default_rng(0).normal(size=shape)
+    x = tasks.support_x
+    tasks = ir.TaskBatch(x, y, x, y)
+    got, want = (
+        ir.IMAML(ir.TaskLoss(problem.loss.net, loss))(theta, tasks).grad
+        for loss in (Mine(), known)
+    )
+    assert_array_equal(got, want)

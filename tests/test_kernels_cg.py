@@ -2,15 +2,17 @@
 
 import numpy as np
 import pytest
-from fused_points import loss_of, needs_fused, point
-from kernel_machine import FORMULAS, by_kernels
+from fused_points import loss_of, named, needs_fused, point
+from kernel_machine import FORMULAS, by_kernels, capturing_double
 from kernel_points import NETS
 from numpy.testing import assert_allclose, assert_array_equal
 
 import imaml_ref as ir
+from imaml_ref.backend import to_device
 from imaml_ref.checks import digits
 from imaml_ref.fused import plain_path
 from imaml_ref.kernels import DeviceLinearization
+from imaml_ref.readings import settle, value_of, waiting
 from imaml_ref.solvers import Status
 
 pytestmark = needs_fused
@@ -110,3 +112,61 @@ def test_one_solution_after_another_begins_afresh():
     assert_array_equal(x, want)
     assert_array_equal(info.status, want_info.status)
     assert FORMULAS.recorded > 0
+
+
+# One solution after another.
+
+
+def test_a_right_hand_side_may_have_any_memory_layout():
+    at, solver = named(), ir.CG(maxiter=3)
+    wide = np.repeat(at.v, 2, axis=1)[:, ::2]
+
+    def asked():
+        lin = at.linearize()
+        return [
+            lin.conjugate_gradients(solver, "hvp", b, 50.0)[0]
+            for b in (at.v, wide, np.asfortranarray(at.v))
+        ]
+
+    want, *others = by_kernels(asked)
+    for got in others:
+        assert_array_equal(got, want)
+
+
+def test_whatever_a_solution_leaves_the_next_one_does_not_see():
+    at, solver = named(), ir.CG(maxiter=3)
+
+    def asked():
+        lin = at.linearize()
+        want = lin.conjugate_gradients(solver, "hvp", at.v, 50.0)[0]
+        krylov = lin._examples._sweeps.krylov
+        arrays = krylov.x, krylov.r, krylov.p, krylov.record, krylov.partials
+        for a in (*arrays, *krylov.reals.values()):
+            a[...] = np.nan
+        for a in krylov.counts.values():
+            a[...] = 77
+        assert_array_equal(lin.conjugate_gradients(solver, "hvp", at.v, 50.0)[0], want)
+
+    by_kernels(asked)
+
+
+def test_solutions_that_are_looked_at_late_say_each_its_own():
+    at = named()
+    solvers = [ir.CG(maxiter=2), ir.CG(maxiter=9, rtol=1e-3), ir.CG(maxiter=4)]
+
+    def infos(put):
+        lin = at.loss.linearize(*map(put, (at.phi, at.x, at.y)))
+        return [
+            lin.conjugate_gradients(solver, "hvp", put(k * at.v), 50.0)[1]
+            for k, solver in enumerate(solvers)
+        ]
+
+    want = by_kernels(lambda: infos(lambda a: a))
+    with capturing_double():
+        with waiting() as readings:
+            found = infos(to_device)
+        settle(readings)
+        found = [value_of(info) for info in found]
+    for got, info in zip(found, want, strict=True):
+        for name, array in vars(info).items():
+            assert_array_equal(getattr(got, name), array, err_msg=name)

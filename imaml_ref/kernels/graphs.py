@@ -9,12 +9,15 @@ import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
+from threading import Lock
 from typing import Any
 
 import numpy
 
 from ..backend import Array, array_module
 from .launch import Launcher
+
+RECORDING = Lock()  # one at a time: garbage is collected for all threads or for none
 
 
 class Cuda:
@@ -42,7 +45,7 @@ class Cuda:
         # A blocking stream would wait for the default one, which cannot be recorded.
         stream, side = (self._cupy.cuda.Stream(non_blocking=True) for _ in range(2))
         branch = Branch(stream, side)
-        with stream, without_gc():
+        with RECORDING, stream, without_gc():
             stream.begin_capture()
             try:
                 run(branch)

@@ -23,7 +23,7 @@ __device__ __forceinline__ unsigned tf32(float x) {
   return rounded;
 }
 
-// C += A B
+// C += A B, by all lanes of a warp: volatile, lest a compiler move it to where some are.
 __device__ __forceinline__ void multiply_add(float (&c)[2][2], const unsigned (&a)[4],
                                              const unsigned (&b)[2]) {
   asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 "

@@ -176,12 +176,13 @@ def check_stage(where: Path, theirs: str, ours: str) -> None:
     """Check that a checkpoint was made by the same kernels.
 
     Raises:
-        BadFile: If not: the bits would be others.
+        BadFile: If not: the bits may be others.
     """
     if theirs != ours:
+        plainly = ", without IMAML_REF_PLAIN" if ours == "plain" else ""
         raise BadFile(
-            f"{where} was trained at the stage {theirs} of the path on a GPU, not at "
-            f"{ours}; set IMAML_REF_DEVICE_STAGE={theirs}"
+            f"{where} was trained at the stage {theirs or 'unknown'} of the path on a "
+            f"GPU, not at {ours}; set IMAML_REF_DEVICE_STAGE={theirs}{plainly}"
         )
 
 

@@ -110,11 +110,11 @@ def device_of(config: Config, folder: RunFolder) -> str:
     try:
         return resolved_device(config.device)
     except RuntimeError as error:
-        if not folder.checkpoint.exists():
+        if not folder.is_run():
             raise
         why = str(error).removesuffix(OR_CPU)
         raise RuntimeError(
-            f"{folder.path} was trained on a GPU and goes on there: {why}"
+            f"{folder.path} began on a GPU and goes on there: {why}"
         ) from error
 
 
