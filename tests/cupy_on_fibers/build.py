@@ -58,7 +58,11 @@ def library(folder: Path, name: str, source: str, asked: set[str], value: int) -
     run(*COMPILE, *headers(), "-c", "-o", own, HERE / f"{source}.cpp")
     missing = sorted(asked - symbols(own, "defined", "cu"))
     rest.write_text("".join(REST.format(name=n, value=value) for n in missing))
-    run(*COMPILE, "-shared", f"-Wl,-soname,{name}", "-o", folder / name, own, rest)
+    # CuPy expects NVIDIA's versions of symbols, which are the names of the libraries.
+    versions = folder / f"{source}.map"
+    versions.write_text(f"{name} {{ global: *; }};\n")
+    linked = f"-Wl,-soname,{name}", f"-Wl,--version-script={versions}"
+    run(*COMPILE, "-shared", *linked, "-o", folder / name, own, rest)
 
 
 def runtime_module(sources: Path, folder: Path) -> Path:
