@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from double import device_double
 from numpy.testing import assert_allclose
 
 import imaml_ref as ir
@@ -127,6 +128,21 @@ def test_code_on_the_page_runs(page, capsys):
         for long, short in SMALLER.items():
             block = block.replace(long, short)
         exec(compile(block, page.name, "exec"), namespace)
+    assert "nan" not in capsys.readouterr().out
+
+
+def test_code_on_the_page_of_the_gpu_runs_on_the_double_of_one(capsys):
+    page = (ROOT / "docs" / "gpu.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```", page, re.S | re.M)
+    assert len(blocks) == 2
+    namespace: dict = {}
+    with ir.plain_path(), device_double() as device:
+        for block in blocks:
+            block = block.replace("omniglot_cnn(5)", "omniglot_cnn(5, num_filters=3)")
+            exec(compile(block, "gpu.md", "exec"), namespace)
+        assert device.waits
+        found = namespace["found"].grad.get()
+    assert np.isfinite(found).all()
     assert "nan" not in capsys.readouterr().out
 
 
