@@ -170,3 +170,16 @@ def test_solutions_that_are_looked_at_late_say_each_its_own():
     for got, info in zip(found, want, strict=True):
         for name, array in vars(info).items():
             assert_array_equal(getattr(got, name), array, err_msg=name)
+
+
+def test_a_right_hand_side_of_another_dtype_is_refused_as_on_the_plain_path():
+    at, solver = named(), ir.CG(maxiter=3)
+
+    def asked():
+        return solved(at, solver, at.v.astype(np.float32), 50.0)
+
+    with plain_path(), pytest.raises(TypeError, match="one dtype") as want:
+        asked()
+    with pytest.raises(TypeError, match="one dtype") as got:
+        by_kernels(asked)
+    assert str(got.value) == str(want.value)

@@ -9,6 +9,7 @@ from numpy.testing import assert_array_equal
 import imaml_ref as ir
 from imaml_ref.backend import to_device
 from imaml_ref.checks import digits
+from imaml_ref.fused import plain_path
 from imaml_ref.kernels import DeviceExamples
 from imaml_ref.kernels.examples import KEPT
 
@@ -114,3 +115,17 @@ def test_a_network_of_ones_own_takes_another_path():
     net = named().loss.net
     at = point(loss_of(Mine(net.layers, net.input_shape)))
     assert not isinstance(by_kernels(lambda: on(at)), DeviceExamples)
+
+
+def test_a_gradient_at_another_dtype_is_refused_in_the_words_of_the_plain_path():
+    at = named()
+    with plain_path(), pytest.raises(TypeError) as want:
+        on(at).gradient(at.phi.astype(np.float32))
+    with pytest.raises(TypeError) as got:
+        by_kernels(lambda: on(at).gradient(at.phi.astype(np.float32)))
+    assert str(got.value) == str(want.value)
+
+
+def test_a_stage_that_there_is_not_is_refused_before_it_is_entered():
+    with pytest.raises(ValueError, match="a device stage is one of plain, kernels"):
+        ir.device_stage("nonsense")

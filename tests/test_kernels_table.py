@@ -78,6 +78,11 @@ def test_a_geometry_is_one_that_a_device_has(kernel):
 
 BEYOND = {
     "tasks": ("bn_relu", {"tasks": 2**16, "rows": 2, "channels": 3}, "1 × 65536 × 1"),
+    "tasks of a product": (
+        "bmm",
+        {"tasks": 2**16, "m": 9, "n": 9, "k": 9},
+        "1 × 1 × 65536",
+    ),
     "entries": ("add_row", {"tasks": 7, "rows": 2**15, "cols": 2**15}, "7516192768"),
     "entries in fours": (
         "patches_adjoint",

@@ -229,7 +229,7 @@ class DeviceLinearization(Linearization):
         Args:
             solver: A ``solvers.CG``.
             curvature: "hvp" or "gnvp".
-            b: (T, P); one that does not fit takes products alone.
+            b: (T, P); what does not fit is left to the solver.
             shift: s > 0, a number or (P,); the preconditioner is 1/s.
         """
         strengths = (), b.shape[1:]

@@ -11,8 +11,8 @@ Triple = tuple[int, int, int]
 
 READ, WRITTEN, BOTH = "in", "out", "inout"
 INT, REAL = "int", "real"
-LARGEST = 2**31 - 1  # what an int holds, and blocks along x
-MOST_BLOCKS = 2**16 - 1  # along y and z
+LARGEST = 2**31 - 1  # what an int holds
+MOST_BLOCKS = 2**16 - 1  # along y and z; along x there may be what an int holds
 
 
 class Argument(NamedTuple):
@@ -125,7 +125,7 @@ class Kernel:
         """
         found = self.launches(self.ints(given))
         for symbol, (x, y, z), _ in found:
-            if x > LARGEST or max(y, z) > MOST_BLOCKS:
+            if max(y, z) > MOST_BLOCKS:
                 raise ValueError(
                     f"{symbol} would need {x} × {y} × {z} blocks, more than a device "
                     "has; take fewer tasks at a time"
