@@ -5,6 +5,7 @@ import json
 import sys
 import types
 
+import h5py
 import numpy as np
 import pytest
 from double import device_double
@@ -253,15 +254,16 @@ def test_a_run_of_a_device_does_not_go_on_without_it(
     assert "device cpu" not in said
 
 
-def test_a_run_goes_on_at_the_stage_at_which_it_began(data, tmp_path, refused):
+def test_a_run_goes_on_at_the_stage_at_which_it_began(data, tmp_path, refused, device):
     run = tmp_path / "run"
-    with device_double():
-        with ir.plain_path():
-            assert train(data, run, "--meta-steps", "1", "--device", "cuda") == 0
-        summary = json.loads((run / "summary.json").read_text())
-        assert summary["device_stage"] == "plain"
-        said = refused("train", "--resume", "--out", run, "--meta-steps", "2")
-    assert "at the stage plain of the path on a GPU, not at graphs; set " in said
+    assert train(data, run, "--meta-steps", "1", "--device", "cuda") == 0
+    assert json.loads((run / "summary.json").read_text())["device_stage"] == "plain"
+    with h5py.File(run / "checkpoint.h5", "a") as file:
+        assert file.attrs["device_stage"] == "plain"
+        file.attrs["device_stage"] = "fused"
+    said = refused("train", "--resume", "--out", run, "--meta-steps", "2")
+    assert "at the stage fused of the path on a GPU, not at plain; " in said
+    assert "set IMAML_REF_DEVICE_STAGE=fused, without IMAML_REF_PLAIN" in said
 
 
 @pytest.mark.parametrize("command", commands(None, None))
