@@ -17,6 +17,8 @@ from itertools import islice
 from operator import index
 from typing import TypeVar
 
+import numpy
+
 from .processes import can_fork, map_forked, worker
 
 # malloc.h of glibc; an mmap threshold above 32 MiB is refused.
@@ -139,6 +141,18 @@ def keep_freed_memory() -> None:
     if mallopt is not None:
         for parameter in (M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD):
             mallopt(parameter, KEPT_BYTES)
+
+
+@cache
+def sums_by_address() -> bool:
+    """Return whether the BLAS orders a sum of float64 by where its operands lie.
+
+    Kernels of OpenBLAS for processors before AVX do.  Then a layer with one output, in
+    whose products such sums stand, has the same bits for the same chunks only.
+    """
+    rows = numpy.random.default_rng(0).normal(size=(64, 101))  # each second one is odd
+    alone = [numpy.array(row) for row in rows]
+    return any(row @ row != copy @ copy for row, copy in zip(rows, alone, strict=True))
 
 
 def one_blas_thread():

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ..config import dumps, make_config, read_config
+from ..parallel import sums_by_address
 from ..runs import Prepared, Reporter, RunFolder, prepare, resumed_config, train_run
 from .console import duration, reporter
 from .errors import computing, refusing
@@ -73,6 +74,11 @@ def announce(run: Prepared, shown: Reporter) -> None:
     steps = f"to meta-step {run.config.meta_steps}"
     start = f"from meta-step {run.state.step} " if run.state else ""
     shown.note(f"run: {run.folder.path}, {start}{steps}")
+    if run.config.dtype == "float64" and sums_by_address():
+        shown.note(
+            "the BLAS of this processor sums by address: if a layer has one output, "
+            "other --threads or --processes change last bits"
+        )
 
 
 def conclude(run: Prepared, summary: dict[str, Any], shown: Reporter) -> None:
