@@ -21,6 +21,7 @@ from imaml_ref.layers import (
     ZeroPad2d,
 )
 from imaml_ref.layers.base import Layer
+from imaml_ref.network import Network
 
 EXACTLY = {"rtol": 1e-12, "atol": 1e-13}
 
@@ -71,6 +72,8 @@ def test_a_kink_takes_the_branch_that_the_derivation_names(case):
     if case.at_zero is None:
         return
     x, ones = np.zeros(case.x_shape), np.ones(case.x_shape)
+    stepped, _ = case.layer.forward({}, x + 1e-30j)
+    assert_allclose(stepped.imag, 1e-30 * case.at_zero[0], rtol=1e-15)
     _, saved = case.layer.forward({}, x)
     y_dot, saved_dot = case.layer.jvp({}, saved, {}, ones)
     _, bend = case.layer.vjp_dot({}, saved, {}, saved_dot, ones, 0 * ones)
@@ -164,3 +167,26 @@ def test_a_window_larger_than_the_image_is_named():
 def test_the_contract_is_abstract():
     with pytest.raises(TypeError, match="abstract"):
         Layer()
+
+
+class Negate(Layer):
+    """y = −x, by the four methods and nothing else."""
+
+    def forward(self, p, x):
+        return -x, None
+
+    def jvp(self, p, saved, p_dot, x_dot):
+        return -x_dot, None
+
+    def vjp(self, p, saved, y_bar):
+        return {}, -y_bar
+
+    def vjp_dot(self, p, saved, p_dot, saved_dot, y_bar, y_bar_dot):
+        return {}, -y_bar_dot
+
+
+def test_a_layer_without_parameters_is_four_methods():
+    check_layer(Negate(), (2, 3, 4))
+    net = Network({"negate": Negate(), "head": Linear(4, 3)}, (4,))
+    assert net.layout.shapes == ((4, 3), (3,))
+    assert Negate().init(np.random.default_rng(0)) == {}

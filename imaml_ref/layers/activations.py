@@ -8,12 +8,14 @@ With the slope s = f'(x) and the bend c = f''(x),
 Each activation gives s, and c in terms of y and s, so that x need not be kept:
 
     ReLU       y = max(x, 0)           s = [x > 0]              c = 0            (3)
-    softplus   y = log(1 + eˣ)         s = 1 / (1 + e⁻ˣ)            c = s (1 − s)    (4)
-    tanh       y = tanh x              s = 1 − y²                   c = −2 y s       (5)
+    softplus   y = log(1 + eˣ)         s = 1 / (1 + e⁻ˣ)            c = s e⁻ʸ        (4)
+    tanh       y = tanh x              s = 4 d / (1 + d)²           c = −2 y s       (5)
     ELU        y = x or α (eˣ − 1)     s = 1 or α eˣ                c = 0 or s       (6)
 
-ReLU's c is zero where it exists; at x = 0 we take s = c = 0, and so does ELU with the
-branch for x ≤ 0.  Comparisons look at the real part: the complex step passes through.
+with d = e^(−2|x|).  That is s = 1 − y² and c = s (1 − s) without the difference of two
+numbers near one, of which nothing is left where y, or s, has rounded to one.  ReLU's c
+is zero where it exists; at x = 0 we take s = c = 0, and so does ELU with the branch for
+x ≤ 0.  Comparisons look at the real part: the complex step passes through.
 """
 
 from abc import abstractmethod
@@ -33,8 +35,6 @@ class Saved(NamedTuple):
 
 class Activation(Layer):
     """y = f(x): a subclass gives f with its slope, and its bend."""
-
-    shapes = {}  # noqa: RUF012 - a constant, as in every layer without parameters
 
     @abstractmethod
     def value_and_slope(self, x: Array) -> tuple[Array, Array]:
@@ -65,22 +65,23 @@ class Softplus(Activation):
 
     def value_and_slope(self, x):
         xp = array_module(x)
-        # e^(−|x|) cannot overflow; |x| is x times its sign, so that it stays analytic.
+        # e^(−|x|) cannot overflow.
+        decay = xp.exp(-magnitude(x))
         negative = x.real < 0
-        decay = xp.exp(xp.where(negative, x, -x))
         y = xp.where(negative, 0, x) + xp.log1p(decay)
         return y, xp.where(negative, decay, 1) / (1 + decay)
 
     def bend(self, y, s):
-        return s * (1 - s)
+        return s * array_module(y).exp(-y)
 
 
 class Tanh(Activation):
     """The hyperbolic tangent of (5)."""
 
     def value_and_slope(self, x):
-        y = array_module(x).tanh(x)
-        return y, 1 - y**2
+        xp = array_module(x)
+        d = xp.exp(-2 * magnitude(x))
+        return xp.tanh(x), 4 * d / (1 + d) ** 2
 
     def bend(self, y, s):
         return -2 * y * s
@@ -99,11 +100,17 @@ class ELU(Activation):
     def value_and_slope(self, x):
         xp = array_module(x)
         positive = x.real > 0
-        s = xp.where(positive, 1, self.alpha * xp.exp(xp.where(positive, 0, x)))
-        return xp.where(positive, x, s - self.alpha), s
+        low = xp.where(positive, 0, x)
+        y = xp.where(positive, x, self.alpha * xp.expm1(low))
+        return y, xp.where(positive, 1, self.alpha * xp.exp(low))
 
     def bend(self, y, s):
         return array_module(y).where(y.real > 0, 0, s)
+
+
+def magnitude(x: Array) -> Array:
+    """Return |x| as x times the sign of its real part, so that it stays analytic."""
+    return array_module(x).where(x.real < 0, -x, x)
 
 
 class Mask(NamedTuple):
@@ -115,11 +122,9 @@ class Mask(NamedTuple):
 class ReLU(Layer):
     """The kinked unit of (3); c = 0 leaves only the second term of (2)."""
 
-    shapes = {}  # noqa: RUF012 - a constant, as in every layer without parameters
-
     def forward(self, p, x):
-        s = x.real > 0
-        return s * x, Mask(s)
+        # A choice, not s x: 0 · (−∞) is no number.  What is not a number stays so.
+        return array_module(x).where(x.real <= 0, 0, x), Mask(x.real > 0)
 
     def jvp(self, p, saved, p_dot, x_dot):
         return saved.s * x_dot, Mask(None)

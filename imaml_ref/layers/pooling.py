@@ -38,14 +38,13 @@ class MaxPool2d(Layer):
 
     window: Pair = (2, 2)
 
-    shapes = {}  # noqa: RUF012 - a constant, as in every layer without parameters
-
     def forward(self, p, x):
         xp = array_module(x)
         x_k = split(x, self.window)
-        largest = x_k.real.argmax(-1)[..., None]
-        w = (largest == xp.arange(x_k.shape[-1])).astype(x.real.dtype)
-        return (w * x_k).sum(-1), MaxSaved(w, x.shape)
+        wins = x_k.real.argmax(-1)[..., None] == xp.arange(x_k.shape[-1])
+        # A choice, not w x: 0 · (−∞) is no number.
+        y = xp.where(wins, x_k, 0).sum(-1)
+        return y, MaxSaved(wins.astype(x.real.dtype), x.shape)
 
     def jvp(self, p, saved, p_dot, x_dot):
         return (saved.w * split(x_dot, self.window)).sum(-1), MaxSaved(None, None)
@@ -73,8 +72,6 @@ class AveragePool2d(Layer):
 
     window: Pair = (2, 2)
 
-    shapes = {}  # noqa: RUF012 - a constant, as in every layer without parameters
-
     def forward(self, p, x):
         return split(x, self.window).mean(-1), Saved(x.shape)
 
@@ -90,8 +87,6 @@ class AveragePool2d(Layer):
 
 class GlobalAveragePool2d(Layer):
     """The mean over all pixels, per channel: (T, N, H, W, C) to (T, N, C)."""
-
-    shapes = {}  # noqa: RUF012 - a constant, as in every layer without parameters
 
     def forward(self, p, x):
         if x.ndim != 5:

@@ -20,8 +20,6 @@ class Saved(NamedTuple):
 class Flatten(Layer):
     """Flatten (T, N, ...) to (T, N, D), images in the order height, width, channel."""
 
-    shapes = {}  # noqa: RUF012 - a constant, as in every layer without parameters
-
     def forward(self, p, x):
         return x.reshape(*x.shape[:2], -1), Saved(x.shape)
 
@@ -46,8 +44,6 @@ class ZeroPad2d(Layer):
 
     bottom: int = 1
     right: int = 1
-
-    shapes = {}  # noqa: RUF012 - a constant, as in every layer without parameters
 
     def forward(self, p, x):
         if x.ndim != 5:
