@@ -10,16 +10,21 @@ With N examples, outputs z_n, softmax p_n = exp(z_n) / Σ exp(z_n), unit vectors
 
 (3) and (5) are products with the Hessian in z, which is positive semidefinite for both:
 the Gauss-Newton operator inherits that.
+
+With m the largest output, p_m may round to 1 while the other p_d are not zero.  What is
+left where numbers near 1 are subtracted is then computed from the others,
+
+    log Σ exp(z − z_m) = log1p(Σ exp(z_d − z_m)),   p_m − e = (1 − e) − Σ p_d        (6)
+
+with Σ over d ≠ m, and (3), which knows no constant in ż, with ż − ż_m in place of ż.
 """
 
 from abc import ABC, abstractmethod
-from functools import partial
 from typing import Any, NamedTuple
 
-import numpy
-
 from .backend import Array, array_module
-from .readings import on_device, read
+from .labels import check_labels, check_targets, is_soft, unit_vectors
+from .readings import on_device
 
 
 class Loss(ABC):
@@ -57,72 +62,59 @@ class Probabilities(NamedTuple):
 
 
 class SoftmaxCrossEntropy(Loss):
-    """Equation (1), for labels y (T, N), integers from 0 to D − 1, or e_y (T, N, D)."""
+    """Equation (1), for labels y (T, N), integers from 0 to D − 1, or e_y (T, N, D).
+
+    The latter are unit vectors, or any probabilities of the classes.
+    """
 
     def targets(self, z, y):
-        if y.ndim == 3 and y.dtype.kind == "f":
+        if is_soft(y):
             check_targets(z, y)
+            if not on_device(y):
+                check_labels(y, z.shape[-1])
             return y
         return unit_vectors(array_module(z, y), z, y)
 
     def check_labels(self, y, num_outputs):
-        if on_device(y) and y.dtype.kind in "iu" and y.size:
-            read(partial(refuse_strangers, num_outputs), y.min(), y.max())
+        if on_device(y):
+            check_labels(y, num_outputs)
 
     def forward(self, z, y):
         xp, e_y = array_module(z, y), self.targets(z, y)
-        z = z - z.real.max(-1, keepdims=True)
+        top = first_largest(z)
+        z = z - only(top, z)
         exp_z = xp.exp(z)
-        total = exp_z.sum(-1, keepdims=True)
-        value = (xp.log(total[..., 0]) - (e_y * z).sum(-1)).sum(-1) / z.shape[1]
-        return value, Probabilities(exp_z / total, e_y)
+        others = xp.where(top, 0, exp_z).sum(-1, keepdims=True)
+        # An output of −∞ is no loss where the label is another.
+        of_label = (e_y * xp.where(e_y == 0, 0, z)).sum(-1)
+        value = (xp.log1p(others[..., 0]) - of_label).sum(-1) / z.shape[1]
+        return value, Probabilities(exp_z / (1 + others), e_y)
 
     def grad(self, saved):
         p, e_y = saved
-        return (p - e_y) / p.shape[1]
+        xp, top = array_module(p), first_largest(p)
+        others = xp.where(top, 0, p).sum(-1, keepdims=True)
+        return xp.where(top, (1 - e_y) - others, p - e_y) / p.shape[1]
 
     def hvp(self, saved, z_dot):
         p, _ = saved
-        return (p * z_dot - p * (p * z_dot).sum(-1, keepdims=True)) / p.shape[1]
+        z_dot = z_dot - only(first_largest(p), z_dot)
+        return p * (z_dot - (p * z_dot).sum(-1, keepdims=True)) / p.shape[1]
 
     def accuracy(self, z, y):
-        return (z.real.argmax(-1) == y).mean(-1)
+        # Of classes that are equally likely, each is right.
+        e_y = self.targets(z, y)
+        return (only(first_largest(z), e_y)[..., 0] == e_y.max(-1)).mean(-1)
 
 
-def unit_vectors(xp, z, y):
-    """Return e_y (T, N, D) in the real dtype of z.
-
-    On a device, whom nobody asks in every sweep, a label that is not among the outputs
-    has NaN for its unit vector, and so has the loss; ``check_labels`` asks once.
-
-    Raises:
-        TypeError: If the labels are not integers.
-        ValueError: If they have the wrong shape, or are not among the outputs.
-    """
-    num_outputs = z.shape[-1]
-    if y.dtype.kind not in "iu":
-        raise TypeError(f"labels must be integers, got dtype {y.dtype}")
-    if y.shape != z.shape[:2]:
-        raise ValueError(f"labels expect shape {z.shape[:2]}, got {y.shape}")
-    if xp is not numpy:
-        e_y = (y[..., None] == xp.arange(num_outputs)).astype(z.real.dtype)
-        return e_y / e_y.sum(-1, keepdims=True)
-    if y.size:
-        refuse_strangers(num_outputs, y.min(), y.max())
-    return (y[..., None] == xp.arange(num_outputs)).astype(z.real.dtype)
+def first_largest(z: Array) -> Array:
+    """Return which entry of each row is the first of the largest, (T, N, D), bools."""
+    return z.real.argmax(-1)[..., None] == array_module(z).arange(z.shape[-1])
 
 
-def refuse_strangers(num_outputs: int, least: Any, largest: Any) -> None:
-    """Refuse labels that are not among the outputs.
-
-    Raises:
-        ValueError: If the least or the largest of them is not.
-    """
-    if least < 0 or largest >= num_outputs:
-        raise ValueError(
-            f"labels must be from 0 to {num_outputs - 1}, one per output of the "
-            f"network, got {int(least)} to {int(largest)}"
-        )
+def only(chosen: Array, a: Array) -> Array:
+    """Return the one chosen entry of each row, (T, N, 1)."""
+    return array_module(a).where(chosen, a, 0).sum(-1, keepdims=True)
 
 
 class SquaredError(Loss):
@@ -141,19 +133,3 @@ class SquaredError(Loss):
 
     def accuracy(self, z, y):
         return None
-
-
-def check_targets(z: Array, y: Array) -> None:
-    """Refuse targets that would not stay in the shape and the dtype of z.
-
-    Raises:
-        ValueError: If their shape is not that of z.
-        TypeError: If their dtype is not the real dtype of z.
-    """
-    if y.shape != z.shape:
-        raise ValueError(f"targets expect shape {z.shape}, got {y.shape}")
-    if y.dtype != z.real.dtype and y.dtype != z.dtype:
-        raise TypeError(
-            f"targets must have the real dtype of φ, {z.real.dtype}, got {y.dtype}; "
-            "convert them with y.astype(...)"
-        )

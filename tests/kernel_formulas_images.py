@@ -85,15 +85,20 @@ def cross_entropy(o):
     e_y = (labels[..., None] == np.arange(o.classes)).astype(z.dtype)
     e_y[(labels < 0) | (labels >= o.classes)] = np.nan  # a label that is no class
     o.hits[...] = (z.argmax(-1) == labels).sum(-1)
-    z = z - z.max(-1, keepdims=True)
-    total = np.exp(z).sum(-1, keepdims=True)
-    p[...] = np.exp(z) / total
-    o.value[...] = (np.log(total[..., 0]) - (e_y * z).sum(-1)).mean(-1)  # (1)
-    z_bar[...] = (p - e_y) / o.rows  # (2)
+    best = z.argmax(-1)[..., None] == np.arange(o.classes)
+    exp_z = np.exp(z - z.max(-1, keepdims=True))
+    others = np.where(best, 0, exp_z).sum(-1, keepdims=True)
+    p[...] = exp_z / (1 + others)
+    of_label = (e_y * (z - z.max(-1, keepdims=True))).sum(-1)
+    o.value[...] = (np.log1p(others[..., 0]) - of_label).mean(-1)  # (1)
+    gap = np.where(best, 1 - e_y - others / (1 + others), p - e_y)
+    z_bar[...] = gap / o.rows  # (2)
 
 
 def cross_entropy_hvp(o):
     p, z_dot, z_bar_dot = outputs(o, "probs", "z_dot", "z_bar_dot")
+    best = p.argmax(-1)[..., None]
+    z_dot = z_dot - np.take_along_axis(z_dot, best, -1)  # a constant changes nothing
     z_bar_dot[...] = p * (z_dot - (p * z_dot).sum(-1, keepdims=True)) / o.rows  # (3)
 
 

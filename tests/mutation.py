@@ -54,6 +54,9 @@ EQUIVALENT = {
         "height + 2 * top, width + 3 * left",
     )
 }
+EQUIVALENT["losses.py", "of_label = (e_y * xp.where(e_y == 0, 1, z)).sum(-1)"] = (
+    "what stands in is multiplied by zero"
+)
 EQUIVALENT["ops.py", "ones = array_module(a).ones((2, a.shape[1]), a.dtype)"] = (
     "the sum twice, of which the first is used"
 )

@@ -81,6 +81,20 @@ def test_a_kink_takes_the_branch_that_the_derivation_names(case):
     assert_allclose(bend, case.at_zero[1], rtol=1e-15)
 
 
+def test_what_is_normalised_has_no_mean_however_far_from_zero_it_was(case):
+    """In float32, to the rounding of n numbers of its own size, not of 10⁴."""
+    if type(case.layer).__name__ != "BatchNorm2d":
+        return
+    _, x = point(case)
+    far = (1e4 + x).astype(np.float32)
+    one = {"gamma": np.ones((len(x), 4), "f4"), "beta": np.zeros((len(x), 4), "f4")}
+    y, saved = case.layer.forward(one, far)
+    _, x_bar = case.layer.vjp(one, saved, far)
+    for a in (y, x_bar / saved.rho):
+        means = a.astype(float).mean((1, 2, 3))
+        assert np.abs(means).max() < x[0, ..., 0].size * np.finfo(np.float32).eps
+
+
 CASE_TESTS = (
     test_forward_is_what_its_name_says,
     test_each_method_agrees_with_its_witness,
@@ -88,6 +102,7 @@ CASE_TESTS = (
     test_a_task_has_the_same_bits_in_any_batch,
     test_large_inputs_do_not_overflow,
     test_a_kink_takes_the_branch_that_the_derivation_names,
+    test_what_is_normalised_has_no_mean_however_far_from_zero_it_was,
 )
 
 

@@ -6,6 +6,8 @@
 //                     entry is the label                                                  (2)
 // cross_entropy_hvp   R{z̄} = (p ż − p ⟨p, ż⟩) / N                                         (3)
 //
+// Of the largest entry both are computed from the others, as in (6) there: its p may be 1.
+//
 // A block has one task, a thread every 128th row; the sums of the threads are added in a
 // fixed order.  A row whose label is no class has value and z̄ NaN, and reads nothing there.
 
@@ -49,14 +51,16 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2)
     const REAL shift = z_n[best];
     const bool known = 0 <= label && label < classes;
     const REAL nan = log((REAL)-1), other = known ? 0 : nan;  // e_y but at the label
-    REAL total = 0;
-    for (int d = 0; d < classes; d++) total += exp(z_n[d] - shift);
+    REAL others = 0;
+    for (int d = 0; d < classes; d++) others += d == best ? 0 : exp(z_n[d] - shift);
     for (int d = 0; d < classes; d++) {
-      const REAL p = exp(z_n[d] - shift) / total;
+      const REAL p = exp(z_n[d] - shift) / (1 + others);
+      const REAL e = d == label ? 1 : other;
+      const REAL gap = d == best ? 1 - e - others / (1 + others) : p - e;
       probs[row * classes + d] = p;
-      z_bar[row * classes + d] = (p - (d == label ? 1 : other)) / rows;
+      z_bar[row * classes + d] = gap / rows;
     }
-    loss += log(total) - (known ? z_n[label] - shift : nan);
+    loss += log1p(others) - (known ? z_n[label] - shift : nan);
     right += best == label;
   }
   loss = block_sum(loss);
@@ -71,9 +75,11 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2)
                       REAL* __restrict__ z_bar_dot, int tasks, int rows, int classes) {
   for (int n = threadIdx.x; n < rows; n += THREADS) {
     const long long first = ((long long)blockIdx.x * rows + n) * classes;
+    const REAL* p = probs + first;
+    const REAL of_best = z_dot[first + largest(p, classes)];
     REAL along = 0;
-    for (int d = 0; d < classes; d++) along += probs[first + d] * z_dot[first + d];
+    for (int d = 0; d < classes; d++) along += p[d] * (z_dot[first + d] - of_best);
     for (int d = 0; d < classes; d++)
-      z_bar_dot[first + d] = probs[first + d] * (z_dot[first + d] - along) / rows;
+      z_bar_dot[first + d] = p[d] * (z_dot[first + d] - of_best - along) / rows;
   }
 }
