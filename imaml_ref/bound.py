@@ -19,6 +19,9 @@ z = x̃ᵀφ:
 where ½ bounds diag(p) − ppᵀ, the third derivative of log-sum-exp along u is a third
 central moment, at most (max u − min u) Var_p(u) ≤ √2 ‖u‖ · ½ ‖u‖², and ‖p − e_y‖ ≤ √2.
 The smoothness is that of the query set, the Lipschitz constant that of the support.
+
+All this is in exact arithmetic.  What is computed is g + e, and r₁, r₂ are off as well,
+by rounding: where (8) is below some ε ‖g‖, the error may be above it.
 """
 
 from typing import NamedTuple
@@ -28,6 +31,7 @@ import numpy
 from .backend import Array, to_host
 from .layers import Flatten, Linear
 from .losses import SoftmaxCrossEntropy, SquaredError
+from .network import Network
 from .objective import TaskLoss
 
 
@@ -70,7 +74,12 @@ def error_bound(r1, r2, lam, known: Constants) -> numpy.ndarray:
 
 
 def is_affine(net) -> bool:
-    """Whether a network is a linear layer, and nothing else that bends."""
+    """Whether a network is a linear layer, and nothing else that bends.
+
+    A subclass of ``Network`` may do more than its layers say.
+    """
+    if type(net) is not Network:
+        return False
     kinds = [type(layer) for layer in net.layers.values()]
     return kinds.count(Linear) == 1 and set(kinds) <= {Linear, Flatten}
 

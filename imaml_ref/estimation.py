@@ -173,7 +173,8 @@ def proven_bound(objective, chunk, estimator, at, r1, v, x):
 def bound_of(loss, r1, r2, lam, support_x, query_x) -> tuple[numpy.ndarray, str]:
     """Return the bound (8) per task, and why there is one."""
     known: Any = constants(loss, support_x, query_x)
-    return error_bound(r1, r2, lam, known), "proved: L is convex, so μ = min λ"
+    reason = "proved, in exact arithmetic: L is convex, so μ = min λ"
+    return error_bound(r1, r2, lam, known), reason
 
 
 def accuracy_of(lin) -> Array:

@@ -30,6 +30,9 @@ from .readings import on_device
 class Loss(ABC):
     """The mean over examples of a loss of outputs z (T, N, D) and labels y."""
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
     def targets(self, z: Array, y: Array) -> Array:
         """Return what ``forward`` makes of labels first, and takes in their place."""
         return y

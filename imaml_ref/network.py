@@ -39,6 +39,25 @@ class Network:
         x = numpy.random.default_rng(0).normal(size=(1, 2, *self.input_shape))
         self.num_outputs = self.logits(numpy.ones(self.layout.size), x).shape[-1]
 
+    def __repr__(self) -> str:
+        words = f"{len(self.layers)} layers, {self.input_shape} to {self.num_outputs}"
+        return f"<{type(self).__name__}: {words}, P = {self.layout.size:,}>"
+
+    def __str__(self) -> str:
+        """Return a line for each layer: name, kind, shape of its output, parameters."""
+        x = numpy.ones((1, 1, *self.input_shape))
+        p = self.unpack(numpy.ones((1, self.layout.size)))
+        rows = [("", "input", self.input_shape, 0)]
+        for name, layer in self.layers.items():
+            x, _ = layer.forward(p[name], x)
+            size = sum(value[0].size for value in p[name].values())
+            rows.append((name, type(layer).__name__, x.shape[2:], size))
+        lines = [
+            f"  {name:12.12} {kind:20.20} {' × '.join(map(str, shape)):16} {size:>12,}"
+            for name, kind, shape, size in rows
+        ]
+        return "\n".join([repr(self), *lines])
+
     def init(
         self, rng: numpy.random.Generator, *, dtype=numpy.float64
     ) -> numpy.ndarray:
@@ -78,7 +97,12 @@ class Network:
     def jvp(
         self, phi: Array, saved: list, phi_dot: Array, x_dot: Array
     ) -> tuple[Array, list]:
-        """Return ż, and per layer the tangent of what it saved."""
+        """Return ż, and per layer the tangent of what it saved.
+
+        Raises:
+            ValueError: If φ̇ has not the shape of φ.
+        """
+        check_direction(phi, phi_dot)
         p, p_dot, saved_dot = self.unpack(phi), self.unpack(phi_dot), []
         for (name, layer), kept in zip(self.layers.items(), saved, strict=True):
             x_dot, kept_dot = layer.jvp(p[name], kept, p_dot[name], x_dot)
@@ -86,7 +110,16 @@ class Network:
         return x_dot, saved_dot
 
     def vjp(self, phi: Array, saved: list, z_bar: Array) -> tuple[Array, list]:
-        """Return φ̄ (T, P), and per layer the cotangent ȳ of its output."""
+        """Return φ̄ (T, P), and per layer the cotangent ȳ of its output.
+
+        Raises:
+            ValueError: If z̄ is not (T, N, D).
+        """
+        if z_bar.ndim != 3 or z_bar.shape[::2] != (len(phi), self.num_outputs):
+            raise ValueError(
+                f"z̄ expects shape ({len(phi)}, N, {self.num_outputs}), "
+                f"got {z_bar.shape}"
+            )
         p, y_bars = self.unpack(phi), [z_bar]
         phi_bar = array_module(phi).empty(phi.shape, z_bar.dtype)
         p_bar = self.unpack(phi_bar)
@@ -107,7 +140,12 @@ class Network:
         y_bars: list,
         z_bar_dot: Array,
     ) -> Array:
-        """Return R{φ̄} (T, P), the tangent of what vjp returns."""
+        """Return R{φ̄} (T, P), the tangent of what vjp returns.
+
+        Raises:
+            ValueError: If φ̇ has not the shape of φ.
+        """
+        check_direction(phi, phi_dot)
         p, p_dot = self.unpack(phi), self.unpack(phi_dot)
         phi_bar_dot = array_module(phi).empty(phi.shape, z_bar_dot.dtype)
         p_bar_dot, y_bar_dot = self.unpack(phi_bar_dot), z_bar_dot
@@ -131,6 +169,11 @@ class Network:
                 f"x must have the real dtype of φ, {phi.real.dtype}, got {x.dtype}; "
                 "convert it with x.astype(...)"
             )
+        if phi.ndim != 2:
+            raise ValueError(
+                f"φ expects shape (T, P), one for each task, got {phi.shape}; "
+                "for one φ in all tasks use np.broadcast_to(phi, (T, P))"
+            )
         if x.shape[2:] != self.input_shape or len(x) != len(phi):
             expected = ", ".join(map(str, (len(phi), "N", *self.input_shape)))
             raise ValueError(f"x expects shape ({expected}), got {x.shape}")
@@ -144,6 +187,19 @@ class Network:
             name: {parameter: flat[f"{name}.{parameter}"] for parameter in layer.shapes}
             for name, layer in self.layers.items()
         }
+
+
+def check_direction(phi: Array, v: Array) -> None:
+    """Refuse a direction that would be broadcast, to be the same for all tasks or not.
+
+    Raises:
+        ValueError: If v has not the shape of φ.
+    """
+    if v.shape != phi.shape:
+        raise ValueError(
+            f"a direction expects the shape (T, P) of φ, {phi.shape}, got {v.shape}; "
+            "for one direction in all tasks use np.broadcast_to(v, phi.shape)"
+        )
 
 
 def assign(views: Params, values: Params) -> None:

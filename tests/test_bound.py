@@ -154,6 +154,48 @@ def test_there_is_no_bound_where_none_is_proved(problem):
     )
 
 
+class Cubed(ir.Network):
+    """z = (x W + b)³: layers that are affine, in sweeps that are not."""
+
+    def forward(self, phi, x):
+        z, saved = super().forward(phi, x)
+        return z**3, (saved, z)
+
+    def jvp(self, phi, saved, phi_dot, x_dot):
+        z_dot, saved_dot = super().jvp(phi, saved[0], phi_dot, x_dot)
+        return 3 * saved[1] ** 2 * z_dot, (saved_dot, z_dot)
+
+    def vjp(self, phi, saved, z_bar):
+        phi_bar, y_bars = super().vjp(phi, saved[0], 3 * saved[1] ** 2 * z_bar)
+        return phi_bar, (y_bars, z_bar)
+
+    def vjp_dot(self, phi, saved, phi_dot, saved_dot, y_bars, z_bar_dot):
+        (inner, z), (inner_dot, z_dot) = saved, saved_dot
+        bar_dot = 3 * z**2 * z_bar_dot + 6 * z * z_dot * y_bars[1]
+        return super().vjp_dot(phi, inner, phi_dot, inner_dot, y_bars[0], bar_dot)
+
+
+def test_a_network_with_sweeps_of_its_own_is_not_taken_for_affine():
+    problem = ridge()
+    layers = problem.loss.net.layers
+    cubed = ir.TaskLoss(Cubed(layers, problem.loss.net.input_shape), ir.SquaredError())
+    problem, inner = replace(problem, loss=cubed), ir.GradientDescent(1e-4, 2)
+    seen = implicit(problem, inner=inner).diagnostics
+    assert seen.bound is None
+    assert "no lower bound of the curvature" in seen.bound_reason
+
+
+def test_the_bound_says_that_it_knows_no_rounding():
+    """At λ = 10³, solved, it is below what rounding makes of g, which none proves."""
+    problem = replace(ridge(), lam=1e3)
+    star, _ = dense_answer(problem, newton(problem, steps=12))
+    out = implicit(problem, inner=ir.NewtonCG(cg_steps=40), solver=ir.CG(60))
+    error = np.linalg.norm(out.task_grads - star, axis=1)
+    rounding = 1e3 * np.finfo(float).eps * np.linalg.norm(star, axis=1)
+    assert (error <= out.diagnostics.bound + rounding).all()
+    assert out.diagnostics.bound_reason.startswith("proved, in exact arithmetic")
+
+
 def test_there_is_no_bound_for_what_is_not_known():
     tasks = ridge().tasks
     net = ir.architectures.linear((3, 2), 2)

@@ -6,6 +6,7 @@ import pytest
 from cases import KINKED, NETWORKS
 from numpy.testing import assert_allclose, assert_array_equal
 
+import imaml_ref as ir
 from imaml_ref import architectures
 from imaml_ref.layers import Linear, Softplus, Tanh
 from imaml_ref.network import Network
@@ -131,6 +132,55 @@ def test_no_examples_are_refused():
     phi, x = point(net)
     with pytest.raises(ValueError, match=r"shape \(2, 0, 3\) has no examples"):
         net.logits(phi, x[:, :0])
+
+
+def test_what_is_printed_fits_a_screen_and_says_layers_shapes_and_sizes():
+    text = str(architectures.omniglot_cnn(5))
+    first, *lines = text.splitlines()
+    assert first == "<Network: 15 layers, (28, 28, 1) to 5, P = 113,221>"
+    assert lines[1].split() == ["conv1", "Conv2d", "14", "×", "14", "×", "64", "640"]
+    assert lines[-1].split() == ["head", "Linear", "5", "1,285"]
+    assert len(lines) <= 24
+    assert max(map(len, lines)) < 80
+    net = architectures.mlp((3,), (4,), 2)
+    assert repr(net) == "<Network: 3 layers, (3,) to 2, P = 26>"
+    assert repr(net) in str(net)
+    loss = ir.TaskLoss(net, ir.SoftmaxCrossEntropy())
+    assert "object at 0x" not in f"{text}{net}{loss}{net.layers}"
+
+
+def test_a_direction_of_another_shape_is_refused_wherever_it_is_asked_for():
+    net = KINKED["mlp"]
+    (phi, x), y = point(net), np.zeros((T, N), int)
+    loss = ir.TaskLoss(net, ir.SoftmaxCrossEntropy())
+    conv = ir.TaskLoss(KINKED["omniglot_cnn"], ir.SoftmaxCrossEntropy())
+    for task_loss in (loss, conv):  # the second is fused
+        phi, x = point(task_loss.net)
+        for tasks in (T, 1):
+            lin = task_loss.linearize(phi[:tasks], x[:tasks], y[:tasks])
+            for v in (phi[0], phi[:tasks][None], phi[[0, 0, 0]]):
+                with pytest.raises(ValueError, match=r"direction expects .* \(T, P\)"):
+                    lin.hvp(v)
+                with pytest.raises(ValueError, match=r"direction expects .* \(T, P\)"):
+                    lin.gnvp(v)
+            assert lin.hessian_operator()(phi[0]).shape == phi[0].shape
+        with pytest.raises(ValueError, match=r"φ expects shape \(T, P\)"):
+            task_loss.linearize(phi[0], x, y)
+
+
+def test_sweeps_refuse_what_they_would_broadcast():
+    net = KINKED["mlp"]
+    phi, x = point(net)
+    z, saved = net.forward(phi, x)
+    _, saved_dot = net.jvp(phi, saved, phi, x)
+    _, y_bars = net.vjp(phi, saved, z)
+    with pytest.raises(ValueError, match=r"direction expects .*, got \(\d+,\)"):
+        net.jvp(phi, saved, phi[0], x)
+    with pytest.raises(ValueError, match=r"direction expects .*, got \(\d+,\)"):
+        net.vjp_dot(phi, saved, phi[0], saved_dot, y_bars, z)
+    for z_bar in (z[0], z[:1], z[..., :1]):
+        with pytest.raises(ValueError, match=r"z̄ expects shape \(2, N, 2\), got"):
+            net.vjp(phi, saved, z_bar)
 
 
 def test_layers_that_do_not_fit_are_refused_at_once():
