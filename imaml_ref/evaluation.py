@@ -2,16 +2,19 @@
 
 Two accuracies, because batch normalisation makes them differ.  *Transductive*: the
 query images of a task are normalised together, as in training, so each sees the others.
-*Per example*: every query image is normalised alone.
+*Per example*: every query image is normalised alone; there is none where a network then
+sees nothing.
 """
 
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy
 
+from .alone import blind_layer, logits_alone, why_blind
 from .backend import Array, array_module
 from .data.tasks import TaskBatch, TaskSource
 from .objective import check_labels
@@ -132,9 +135,17 @@ def evaluate(
         split: ``"train"``, ``"val"`` or ``"test"``.
         num_tasks: How many.
         seed: Seed of the tasks.
-        per_example: Whether to measure the per-example accuracy too.
+        per_example: Whether to measure the per-example accuracy too, if there is one;
+            else a warning names the layer that sees nothing.
         observe: Called after each chunk with the number of tasks done.
     """
+    if per_example and (layer := blind_layer(algorithm.loss.net)):
+        warnings.warn(
+            f"there is no accuracy per example: {why_blind(layer)}; take larger images "
+            "or a network with fewer strides",
+            stacklevel=2,
+        )
+        per_example = False
     parts, source = [], near(theta, source)
     for first in range(0, num_tasks, CHUNK):
         tasks = source.sample(
@@ -180,12 +191,6 @@ def query_scores(task_loss, phi: Array, tasks: TaskBatch, per_example: bool) -> 
     if per_example and together is not None:
         alone = loss.accuracy(logits_alone(net, phi, x), y)
     return read(lambda *scores: scores, value, together, alone)
-
-
-def logits_alone(net, phi: Array, x: Array) -> Array:
-    """Return the logits (T, N, D) with every example a batch of its own."""
-    each = [net.logits(phi, x[:, n : n + 1]) for n in range(x.shape[1])]
-    return array_module(phi).concatenate(each, axis=1)
 
 
 def beside(theta: Array, tasks: TaskBatch) -> TaskBatch:

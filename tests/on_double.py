@@ -13,8 +13,6 @@ from imaml_ref.evaluation import beside
 from imaml_ref.readings import settle, waiting
 from imaml_ref.training import meta_train
 
-IMAGES = make_images()
-
 
 def on_device(problem):
     """Return θ and the tasks of a problem on the device."""
@@ -67,9 +65,10 @@ class Training:
         return state, rows
 
 
-def images():
-    net = ir.architectures.omniglot_cnn(3, input_shape=(8, 8, 1), num_filters=2)
-    return Training(net, ir.SoftmaxCrossEntropy(), Episodes(IMAGES, 3, 1, 2))
+def images(size=8):
+    net = ir.architectures.omniglot_cnn(3, input_shape=(size, size, 1), num_filters=2)
+    data = make_images(size=size)
+    return Training(net, ir.SoftmaxCrossEntropy(), Episodes(data, 3, 1, 2))
 
 
 def curves():

@@ -171,6 +171,8 @@ def test_a_device_that_is_full_leaves_the_states_that_were_seen(device):
     assert_same_state(seen[0], training.train(steps=1)[0])
 
 
+# Of smaller images the network sees nothing when one is alone.
+@pytest.mark.parametrize("training", [images(13), curves()], ids=["images", "curves"])
 def test_an_evaluation_has_the_bits_of_numpy_and_one_look_per_chunk(training, device):
     number = CHUNK + 3
     want = evaluate(

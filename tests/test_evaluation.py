@@ -6,8 +6,10 @@ import statistics
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from tiny_runs import make_images
 
 import imaml_ref as ir
+from imaml_ref.alone import blind_layer, logits_alone
 from imaml_ref.data import ImageSet, Sinusoids
 from imaml_ref.evaluation import CHUNK, Evaluation, ci95, evaluate
 
@@ -19,8 +21,8 @@ NUM_TASKS = CHUNK + 5  # more than one chunk, and not a multiple
 def source():
     """Episodes of noisy patches, no two classes alike."""
     rng = np.random.default_rng(0)
-    means = rng.integers(0, 256, size=(15, 1, 8, 8, 1))
-    noise = rng.normal(scale=90, size=(15, 6, 8, 8, 1))
+    means = rng.integers(0, 256, size=(15, 1, 13, 13, 1))
+    noise = rng.normal(scale=90, size=(15, 6, 13, 13, 1))
     images = (means + noise).clip(0, 255).astype(np.uint8)
     splits = dict(
         zip(("train", "val", "test"), np.split(np.arange(15), 3), strict=True)
@@ -32,7 +34,7 @@ def source():
 @pytest.fixture(scope="module")
 def algorithm():
     """A small net with batch normalisation, so that the two accuracies differ."""
-    net = ir.architectures.omniglot_cnn(WAYS, input_shape=(8, 8, 1), num_filters=4)
+    net = ir.architectures.omniglot_cnn(WAYS, input_shape=(13, 13, 1), num_filters=4)
     loss = ir.TaskLoss(net, ir.SoftmaxCrossEntropy())
     return ir.IMAML(loss, 0.5, ir.GradientDescent(0.1, 4))
 
@@ -127,3 +129,33 @@ def test_a_regression_has_losses_and_no_accuracy():
 
 def test_an_evaluation_of_nothing_known_is_nan():
     assert math.isnan(Evaluation("test", np.ones(3)).accuracy)
+
+
+BLIND = ir.architectures.omniglot_cnn(3, input_shape=(8, 8, 1), num_filters=2)
+
+
+def test_the_layer_that_sees_nothing_of_one_example_is_found():
+    """Of one value a normalisation makes zero: all examples alone are one to it."""
+    rng = np.random.default_rng(0)
+    phi, x = BLIND.init(rng)[None], rng.normal(size=(1, 5, 8, 8, 1))
+    z = logits_alone(BLIND, phi, x)
+    np.testing.assert_array_equal(z, np.broadcast_to(z[:, :1], z.shape))
+    assert blind_layer(BLIND) == "norm4"
+    for seeing in (
+        ir.architectures.omniglot_cnn(3, input_shape=(13, 13, 1), num_filters=2),
+        ir.architectures.omniglot_cnn(3, input_shape=(8, 8, 1), norm=None),
+        ir.architectures.mlp((3,), (4,), 2),
+    ):
+        assert blind_layer(seeing) is None
+
+
+def test_there_is_no_accuracy_per_example_where_the_network_sees_nothing():
+    source = ir.data.Episodes(make_images(), WAYS, SHOTS, QUERIES)
+    loss = ir.TaskLoss(BLIND, ir.SoftmaxCrossEntropy())
+    algorithm = ir.IMAML(loss, 0.5, ir.GradientDescent(0.1, 4))
+    theta = BLIND.init(np.random.default_rng(1))
+    with pytest.warns(UserWarning, match=r"no accuracy per example: norm4 normalises"):
+        found = evaluate(algorithm, theta, source, num_tasks=3)
+    assert found.accuracies_per_example is None
+    assert len(found.accuracies) == 3
+    assert evaluate(algorithm, theta, source, num_tasks=3, per_example=False)

@@ -26,12 +26,12 @@ def _plainly():
         yield
 
 
-IMAGES = make_images()
+IMAGES = make_images(size=13)
 
 
 def tiny():
     """Return an algorithm, θ and tasks of images."""
-    net = ir.architectures.omniglot_cnn(3, input_shape=(8, 8, 1), num_filters=4)
+    net = ir.architectures.omniglot_cnn(3, input_shape=(13, 13, 1), num_filters=4)
     loss = ir.TaskLoss(net, ir.SoftmaxCrossEntropy())
     algorithm = ir.IMAML(loss, 2.0, ir.GradientDescent(0.05, 3))
     theta = net.init(np.random.default_rng(0))

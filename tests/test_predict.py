@@ -98,3 +98,38 @@ def test_alone_normalises_each_query_image_by_itself(run):
     for n in range(3):
         one = predict(loaded, support, query[[n]]).chances
         np.testing.assert_allclose(alone[[n]], one, rtol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def blind(tmp_path_factory):
+    """A run whose network sees nothing of an image that is alone."""
+    folder = tmp_path_factory.mktemp("blind")
+    write_dataset(folder / "patches.h5", make_images())
+    flags = ["--net", "omniglot-cnn", "--num-filters", "2", "--meta-steps", "1"]
+    with pytest.warns(UserWarning, match="no accuracy per example: norm4"):
+        assert train(folder / "patches.h5", folder / "run", *flags) == 0
+    return folder / "run"
+
+
+def test_an_image_alone_is_refused_where_the_network_sees_nothing_of_it(
+    blind, tmp_path, capsys
+):
+    images = drawings(0)
+    support, query = save_all(tmp_path, images)
+    command = ["predict", str(blind), str(support), str(query)]
+    assert main(command) == 0
+    capsys.readouterr()
+    message = r"cannot classify an image alone: norm4 normalises over one value"
+    assert main([*command, "--alone"]) == 2
+    assert re.search(message, " ".join(capsys.readouterr().err.split()))
+    with pytest.raises(ValueError, match=message):
+        predict(load_run(blind), list(images[:, :2]), images[0, 3:])
+
+
+def test_an_evaluation_without_an_accuracy_per_example_prints_the_others(blind, capsys):
+    with pytest.warns(UserWarning, match="no accuracy per example: norm4"):
+        assert main(["evaluate", str(blind), "--tasks", "3"]) == 0
+    out = capsys.readouterr().out
+    assert "accuracy, transductive" in out
+    assert "per example" not in out
+    assert "nan" not in out

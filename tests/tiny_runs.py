@@ -25,11 +25,11 @@ def as_flags(keys):
     return [text for name, value in keys.items() for text in (f"--{name}", str(value))]
 
 
-def make_images(seed=0, drawings=6):
-    """Fifteen classes of noisy 8 × 8 patches, ink on paper."""
+def make_images(seed=0, drawings=6, size=8):
+    """Fifteen classes of noisy square patches, ink on paper."""
     rng = np.random.default_rng(seed)
-    means = rng.integers(0, 256, size=(15, 1, 8, 8, 1))
-    noise = rng.normal(scale=40, size=(15, drawings, 8, 8, 1))
+    means = rng.integers(0, 256, size=(15, 1, size, size, 1))
+    noise = rng.normal(scale=40, size=(15, drawings, size, size, 1))
     images = (means + noise).clip(0, 255).astype(np.uint8)
     splits = dict(
         zip(("train", "val", "test"), np.split(np.arange(15), 3), strict=True)

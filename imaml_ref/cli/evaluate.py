@@ -105,12 +105,11 @@ def lines(found: Evaluation) -> list[tuple[str, ...]]:
     if found.accuracies is None:
         return [loss]
     together = (found.accuracy, found.accuracy_ci95)
-    alone = (found.accuracy_per_example, found.accuracy_per_example_ci95)
-    return [
-        ("accuracy, transductive", *(f"{100 * a:.2f} %" for a in together)),
-        ("accuracy, per example", *(f"{100 * a:.2f} %" for a in alone)),
-        loss,
-    ]
+    said = [("accuracy, transductive", *(f"{100 * a:.2f} %" for a in together))]
+    if found.accuracies_per_example is not None:
+        alone = (found.accuracy_per_example, found.accuracy_per_example_ci95)
+        said.append(("accuracy, per example", *(f"{100 * a:.2f} %" for a in alone)))
+    return [*said, loss]
 
 
 def write_json(path: Path, run: Run, found: Evaluation, seed: int) -> None:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy
 
+from ..alone import blind_layer, logits_alone, why_blind
 from ..backend import array_module, to_host
-from ..evaluation import logits_alone
 from .episode import softmax
 from .load import Run
 
@@ -43,7 +43,8 @@ def predict(
             in training; without batch normalisation it makes no difference.
 
     Raises:
-        ValueError: If the run is no classifier of so many classes.
+        ValueError: If the run is no classifier of so many classes, or images are to be
+            classified one by one and its network would then see none of them.
     """
     if run.checkpoint.about["task"] != "classification":
         raise ValueError(f"{run.path} is a regression; it has no classes to predict")
@@ -52,6 +53,12 @@ def predict(
         raise ValueError(
             f"{run.path} tells {ways} classes apart, got support images of "
             f"{len(support)}"
+        )
+    one_by_one = alone or len(query) == 1
+    if one_by_one and (layer := blind_layer(run.net)):
+        raise ValueError(
+            f"{run.path} cannot classify an image alone: {why_blind(layer)}; "
+            "give several query images, and normalise them together"
         )
     pixels = numpy.concatenate([*support, query])
     inverted = looks_inverted(run, pixels)
