@@ -77,7 +77,6 @@ def test_refused_parameters_are_refused_by_examples_too():
 
 
 PRODUCTS_OF_OTHERS = {
-    "one row": lambda v: v[:1],
     "float32": lambda v: v.astype(np.float32),
     "integers": lambda v: np.ones(v.shape, int),
 }
