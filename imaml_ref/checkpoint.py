@@ -22,7 +22,7 @@ import h5py
 import numpy
 
 from .backend import Array, to_host
-from .files import BadFile, atomic_h5, open_h5
+from .files import atomic_h5, open_h5, whole
 
 SCHEMA, VERSION = "imaml_ref/checkpoint", 1
 
@@ -132,16 +132,16 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
 
     Raises:
         FileNotFoundError: If there is no such file.
+        OSError: If the system does not let it be read.
         BadFile: If it is truncated, or no checkpoint, or lacks a part.
     """
-    with open_h5(path, schema=SCHEMA, version=VERSION) as file:
-        try:
-            return parse(file)
-        except (KeyError, OSError) as error:
-            raise BadFile(
-                f"{path} is a damaged checkpoint: {str(error).strip(chr(39))}; "
-                "restore it, or train again in another folder"
-            ) from error
+    what = "is a damaged checkpoint"
+    advice = "restore it, or train again in another folder"
+    with (
+        open_h5(path, schema=SCHEMA, version=VERSION) as file,
+        whole(path, otherwise=what, advice=advice),
+    ):
+        return parse(file)
 
 
 def parse(file: h5py.File) -> Checkpoint:

@@ -6,10 +6,9 @@ sees the old file or the new one and nothing between.  Every HDF5 file of the pr
 carries two attributes, ``schema`` and ``schema_version``, which opening asserts.
 """
 
-import glob
+import errno
 import numbers
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,9 +16,36 @@ from pathlib import Path
 import h5py
 import numpy
 
+from .leftovers import temporary_name, writing
+
+CONTENDED = (errno.EAGAIN, errno.EACCES)
+
 
 class BadFile(ValueError):
     """A file exists, but is not what it is taken for."""
+
+
+def check_writable(path: str | os.PathLike) -> None:
+    """Check that a file can be written, as far as that is known beforehand.
+
+    Raises:
+        FileNotFoundError: If its folder does not exist.
+        IsADirectoryError: If it is a folder.
+        PermissionError: If nothing may be written into its folder.
+    """
+    path = Path(path)
+    if not path.absolute().parent.is_dir():
+        raise FileNotFoundError(
+            f"cannot write {path}: the folder {path.parent} does not exist; create it"
+        )
+    if path.is_dir():
+        raise IsADirectoryError(
+            f"cannot write {path}: it is a folder; name a file, such as {path / 'FILE'}"
+        )
+    if not os.access(path.parent, os.W_OK):
+        raise PermissionError(
+            f"cannot write {path}: you may not write into {path.parent}"
+        )
 
 
 @contextmanager
@@ -28,27 +54,24 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
 
     The temporary path has the suffix of ``path``.  After an exception it is removed,
     and ``path`` stays as it was.  A killed process leaves its temporary file behind;
-    the next write of the same path removes it.
+    the next write of the same path removes it, if nothing else is being written there.
 
     Raises:
         FileNotFoundError: If the folder does not exist.
+        IsADirectoryError: If there is a folder of that name.
+        PermissionError: If nothing may be written into the folder.
     """
     path = Path(path)
-    if not path.parent.is_dir():
-        raise FileNotFoundError(
-            f"cannot write {path}: the folder {path.parent} does not exist; create it"
-        )
-    for leftover in path.parent.glob(f".{glob.escape(path.stem)}.*.part{path.suffix}"):
-        leftover.unlink(missing_ok=True)
-    name = f".{path.stem}.{secrets.token_hex(4)}.part{path.suffix}"
-    temporary = path.with_name(name)
-    try:
-        yield temporary
-        sync(temporary)
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    check_writable(path)
+    temporary = path.with_name(temporary_name(path))
+    with writing(path):
+        try:
+            yield temporary
+            sync(temporary)
+            os.replace(temporary, path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
     with suppress(OSError):  # not every system lets a folder be synchronised
         sync(path.parent)
 
@@ -83,20 +106,72 @@ def open_h5(
 
     Raises:
         FileNotFoundError: If there is no such file.
+        IsADirectoryError: If it is a folder.
+        OSError: If the system does not let it be read, as a locked file.
         BadFile: If it is truncated, not HDF5, of another schema, or of a newer version.
     """
-    if not Path(path).is_file():
+    path = Path(path)
+    if not path.exists():
         raise FileNotFoundError(f"no such file: {path}; check the path")
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder, expected an HDF5 file")
+    if not path.is_file():
+        raise BadFile(f"{path} is not a file, expected an HDF5 file")
     try:
         file = h5py.File(path, "r")
     except OSError as error:
+        refuse_system_error(path, error)
         raise BadFile(
             f"{path} is not a readable HDF5 file: truncated, or of another format; "
             "write it again"
         ) from error
     with file:
-        check_schema(file, path, schema, version)
+        with whole(path, otherwise="is no whole HDF5 file", advice="write it again"):
+            check_schema(file, path, schema, version)
         yield file
+
+
+@contextmanager
+def whole(path: str | os.PathLike, *, otherwise: str, advice: str) -> Iterator[None]:
+    """Take what HDF5 cannot find or decode in a file for damage, and say so.
+
+    Args:
+        path: The file, opened by open_h5.
+        otherwise: What it is if something is absent, such as ``"is a damaged suite"``.
+        advice: What to do then.
+
+    Raises:
+        BadFile: If a part is absent, unreadable, or not of its kind.
+        OSError: If the system does not let it be read.
+    """
+    try:
+        yield
+    except BadFile:
+        raise
+    except (LookupError, OSError, TypeError, ValueError, RuntimeError) as error:
+        if isinstance(error, OSError):
+            refuse_system_error(path, error)
+        why = " ".join(str(error).strip("'\"").split())
+        raise BadFile(f"{path} {otherwise}: {why}; {advice}") from error
+
+
+def refuse_system_error(path: str | os.PathLike, error: OSError) -> None:
+    """Raise what the system said; of what HDF5 says itself, h5py gives no errno.
+
+    Raises:
+        OSError: If the system refused: the file may be whole.
+    """
+    if not error.errno:
+        return
+    said = f"cannot read {path}: {os.strerror(error.errno)}"
+    if "lock file" in str(error):
+        said = f"cannot lock {path} for reading: {os.strerror(error.errno)}; "
+        said += (
+            "another program is writing it: wait until it is done"
+            if error.errno in CONTENDED
+            else "where files cannot be locked, set HDF5_USE_FILE_LOCKING=FALSE"
+        )
+    raise type(error)(said) from error
 
 
 def check_schema(file: h5py.File, path, schema: str, version: int) -> None:

@@ -54,7 +54,7 @@ def dangling(path):
 
 UNREADABLE = {
     "missing": (lambda path: None, "no such file"),
-    "a folder": (lambda path: path.mkdir(), "no such file"),
+    "a folder": (lambda path: path.mkdir(), "is a folder, expected an HDF5 file"),
     "empty": (lambda path: path.write_bytes(b""), "not a readable HDF5 file"),
     "truncated": (torn, "not a readable HDF5 file: truncated"),
     "foreign": (lambda path: path.write_text("loss, 1"), "not a readable HDF5 file"),

@@ -19,7 +19,7 @@ from typing import Any
 import h5py
 import numpy
 
-from ..files import BadFile, atomic_h5, open_h5, text_of
+from ..files import BadFile, atomic_h5, open_h5, text_of, whole
 from .case import Array, Case
 from .levels import LEVELS
 
@@ -55,11 +55,15 @@ def read_answers(path: str | Path, cases: Mapping[str, Case]) -> Attempts:
 
     Raises:
         FileNotFoundError: If there is no such file.
+        OSError: If the system does not let it be read.
         BadFile: If it is truncated, foreign or of a newer version, or answers a case,
             level or name that the suite does not have.
     """
     found = {}
-    with open_h5(path, schema=SCHEMA, version=VERSION) as file:
+    with (
+        open_h5(path, schema=SCHEMA, version=VERSION) as file,
+        whole(path, otherwise="is a damaged file of answers", advice="write it again"),
+    ):
         for name, levels in members(path, file.get("answers")):
             if name not in cases:
                 raise BadFile(

@@ -16,7 +16,7 @@ from typing import Any
 import h5py
 import numpy
 
-from ..files import BadFile, atomic_h5, open_h5
+from ..files import atomic_h5, open_h5, whole
 from .case import Answer, Case
 from .levels import LEVELS
 
@@ -36,20 +36,17 @@ def load_suite(path: str | Path | None = None) -> dict[str, Case]:
 
     Raises:
         FileNotFoundError: If there is no such file.
+        OSError: If the system does not let it be read.
         BadFile: If it is truncated, foreign, of a newer version, or lacks a part.
     """
     if path is None:
         with as_file(files(__package__) / "suite.h5") as shipped:
             return load_suite(shipped)
-    with open_h5(path, schema=SUITE, version=VERSION) as file:
-        try:
-            return {
-                name: read_case(name, file["cases"][name]) for name in file["cases"]
-            }
-        except KeyError as error:
-            raise BadFile(
-                f"{path} is a damaged suite: {error}; write it again"
-            ) from error
+    with (
+        open_h5(path, schema=SUITE, version=VERSION) as file,
+        whole(path, otherwise="is a damaged suite", advice="write it again"),
+    ):
+        return {name: read_case(name, file["cases"][name]) for name in file["cases"]}
 
 
 def write_suite(path: str | Path, cases: Iterable[Case]) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import h5py
 
-from ..files import BadFile, atomic_h5, open_h5
+from ..files import BadFile, atomic_h5, open_h5, whole
 from .images import SPLITS, ImageSet
 
 SCHEMA, VERSION = "imaml_ref/dataset", 1
@@ -54,14 +54,15 @@ def open_dataset(path: str | os.PathLike) -> ImageSet:
 
     Raises:
         FileNotFoundError: If there is no such file.
+        OSError: If the system does not let it be read.
         BadFile: If it is truncated, foreign, of a newer version, lacks something, its
             splits share classes or are out of range, or its digest does not hold.
     """
-    with open_h5(path, schema=SCHEMA, version=VERSION) as file:
-        try:
-            data, digest = read(file), file.attrs["digest"]
-        except (KeyError, OSError, TypeError, ValueError) as error:
-            raise BadFile(f"{path} does not hold: {error}; pack it again") from error
+    with (
+        open_h5(path, schema=SCHEMA, version=VERSION) as file,
+        whole(path, otherwise="does not hold", advice="pack it again"),
+    ):
+        data, digest = read(file), file.attrs["digest"]
     if data.digest != digest:
         raise BadFile(
             f"{path} does not hold: its images have digest {data.digest[:12]}…, it "
