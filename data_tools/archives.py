@@ -6,6 +6,7 @@ What stands before (``python/images_background/`` …), and what else there is
 """
 
 import io
+import lzma
 import re
 import zipfile
 import zlib
@@ -13,6 +14,8 @@ from pathlib import Path, PurePosixPath
 
 NUM_DRAWINGS = 20
 DRAWING = re.compile(r"(?P<character>[^/]+/character\d+)/(?P<file>[^/.][^/]*\.png)")
+# What zipfile raises, NotImplementedError and RuntimeError (encrypted) with it.
+DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError)
 Drawings = dict[str, Path | io.BytesIO]  # by file name, where its bytes are
 
 
@@ -64,7 +67,7 @@ def from_zip(path: Path) -> Drawings:
         with zipfile.ZipFile(path) as archive:
             names = (n for n in archive.namelist() if n.endswith(".png"))
             return {name: io.BytesIO(archive.read(name)) for name in names}
-    except (zipfile.BadZipFile, zlib.error) as error:
+    except DAMAGE as error:
         raise ValueError(
             f"{path} is not a whole zip file ({error}); fetch it again"
         ) from error

@@ -1,16 +1,19 @@
 """Pack one's own images: a folder per class in, one HDF5 file out."""
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy
-from PIL import Image, ImageOps
+from PIL import Image
 
 from imaml_ref.data.hdf5 import write_dataset
-from imaml_ref.data.images import SPLITS, ImageSet
+from imaml_ref.data.images import ImageSet
+from imaml_ref.files import check_writable
 
+from .pictures import MODES, read_image
 from .progress import track
-
-MODES = {"grey": "L", "rgb": "RGB"}
+from .splits import FRACTIONS, Split, split_classes
 
 
 def pack_images(
@@ -20,54 +23,53 @@ def pack_images(
     size: int = 28,
     colour: str = "grey",
     per_class: int | None = None,
-    fractions: tuple[float, float, float] = (0.64, 0.16, 0.2),
+    split: Split = FRACTIONS,
     seed: int = 0,
 ) -> ImageSet:
     """Pack a folder of folders of images into one file.
 
     Args:
-        folder: Has one folder per class, each with images that Pillow reads.  Hidden
-            files, and files without the suffix of an image, are passed over.
+        folder: Has one folder per class, each with images that Pillow reads, of which
+            the first frame or page is taken.  Hidden files, and files without the
+            suffix of an image, are passed over.
         dst: The HDF5 file to write; its folder exists.
         size: Height and width to resize to, pixels, whatever the proportions were.
         colour: ``"grey"`` or ``"rgb"``.
         per_class: Images of each class, the first by name; None takes all, and all
             classes must have equally many.
-        fractions: Of the classes, for train, val and test; at least one class each.
-        seed: Of the permutation that classes are split by.
+        split: The classes for train, val and test, at least one each: three fractions
+            or three numbers of classes, which are drawn, or three lists of names.
+        seed: Of the permutation that classes are drawn by.
 
     Returns:
-        What was written, with one split scheme, ``"random"``.
+        What was written, with one split scheme, ``"random"`` or ``"named"``.
 
     Raises:
         FileNotFoundError: If ``folder``, or the folder of ``dst``, is not there.
+        OSError: If ``dst`` cannot be written, or a folder cannot be read.
         ValueError: If there are fewer than three classes, too few images in a class or
             unequally many, a file that cannot be read, or an argument out of range.
     """
     folder, dst = Path(folder), Path(dst)
-    if not dst.absolute().parent.is_dir():
-        raise FileNotFoundError(f"cannot write {dst}: its folder does not exist")
+    check_writable(dst)
     if colour not in MODES or size < 1:
         raise ValueError(
             f"colour must be {' or '.join(MODES)} and size at least 1, "
             f"got {colour!r} and {size}"
         )
     classes = choose(find_images(folder), per_class)
-    splits = split_classes(len(classes), fractions, seed)
+    scheme, splits, note = split_classes(list(classes), split, seed)
     paths = [path for of_class in classes.values() for path in of_class]
     working = track(paths, len(paths), "packing images")
     images = numpy.stack([read_image(path, size, colour) for path in working])
     data = ImageSet(
         images.reshape(len(classes), -1, *images.shape[1:]),
         tuple(classes),
-        {"random": splits},
+        {scheme: splits},
         source=f"folder {folder.resolve().name}",
         resize_filter=f"Lanczos, to {size} pixels, on 8 bits",
         polarity="as in the files",
-        split_notes={
-            "random": f"in the order of numpy.random.default_rng({seed})"
-            f".permutation({len(classes)}): train, val, test"
-        },
+        split_notes={scheme: note},
     )
     write_dataset(dst, data)
     return data
@@ -85,12 +87,11 @@ def find_images(folder: Path) -> dict[str, list[Path]]:
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"no such folder: {folder}; check the path")
-    suffixes = Image.registered_extensions()
     classes = {}
     for sub in sorted(p for p in folder.iterdir() if p.is_dir()):
         if not sub.name.startswith("."):
-            files = (p for p in sub.iterdir() if p.suffix.lower() in suffixes)
-            classes[sub.name] = sorted(p for p in files if not p.name.startswith("."))
+            check_name(sub)
+            classes[sub.name] = sorted(filter(is_image, sub.iterdir()))
     empty = [name for name, paths in classes.items() if not paths]
     if empty or not classes:
         raise ValueError(
@@ -124,47 +125,52 @@ def choose(
     return {name: paths[:number] for name, paths in classes.items()}
 
 
-def read_image(path: Path, size: int, colour: str) -> numpy.ndarray:
-    """Return an image (size, size, channels), uint8, upright and on white paper.
+def is_image(path: Path) -> bool:
+    """Whether a path is named like an image, and is neither hidden nor a folder."""
+    known = Image.registered_extensions().get(path.suffix.lower()) in Image.OPEN
+    return known and not path.name.startswith(".") and not path.is_dir()
 
-    Args:
-        path: Any format that Pillow reads; transparent pixels become white.
-        size: Height and width, pixels.
-        colour: ``"grey"`` or ``"rgb"``.
+
+def check_name(folder: Path) -> None:
+    """Check that the name of a class can be written into a file.
 
     Raises:
-        ValueError: If the file cannot be read as an image.
+        ValueError: If it is not UTF-8.
     """
     try:
-        with Image.open(path) as file:
-            image = ImageOps.exif_transpose(file).convert("RGBA")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{path} cannot be read as an image: {error}") from error
-    paper = Image.new("RGBA", image.size, "white")
-    flat = Image.alpha_composite(paper, image).convert(MODES[colour])
-    pixels = numpy.asarray(flat.resize((size, size), Image.Resampling.LANCZOS))
-    return pixels.reshape(size, size, -1)
+        folder.name.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"the name of the folder {os.fsencode(folder)!r} is not UTF-8; rename it"
+        ) from error
 
 
-def split_classes(
-    num_classes: int, fractions: tuple[float, float, float], seed: int
-) -> dict[str, numpy.ndarray]:
-    """Return train, val and test classes, in an order that a seed fixes.
+def images_below(folder: Path) -> list[Path]:
+    """Return the images in a folder and in the folders in it, sorted by path.
 
     Raises:
-        ValueError: If the fractions are not three positive numbers of sum 1, or a split
-            would have no class.
+        FileNotFoundError: If there is no such folder.
+        OSError: If a folder cannot be read.
+        ValueError: If there is no image.
     """
-    if len(fractions) != 3 or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-6:
-        raise ValueError(
-            f"fractions must be three positive numbers of sum 1, got {fractions}"
-        )
-    val, test = (max(1, round(f * num_classes)) for f in fractions[1:])
-    if val + test >= num_classes:
-        raise ValueError(
-            f"{num_classes} classes are too few for train, val and test; "
-            "at least three are needed"
-        )
-    order = numpy.random.default_rng(seed).permutation(num_classes)
-    ends = [num_classes - val - test, num_classes - test]
-    return dict(zip(SPLITS, numpy.split(order, ends), strict=True))
+    if not folder.is_dir():
+        raise FileNotFoundError(f"no such folder: {folder}; check the path")
+    paths = sorted(filter(is_image, files_below(folder)))
+    if not paths:
+        raise ValueError(f"no images in {folder}; expected PNG, JPEG or the like")
+    return paths
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """Yield the files in a folder and in its folders, except for hidden folders.
+
+    Raises:
+        OSError: If a folder cannot be read.
+    """
+
+    def refuse(error: OSError):
+        raise error
+
+    for place, folders, files in os.walk(folder, onerror=refuse):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (Path(place, name) for name in files)

@@ -20,9 +20,11 @@ from PIL import Image
 
 from imaml_ref.data.hdf5 import write_dataset
 from imaml_ref.data.images import SPLITS, ImageSet
+from imaml_ref.files import check_writable
 
 from .archives import Drawings, find_archive, read_archive
 from .download import fetch_omniglot
+from .pictures import opened
 from .progress import track
 
 ARCHIVES = {"images_background": 964, "images_evaluation": 659}  # characters
@@ -30,6 +32,7 @@ ORIGINAL, SIZE = (105, 105), (28, 28)
 SEED = 0
 NUM_TRAIN, NUM_VAL = 1100, 100  # characters of random-1200
 NUM_VAL_ALPHABETS = 5  # of background
+ADVICE = "; fetch the archive again"
 
 
 def pack_omniglot(src: Path, dst: Path, *, download: bool = False) -> ImageSet:
@@ -46,12 +49,12 @@ def pack_omniglot(src: Path, dst: Path, *, download: bool = False) -> ImageSet:
 
     Raises:
         FileNotFoundError: If an archive, or the folder of ``dst``, is not there.
+        OSError: If ``dst`` cannot be written.
         ValueError: If an archive is damaged or incomplete, or an image is not 105 × 105
             with 1 bit per pixel.
     """
     src, dst = Path(src), Path(dst)
-    if not dst.absolute().parent.is_dir():
-        raise FileNotFoundError(f"cannot write {dst}: its folder does not exist")
+    check_writable(dst)
     if download:
         fetch_omniglot(src)
     background, evaluation = (find_characters(src, name) for name in ARCHIVES)
@@ -99,20 +102,11 @@ def find_characters(src: Path, name: str) -> dict[str, Drawings]:
 
 
 def read_character(name: str, drawings: Drawings) -> numpy.ndarray:
-    """Return the drawings of a character, (20, 28, 28), uint8.
-
-    Raises:
-        ValueError: If a drawing cannot be decoded, or is not as the original ones are.
-    """
+    """Return the drawings of a character, (20, 28, 28), uint8."""
     images = []
     for file, source in drawings.items():
-        try:
-            with Image.open(source) as image:
-                images.append(shrink(image))
-        except (OSError, SyntaxError, ValueError) as error:
-            raise ValueError(
-                f"drawing {name}/{file}: {error}; fetch the archive again"
-            ) from error
+        with opened(source, f"drawing {name}/{file}", ADVICE) as image:
+            images.append(shrink(image))
     return numpy.stack(images)
 
 

@@ -50,7 +50,7 @@ def test_a_folder_is_packed_by_class_and_name(folder, tmp_path, colour, mode):
 
 
 def test_classes_are_split_by_fractions_and_seed(folder, tmp_path):
-    kwargs = {"size": 4, "fractions": (0.4, 0.3, 0.3)}
+    kwargs = {"size": 4, "split": (0.4, 0.3, 0.3)}
     data = pack_images(folder, tmp_path / "d.h5", seed=3, **kwargs)
     sizes = {n: len(s) for n, s in data.splits["random"].items()}
     assert sizes == {"train": 3, "val": 2, "test": 2}
@@ -131,8 +131,15 @@ def test_a_wrong_folder_is_refused_and_nothing_written(
 ARGUMENTS = {
     r"colour must be grey or rgb and size at least 1, got 'cmyk'": {"colour": "cmyk"},
     r"size at least 1, got 'grey' and 0": {"size": 0},
-    r"three positive numbers of sum 1, got \(0\.5, 0\.4\)": {"fractions": (0.5, 0.4)},
-    r"sum 1, got \(0\.5, 0\.6, 0\.1\)": {"fractions": (0.5, 0.6, 0.1)},
+    r"the split must be three fractions .*, got \(0\.5, 0\.4\)": {"split": (0.5, 0.4)},
+    r"got \(0\.5, 0\.6, 0\.1\) of sum 1\.2": {"split": (0.5, 0.6, 0.1)},
+    r"all positive, got \(8, 0, -1\)": {"split": (8, 0, -1)},
+    r"the split \(4, 2, 2\) has 8 classes, there are 7": {"split": (4, 2, 2)},
+    r"names 'x', which is none of the 7 classes": {"split": (["x"], ["y"], ["z"])},
+    r"splits train and val .* share 1 classes": {"split": 3 * [["class 1"]]},
+    r"split named/val must name classes .*, got none": {
+        "split": (["class 1"], [], ["class 2"])
+    },
     r"0 images per class": {"per_class": 0},
 }
 
@@ -141,5 +148,5 @@ ARGUMENTS = {
 def test_wrong_arguments_are_named(folder, tmp_path, expected, changes):
     with pytest.raises(ValueError, match=expected):
         pack_images(folder, tmp_path / "d.h5", **changes)
-    with pytest.raises(FileNotFoundError, match=r"its folder does not exist"):
+    with pytest.raises(FileNotFoundError, match=r"the folder .*absent does not exist"):
         pack_images(folder, tmp_path / "absent" / "d.h5")

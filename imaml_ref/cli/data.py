@@ -11,6 +11,7 @@ import typer
 from ..data.hdf5 import describe
 from .errors import refusing
 
+WAYS = 5  # of the tasks that train draws by default
 app = typer.Typer(
     help="Pack data sets into HDF5 files, and look into them.",
     epilog="Example: imaml-ref data info omniglot.h5",
@@ -54,14 +55,28 @@ def pack_images(
         int | None,
         typer.Option(help="Images of each class.", show_default="all"),
     ] = None,
+    split: Annotated[
+        str,
+        typer.Option(
+            help="Classes for train, val, test: fractions, numbers such as 8,2,2, or "
+            "text files of class names, one a line."
+        ),
+    ] = "0.64,0.16,0.2",
     seed: Annotated[int, typer.Option(help="Of the split into classes.", min=0)] = 0,
 ):
     """Pack one's own images, one folder per class."""
     with refusing():
         from data_tools.images import pack_images
+        from data_tools.splits import parse_split
 
         pack_images(
-            folder, dst, size=size, colour=colour, per_class=per_class, seed=seed
+            folder,
+            dst,
+            size=size,
+            colour=colour,
+            per_class=per_class,
+            split=parse_split(split),
+            seed=seed,
         )
     show_info(dst)
 
@@ -85,3 +100,15 @@ def show_info(path: Path) -> None:
         note = sizes.pop("note")
         numbers = ", ".join(f"{split} {number}" for split, number in sizes.items())
         print(f"{'split':16} {scheme}: {numbers} classes; {note}")
+        if min(sizes.values()) < WAYS:
+            print(f"{'note':16} {scheme}: {way_out(sizes)}")
+
+
+def way_out(sizes: dict[str, int]) -> str:
+    """Say what to do where a split has fewer classes than the tasks have by default."""
+    total, fewest = sum(sizes.values()), min(sizes.values())
+    again = f"pack again with --split {total - 2 * WAYS},{WAYS},{WAYS}"
+    if total < 3 * WAYS:
+        again = f"{WAYS} classes in each split are needed, {3 * WAYS} together"
+    few = f"train with --ways {fewest}" if fewest > 1 else "1 class makes no task"
+    return f"{few}; for {WAYS} ways, {again}"

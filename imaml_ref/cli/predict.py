@@ -19,7 +19,9 @@ def predict_command(
     support_dir: Annotated[
         Path, typer.Argument(help="One folder of images per class.")
     ],
-    query_dir: Annotated[Path, typer.Argument(help="A folder of images to classify.")],
+    query_dir: Annotated[
+        Path, typer.Argument(help="A folder of images to classify, and folders in it.")
+    ],
     alone: Annotated[
         bool,
         typer.Option(
@@ -56,21 +58,16 @@ def read_support(run: Run, folder: Path) -> tuple[list[str], list[numpy.ndarray]
 
 
 def read_query(run: Run, folder: Path) -> tuple[list[str], numpy.ndarray]:
-    """Return file names and images (N, H, W, C), uint8.
+    """Return file names, with the folders they are in, and images (N, H, W, C), uint8.
 
     Raises:
         FileNotFoundError: If there is no such folder.
         ValueError: If there are no images in it.
     """
-    from PIL import Image
+    from data_tools.images import images_below
 
-    if not folder.is_dir():
-        raise FileNotFoundError(f"no such folder: {folder}; check the path")
-    suffixes = Image.registered_extensions()
-    paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in suffixes)
-    if not paths:
-        raise ValueError(f"no images in {folder}; expected PNG, JPEG or the like")
-    return [path.name for path in paths], read_all(run, paths)
+    paths = images_below(folder)
+    return [str(path.relative_to(folder)) for path in paths], read_all(run, paths)
 
 
 def read_all(run: Run, paths: list[Path]) -> numpy.ndarray:
@@ -79,7 +76,7 @@ def read_all(run: Run, paths: list[Path]) -> numpy.ndarray:
     Raises:
         ValueError: If the run takes no square images of 1 or 3 channels.
     """
-    from data_tools.images import read_image
+    from data_tools.pictures import read_image
 
     shape = run.net.input_shape
     if len(shape) != 3 or shape[0] != shape[1] or shape[2] not in COLOURS:

@@ -90,7 +90,8 @@ class Episodes:
             if self.num_ways > classes:
                 raise ValueError(
                     f"{self.num_ways} ways need as many classes, "
-                    f"split {self.scheme}/{split} has {classes}"
+                    f"split {self.scheme}/{split} has {classes}; lower the ways, or "
+                    "pack the data with another split"
                 )
 
     @property
