@@ -43,6 +43,7 @@ def rows_of(run):
 
 def test_a_run_writes_one_folder(run):
     assert sorted(p.name for p in run.iterdir()) == [
+        ".lock",
         "checkpoint.h5",
         "config.toml",
         "diagnostics.png",

@@ -109,7 +109,16 @@ def test_keywords_have_the_names_that_other_programs_use(function, names):
     assert got == names.split()
 
 
-LATER = {"typer", "rich", "matplotlib", "PIL", "pooch", "threadpoolctl", "cupy"}
+LATER = {
+    "typer",
+    "rich",
+    "matplotlib",
+    "PIL",
+    "pooch",
+    "portalocker",
+    "threadpoolctl",
+    "cupy",
+}
 
 
 def test_importing_needs_three_packages_and_little_time():

@@ -7,8 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..config import dumps, make_config, read_config
-from ..parallel import sums_by_address
+from ..config import make_config, read_config
 from ..runs import Prepared, Reporter, RunFolder, prepare, resumed_config, train_run
 from .console import duration, reporter
 from .errors import computing, refusing
@@ -39,7 +38,6 @@ def train(
     if run.finished:
         shown.note(f"{run.folder.path} is finished: {run.folder.summary}")
         return
-    announce(run, shown)
     with computing(), warnings.catch_warnings():
         # Overflow is looked for and named by the training itself.
         warnings.simplefilter("ignore", RuntimeWarning)
@@ -65,20 +63,6 @@ def ready(
         return prepare(resumed_config(folder, given), folder)
     folder.check_free()
     return prepare(make_config(given), folder)
-
-
-def announce(run: Prepared, shown: Reporter) -> None:
-    """Say in full what is going to happen."""
-    shown.note(dumps(run.config).rstrip())
-    shown.note(f"estimator: {run.model.algorithm.name}")
-    steps = f"to meta-step {run.config.meta_steps}"
-    start = f"from meta-step {run.state.step} " if run.state else ""
-    shown.note(f"run: {run.folder.path}, {start}{steps}")
-    if run.config.dtype == "float64" and sums_by_address():
-        shown.note(
-            "the BLAS of this processor sums by address: if a layer has one output, "
-            "other --threads or --processes change last bits"
-        )
 
 
 def conclude(run: Prepared, summary: dict[str, Any], shown: Reporter) -> None:

@@ -5,6 +5,7 @@ metrics.csv     one row per meta-step
 checkpoint.h5   where the training stands
 summary.json    the result; it is written last, so it says that the run is finished
 *.png           figures
+.lock           empty; locked while a program writes the run
 """
 
 import json
@@ -27,6 +28,7 @@ from ..config import (
 )
 from ..config.presets import as_declared
 from ..files import BadFile, atomic_path
+from .lock import NAME as LOCK
 
 # What may change between the sessions of one run: how far and how fast it goes and
 # where its data lies, not what it computes.
@@ -127,7 +129,8 @@ def finite(value: Any) -> Any:
 
 def is_foreign(path: Path) -> bool:
     """Whether a file is none of those that a killed first write leaves behind."""
-    return not (path.name.startswith(".config.") and ".part" in path.name)
+    leftover = path.name.startswith(".config.") and ".part" in path.name
+    return not leftover and path.name != LOCK
 
 
 def resumed_config(folder: RunFolder, given: Mapping[str, Any]) -> Config:

@@ -3,11 +3,14 @@
 from typing import Any
 
 from ..checkpoint import TrainingState
+from ..config import dumps
 from ..experiment import make_optimizers
 from ..metrics import MetricsFile
+from ..parallel import sums_by_address
 from ..training import Diverged, meta_train
 from .finish import finish
 from .interruption import Interruption
+from .lock import Busy, locked
 from .prepare import Prepared
 from .recorder import Recorder
 from .reporter import Reporter, Silent
@@ -17,10 +20,60 @@ def train_run(run: Prepared, reporter: Reporter | None = None) -> dict[str, Any]
     """Train, test, and write everything into the run's folder; return the summary.
 
     Raises:
+        Busy: If another program writes the run, or did since it was prepared.
         Diverged: If the training diverges; the last good state is in the checkpoint.
         Interrupted: If SIGINT or SIGTERM came; the checkpoint is written.
     """
     reporter = reporter or Silent()
+    with locked(run.folder.path) as held:
+        check_unchanged(run)
+        announce(run, reporter, held)
+        return train_alone(run, reporter)
+
+
+def check_unchanged(run: Prepared) -> None:
+    """Check that the run stands where it stood when it was prepared.
+
+    Raises:
+        Busy: If not.
+    """
+    found = run.folder.read_checkpoint()
+    now, before = (
+        state.step if state else 0 for state in (found and found.state, run.state)
+    )
+    if now != before:
+        raise Busy(
+            f"another program has taken {run.folder.path} from meta-step {before} to "
+            f"{now} meanwhile; go on from there with --resume"
+        )
+
+
+def announce(run: Prepared, reporter: Reporter, held: bool) -> None:
+    """Say in full what is going to happen."""
+    reporter.note(dumps(run.config).rstrip())
+    reporter.note(f"estimator: {run.model.algorithm.name}")
+    steps = f"to meta-step {run.config.meta_steps}"
+    start = f"from meta-step {run.state.step} " if run.state else ""
+    reporter.note(f"run: {run.folder.path}, {start}{steps}")
+    if not held:
+        reporter.note(
+            f"{run.folder.path} is on a file system without locks: see to it that no "
+            "other program writes this run"
+        )
+    if run.config.dtype == "float64" and sums_by_address():
+        reporter.note(
+            "the BLAS of this processor sums by address: if a layer has one output, "
+            "other --threads or --processes change last bits"
+        )
+
+
+def train_alone(run: Prepared, reporter: Reporter) -> dict[str, Any]:
+    """Train, test and write, where nobody else writes.
+
+    Raises:
+        Diverged: If the training diverges; the last good state is in the checkpoint.
+        Interrupted: If SIGINT or SIGTERM came; the checkpoint is written.
+    """
     start = run.state.step if run.state else 0
     progress = reporter.progress("training", run.config.meta_steps, done=start)
     with Interruption() as interruption, opened(run, start) as metrics:

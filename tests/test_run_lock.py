@@ -1,0 +1,140 @@
+"""No two programs write one run, and a lock ends with its process."""
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import portalocker
+import pytest
+from tiny_runs import make_images, snapshot, train
+
+from imaml_ref.cli import main
+from imaml_ref.data import write_dataset
+from imaml_ref.runs import Busy, RunFolder, Silent, prepare, resumed_config, train_run
+from imaml_ref.runs.lock import locked
+
+HOLD = """
+import os, sys, time
+from pathlib import Path
+from imaml_ref.runs.lock import locked
+with locked(Path(sys.argv[1])):
+    worker = os.fork()
+    if worker:
+        print(worker, flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "patches.h5"
+    write_dataset(path, make_images())
+    return path
+
+
+@pytest.fixture
+def run(data, tmp_path):
+    """A finished run of one meta-step."""
+    out = tmp_path / "run"
+    assert train(data, out, "--meta-steps", "1", "--validation-interval", "0") == 0
+    return out
+
+
+@contextmanager
+def holder(folder):
+    """Run a program that holds a lock and has a fork; yield it and the fork's id."""
+    command = [sys.executable, "-c", HOLD, str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        worker = int(process.stdout.readline())
+        try:
+            yield process, worker
+        finally:
+            process.kill()
+            os.kill(worker, signal.SIGKILL)
+
+
+def test_a_run_that_is_being_written_is_refused_in_one_line(run, capsys):
+    more = ["train", "--resume", "--out", str(run), "--meta-steps", "2"]
+    with holder(run):
+        before = snapshot(run)
+        capsys.readouterr()
+        assert main(more) == 2
+        out, err = capsys.readouterr()
+        assert snapshot(run) == before
+    assert out == ""
+    assert len(err.splitlines()) == 1
+    assert f"another program is writing the run {run}" in err
+    assert main(more) == 0
+
+
+def test_reading_a_run_needs_no_lock(run):
+    with holder(run):
+        assert main(["evaluate", str(run), "--tasks", "2"]) == 0
+
+
+def test_a_lock_ends_with_its_process_though_a_fork_lives_on(run):
+    with holder(run) as (process, worker):
+        process.kill()
+        process.wait()
+        os.kill(worker, 0)  # raises if it has ended
+        with locked(run) as held:
+            assert held
+
+
+def test_a_fork_that_ends_leaves_the_lock_to_its_parent(tmp_path):
+    with locked(tmp_path):
+        worker = os.fork()
+        if not worker:
+            os._exit(0)
+        os.waitpid(worker, 0)
+        with pytest.raises(Busy), locked(tmp_path):
+            pass
+    with locked(tmp_path) as held:
+        assert held
+
+
+def test_a_new_run_begins_once(data, tmp_path, capsys):
+    """Both found the folder free, one was first."""
+    out = tmp_path / "run"
+    with locked(out):
+        assert train(data, out, "--meta-steps", "1") == 2
+        assert "another program is writing" in capsys.readouterr().err
+        assert os.listdir(out) == [".lock"]
+    assert train(data, out, "--meta-steps", "1") == 0
+
+
+def test_a_run_that_another_program_took_further_is_not_taken_back(run):
+    folder = RunFolder(run)
+    prepared = [
+        prepare(resumed_config(folder, {"meta-steps": n}), folder) for n in (2, 3)
+    ]
+    train_run(prepared[0])
+    before = snapshot(run)
+    with pytest.raises(Busy, match="from meta-step 1 to 2 meanwhile"):
+        train_run(prepared[1])
+    assert snapshot(run) == before
+
+
+class Notes(Silent):
+    """A reporter that keeps what it is told."""
+
+    def __init__(self):
+        self.lines = []
+
+    def note(self, text):
+        self.lines.append(text)
+
+
+def test_where_files_cannot_be_locked_one_line_says_so(run, monkeypatch):
+    def refuse(*_):
+        raise portalocker.LockException("No locks available")
+
+    monkeypatch.setattr(portalocker, "lock", refuse)
+    folder, notes = RunFolder(run), Notes()
+    train_run(prepare(resumed_config(folder, {"meta-steps": 2}), folder), notes)
+    (line,) = [text for text in notes.lines if "lock" in text]
+    assert "without locks" in line
+    assert "\n" not in line
+    assert folder.read_summary()["meta_steps"] == 2
