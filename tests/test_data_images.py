@@ -1,5 +1,6 @@
 """Packing one's own images, a folder per class."""
 
+import os
 import shutil
 
 import numpy as np
@@ -7,6 +8,9 @@ import pytest
 from PIL import Image
 
 from data_tools.images import pack_images, read_image
+from data_tools.splits import parse_split
+from imaml_ref.cli import main
+from imaml_ref.cli.data import way_out
 from imaml_ref.data import open_dataset
 
 
@@ -58,6 +62,49 @@ def test_classes_are_split_by_fractions_and_seed(folder, tmp_path):
     np.testing.assert_array_equal(joined, np.random.default_rng(3).permutation(7))
     other = pack_images(folder, tmp_path / "d.h5", seed=4, **kwargs)
     assert other.splits["random"]["test"].tolist() != joined[-2:].tolist()
+
+
+def test_classes_are_split_by_number_and_by_name(folder, tmp_path):
+    data = pack_images(folder, tmp_path / "d.h5", size=4, split=(2, 3, 2), seed=1)
+    sizes = {n: len(s) for n, s in data.splits["random"].items()}
+    assert sizes == {"train": 2, "val": 3, "test": 2}
+    lists = {
+        "a.txt": "class 5\n\n class 0 \n",
+        "b.txt": "class 2",
+        "c.txt": "class 1\n",
+    }
+    for name, text in lists.items():
+        (tmp_path / name).write_text(text)
+    split = parse_split(",".join(str(tmp_path / name) for name in lists))
+    pack_images(folder, tmp_path / "d.h5", size=4, split=split)
+    named = open_dataset(tmp_path / "d.h5").splits["named"]
+    assert {n: s.tolist() for n, s in named.items()} == {
+        "train": [5, 0],
+        "val": [2],
+        "test": [1],
+    }
+
+
+def test_a_split_in_words_is_read_or_refused():
+    assert parse_split("8,2, 2") == (8, 2, 2)
+    assert parse_split("0.5,.25,0.25") == (0.5, 0.25, 0.25)
+    with pytest.raises(ValueError, match=r"three fractions .* got '8,2,x': .*No such"):
+        parse_split("8,2,x")
+
+
+def test_a_class_that_no_file_can_name_is_refused(folder, tmp_path):
+    try:
+        (folder / "class 1").rename(folder / os.fsdecode(b"caf\xe9"))
+    except OSError:
+        pytest.skip("this file system takes UTF-8 only")
+    with pytest.raises(ValueError, match=r"caf\\xe9' is not UTF-8; rename it"):
+        pack_images(folder, tmp_path / "d.h5")
+
+
+def test_folders_and_documents_named_like_images_are_no_images(folder, tmp_path):
+    (folder / "class 1" / "more.png").mkdir()
+    (folder / "class 2" / "letter.pdf").touch()  # Pillow writes those only
+    assert pack_images(folder, tmp_path / "d.h5", size=4).images.shape[:2] == (7, 6)
 
 
 def test_unequal_classes_are_named_and_per_class_evens_them(folder, tmp_path):
@@ -150,3 +197,28 @@ def test_wrong_arguments_are_named(folder, tmp_path, expected, changes):
         pack_images(folder, tmp_path / "d.h5", **changes)
     with pytest.raises(FileNotFoundError, match=r"the folder .*absent does not exist"):
         pack_images(folder, tmp_path / "absent" / "d.h5")
+    with pytest.raises(IsADirectoryError, match=r"it is a folder; name a file"):
+        pack_images(folder, tmp_path, **changes)
+
+
+SPLITS = {
+    "4,2,1": "1 class makes no task; for 5 ways, 5 classes in each split are needed",
+    "3,2,2": "train with --ways 2; for 5 ways",
+}
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_a_split_too_small_for_five_ways_names_the_way_out(
+    folder, tmp_path, capsys, split
+):
+    packed = str(tmp_path / "d.h5")
+    pack = ["data", "pack-images", str(folder), packed, "--size", "4"]
+    assert main([*pack, "--split", split]) == 0
+    assert main(["data", "info", packed]) == 0
+    notes = [t for t in capsys.readouterr().out.splitlines() if t.startswith("note")]
+    assert len(notes) == 2
+    assert all(SPLITS[split] in note for note in notes)
+
+
+def test_enough_classes_in_too_small_splits_are_to_be_packed_again():
+    assert way_out({"train": 12, "val": 2, "test": 3}).endswith("--split 7,5,5")

@@ -133,3 +133,22 @@ def test_an_evaluation_without_an_accuracy_per_example_prints_the_others(blind, 
     assert "accuracy, transductive" in out
     assert "per example" not in out
     assert "nan" not in out
+
+
+def test_queries_in_folders_are_found_and_hidden_files_passed_over(
+    run, tmp_path, capsys
+):
+    support, query = save_all(tmp_path, drawings(0))
+    assert main(["predict", str(run), str(support), str(query)]) == 0
+    flat = table_rows(capsys.readouterr().out)
+    for name in WAYS:
+        (query / name).mkdir()
+        for path in query.glob(f"{name}*.png"):
+            path.rename(query / name / path.name)
+    for junk in ("._a.png", "ant/._b.png", ".cache/c.png"):
+        (query / junk).parent.mkdir(exist_ok=True)
+        (query / junk).write_text("no image")
+    assert main(["predict", str(run), str(support), str(query)]) == 0
+    shown = capsys.readouterr().out
+    assert table_rows(shown) == flat
+    assert "ant/ant2.png" in shown

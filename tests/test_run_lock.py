@@ -1,6 +1,7 @@
 """No two programs write one run, and a lock ends with its process."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,9 +21,8 @@ import os, sys, time
 from pathlib import Path
 from imaml_ref.runs.lock import locked
 with locked(Path(sys.argv[1])):
-    worker = os.fork()
-    if worker:
-        print(worker, flush=True)
+    if not os.fork():
+        print(os.getpid(), flush=True)
     time.sleep(600)
 """
 
@@ -34,12 +34,18 @@ def data(tmp_path_factory):
     return path
 
 
-@pytest.fixture
-def run(data, tmp_path):
+@pytest.fixture(scope="module")
+def finished(data):
     """A finished run of one meta-step."""
-    out = tmp_path / "run"
+    out = data.parent / "run"
     assert train(data, out, "--meta-steps", "1", "--validation-interval", "0") == 0
     return out
+
+
+@pytest.fixture
+def run(finished, tmp_path):
+    """A copy of the finished run."""
+    return shutil.copytree(finished, tmp_path / "run")
 
 
 @contextmanager
@@ -62,6 +68,7 @@ def test_a_run_that_is_being_written_is_refused_in_one_line(run, capsys):
         capsys.readouterr()
         assert main(more) == 2
         out, err = capsys.readouterr()
+        assert main(["evaluate", str(run), "--tasks", "2"]) == 0  # it only reads
         assert snapshot(run) == before
     assert out == ""
     assert len(err.splitlines()) == 1
@@ -69,17 +76,12 @@ def test_a_run_that_is_being_written_is_refused_in_one_line(run, capsys):
     assert main(more) == 0
 
 
-def test_reading_a_run_needs_no_lock(run):
-    with holder(run):
-        assert main(["evaluate", str(run), "--tasks", "2"]) == 0
-
-
-def test_a_lock_ends_with_its_process_though_a_fork_lives_on(run):
-    with holder(run) as (process, worker):
+def test_a_lock_ends_with_its_process_though_a_fork_lives_on(tmp_path):
+    with holder(tmp_path) as (process, worker):
         process.kill()
         process.wait()
         os.kill(worker, 0)  # raises if it has ended
-        with locked(run) as held:
+        with locked(tmp_path) as held:
             assert held
 
 
