@@ -1,5 +1,6 @@
 """``imaml-ref predict``."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -67,7 +68,11 @@ def read_query(run: Run, folder: Path) -> tuple[list[str], numpy.ndarray]:
     from data_tools.images import images_below
 
     paths = images_below(folder)
-    return [str(path.relative_to(folder)) for path in paths], read_all(run, paths)
+    # A name that is not UTF-8 could not be printed.
+    names = [
+        os.fsencode(path.relative_to(folder)).decode(errors="replace") for path in paths
+    ]
+    return names, read_all(run, paths)
 
 
 def read_all(run: Run, paths: list[Path]) -> numpy.ndarray:
