@@ -72,7 +72,17 @@ def open_dataset(path: str | os.PathLike) -> ImageSet:
 
 
 def read(file: h5py.File) -> ImageSet:
-    """Return the data set in an open file, checked except for its digest."""
+    """Return the data set in an open file, checked except for its digest.
+
+    Raises:
+        KeyError: If something is missing; its name is in the message.
+    """
+    names = ["images", "class_names"]
+    for scheme in file.attrs["schemes"]:
+        names += [f"splits/{scheme}/{split}" for split in SPLITS]
+    for name in names:
+        if name not in file:  # h5py's KeyError names only the last part, if any
+            raise KeyError(f"{name} is missing")
     splits = {
         scheme: {split: file[f"splits/{scheme}/{split}"][()] for split in SPLITS}
         for scheme in file.attrs["schemes"]
