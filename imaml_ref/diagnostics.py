@@ -2,7 +2,8 @@
 
 r₁ = ‖∇G(φ)‖ says how stationary φ is, r₂ = ‖v − (H + Λ) x‖ how well (5) is solved.  The
 smallest Ritz value is an *upper* bound on λ_min(H + Λ): a product with pᵀAp ≤ 0 proves
-that the operator is indefinite, the absence of one proves nothing.
+that the operator is indefinite, the absence of one proves nothing.  Both hold in exact
+arithmetic: rounding, of about ε ‖H + Λ‖, can make negative what is not.
 """
 
 from dataclasses import dataclass, fields
@@ -11,6 +12,7 @@ from typing import Any
 import numpy
 
 from .backend import Array, array_module, to_host
+from .lengths import in_units
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,8 @@ class Diagnostics:
     Args:
         inner_residual: r₁, in loss/parameter; of L alone where there is no Λ.
         solver_residual: r₂ as the solver reports it, in loss/parameter; NaN without.
+            Of ``CG`` it is the recursion's, which goes on falling where rounding has
+            stopped the true one; the other solvers measure it.
         smallest_ritz: Smallest Ritz value, an upper bound of λ_min of the operator, in
             loss/parameter² (for a λ per parameter: of Λ^−½ (H + Λ) Λ^−½); NaN without.
         cosine: cos(g, v), the angle to the first-order direction.
@@ -89,7 +93,7 @@ def solver_fields(info, num_tasks: int) -> dict[str, numpy.ndarray]:
 def cosine(a: Array, b: Array) -> Array:
     """Return ⟨a, b⟩ / (‖a‖ ‖b‖) over the last axis; 1 where either is zero."""
     xp = array_module(a, b)
-    # Two roots, not the root of a product: that one underflows early in float32.
+    a, b = (in_units(v)[0] for v in (a, b))
     lengths = (a * a).sum(-1) ** 0.5 * (b * b).sum(-1) ** 0.5
     zero = lengths == 0
     return xp.where(zero, 1, (a * b).sum(-1) / xp.where(zero, 1, lengths))

@@ -46,7 +46,7 @@ def cg_begin(make, size, each):
     given |= strength(make, "M", size, each)
     given |= {n: make.unwritten(tasks) for n in ("tolerance", "rho", "residual")}
     given |= {n: make.unwritten_ints(tasks) for n in ("iterations", "status")}
-    return given | {"rtol": 0.1, "atol": 0.01}
+    return given | {"rtol": 0.1, "atol": np.full(tasks, 0.01, make.dtype)}
 
 
 def indefinite(make, size, each):

@@ -7,6 +7,7 @@ import numpy as np
 from kernel_views import entries, shaped
 
 from imaml_ref.solvers import Status
+from imaml_ref.solvers.recurrence import vanished
 
 RUNNING = int(Status.MAXITER)
 # By conduct: continue, truncate, refuse.
@@ -60,7 +61,8 @@ def cg_begin(o):
 def judge_residual(o, rho, residual):
     status = np.where(rho > 0, RUNNING, Status.INDEFINITE_PRECONDITIONER)
     status = np.where(np.isfinite(rho), status, Status.NOT_FINITE)
-    status = np.where(residual <= o.tolerance, Status.CONVERGED, status)
+    least = np.maximum(o.tolerance, vanished(residual.dtype))
+    status = np.where(residual <= least, Status.CONVERGED, status)
     return np.where(np.isfinite(residual), status, Status.NOT_FINITE)
 
 

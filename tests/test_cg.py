@@ -236,3 +236,29 @@ def test_bad_arguments_are_named(error, changes, text):
     arguments = {"A": np.eye(3), "b": np.ones(3), **changes}
     with pytest.raises(error, match=text):
         cg(**arguments)
+
+
+A3 = np.diag([1.0, 2, 3])
+WRONG = {
+    "b a number": (ValueError, (A3, 2.0), r"b must have shape \(n,\).*got \(\)"),
+    "b none": (ValueError, (A3, None), r"b must have shape \(n,\)"),
+    "b a row": (ValueError, (A3, np.ones((1, 3))), r"b must have shape .*got \(1, 3\)"),
+    "b shorter": (ValueError, (A3, np.ones(2)), "A must have shape"),
+    "function, number": (ValueError, (lambda v: v, 2.0), "b must have shape"),
+    "A a number": (TypeError, (2.0, np.ones(3)), "A must be an array.* got float"),
+    "A a list": (TypeError, ([[1.0]], np.ones(1)), "A must be an array.* got list"),
+    "x0 a word": (ValueError, (A3, np.ones(3), "bM"), "x0 must be an array or 'Mb'"),
+    "x0 a number": (ValueError, (A3, np.ones(3), 1.0), "x0 must have shape"),
+}
+
+
+@pytest.mark.parametrize(("error", "given", "text"), WRONG.values(), ids=WRONG.keys())
+def test_what_is_no_system_is_refused_in_one_line(error, given, text):
+    with pytest.raises(error, match=text) as caught:
+        cg(*given)
+    assert "\n" not in str(caught.value)
+
+
+def test_nothing_has_the_solution_nothing():
+    x, info = cg(np.zeros((0, 0)), np.zeros(0))
+    assert (x.shape, info) == (scipy_cg(np.zeros((0, 0)), np.zeros(0))[0].shape, 0)

@@ -54,7 +54,7 @@ def test_overflow_is_divergence_and_no_warning(function):
     inner = ir.GradientDescent(step_size=1e60, num_steps=9)
     with pytest.raises(ir.InnerDivergence, match=r"→ (inf|nan)\)") as caught:
         function(problem.loss, problem.theta, problem.tasks, inner=inner)
-    assert caught.value.step in {2, 3}
+    assert caught.value.step == 6  # ‖∇G‖ is multiplied by 1e60, and 1e360 is no float
     assert caught.value.task == 0
 
 

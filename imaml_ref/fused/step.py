@@ -4,6 +4,7 @@ import numpy
 from scipy.linalg.blas import get_blas_funcs
 
 from ..backend import Array
+from ..lengths import length
 
 
 class Step:
@@ -29,12 +30,12 @@ class Step:
 
     def __call__(self) -> Array:
         """Make the step; return ‖∇L + Λ (φ − θ)‖ where it began, (T,)."""
-        squares = numpy.empty(len(self.tasks), self.away.dtype)
+        norms = numpy.empty(len(self.tasks), self.away.dtype)
         for t, (phi, grad, theta) in enumerate(self.tasks):
             step = numpy.subtract(phi, theta, self.away)
             numpy.multiply(step, self.lam, step)
             # Not in the place of ∇L, where what is always zero is never written again.
             numpy.add(grad, step, step)
-            squares[t] = step @ step
+            norms[t] = length(step)
             self.add_multiple(step, phi, a=-self.step_size)
-        return numpy.sqrt(squares)
+        return norms

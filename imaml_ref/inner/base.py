@@ -14,7 +14,7 @@ import numpy
 
 from ..backend import Array, array_module, to_host
 from ..readings import is_waiting, on_device, read, settling_in
-from ..solvers.system import dot
+from ..solvers import system
 
 GROWTH = 1e3  # of ‖∇G‖, from the start of the inner loop to its end
 
@@ -95,7 +95,7 @@ def starting_point(objective, theta: Array, start: Array | None) -> Array:
 
 def norm(a: Array) -> Array:
     """Return the norm over the last axis, of the real part: (T, P) -> (T,)."""
-    return dot(a.real, a.real) ** 0.5
+    return system.norm(a.real)
 
 
 def check_progress(norms: list[Array], objective, phi_0: Array, advice: str) -> None:

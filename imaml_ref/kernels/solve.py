@@ -1,6 +1,8 @@
 """Conjugate gradients where the sweeps are: (H + s) x = b for all tasks, or with G.
 
-The recurrence, its letters and its numbers are those of ``solvers.recurrence``.  Its
+The recurrence, its letters and its numbers are those of ``solvers.recurrence``; b has
+the unit it has there, p and M have none: their squares leave the range of a float where
+λ is beyond the tenth power of the ends of that range, or so.  Its
 scalars are arrays, and a task that has ended goes on with α = 0 and p = 0, so that a
 step is the same launches for everybody.
 """
@@ -12,6 +14,7 @@ from weakref import proxy
 import numpy
 
 from ..backend import Array, array_module
+from ..lengths import in_units
 from ..readings import read
 from ..solvers.diagnostics import described
 from ..solvers.recurrence import RUNNING, Record
@@ -39,7 +42,7 @@ class Krylov:
         self.partials = zeros((tasks, 2, chunks(size)))
         self.reals = {name: zeros((tasks,)) for name in REALS}
         self.counts = {name: zeros((tasks,), "int32") for name in COUNTS}
-        self.record = zeros((len(Record._fields), tasks))
+        self.record = zeros((len(Record._fields) - 1, tasks))  # p has no unit here
         self._strengths: dict[tuple[int, ...], tuple[Array, Array]] = {}
         self._steps: dict[tuple, Program] = {}
 
@@ -55,7 +58,8 @@ class Krylov:
         shape = getattr(shift, "shape", ())
         s, M = self.strengths(shape)
         s[...], M[...] = shift, 1 / shift
-        self.begin(b, M, len(shape), solver)
+        b, unit = in_units(b)
+        self.begin(b, M, len(shape), solver, unit)
         step = self.step(curvature, solver.on_negative_curvature, shape)
         records: list[Array] = []
         for _ in range(10 * b.shape[1] if solver.maxiter is None else solver.maxiter):
@@ -64,8 +68,8 @@ class Krylov:
                 break
             step.run()
             records.append(self.record.copy())
-        scale = None if shape else float(1 / shift)
-        return self.x.copy(), self.found(scale, records)
+        scale = 1.0 if shape else float(1 / shift)
+        return self.x * unit[:, None], self.found(scale, unit, records)
 
     def strengths(self, shape: tuple[int, ...]) -> tuple[Array, Array]:
         """Return the arrays in which s and M wait, (1,) or (P,)."""
@@ -78,8 +82,8 @@ class Krylov:
         """Whether any task has not ended."""
         return bool((self.counts["status"] == int(RUNNING)).any())
 
-    def begin(self, b: Array, M: Array, M_step: int, solver: Any) -> None:
-        """Start from x = 0: (1)."""
+    def begin(self, b: Array, M: Array, M_step: int, solver: Any, unit: Array) -> None:
+        """Start from x = 0: (1), for b in some unit."""
         scalars = ("tolerance", "rho", "residual")
         self.space.launch(
             "cg_begin",
@@ -87,7 +91,7 @@ class Krylov:
             M=M,
             M_step=M_step,
             rtol=float(solver.rtol),
-            atol=float(solver.atol),
+            atol=unit.dtype.type(solver.atol) / unit,
             x=self.x,
             r=self.r,
             p=self.p,
@@ -162,15 +166,16 @@ class Krylov:
             **self.sizes,
         )
 
-    def found(self, scale: float | None, records: list[Array]) -> Any:
+    def found(self, scale: float, unit: Array, records: list[Array]) -> Any:
         """Return a SolverInfo, or a reading of it, of what is here now."""
         counts = [self.counts[name].copy() for name in ("status", "iterations")]
         reals = [self.reals[name].copy() for name in ("residual", "tolerance")]
-        return read(partial(told, scale), *counts, *reals, *records)
+        return read(partial(told, scale), unit, *counts, *reals, *records)
 
 
-def told(scale, status, iterations, residual, tolerance, *records):
+def told(scale, unit, status, iterations, residual, tolerance, *records):
     """Return the SolverInfo of records (5, T), all on the host."""
     counts = (a.astype(numpy.int64) for a in (status, iterations))
-    scalars = [row for record in records for row in record]
-    return described(scale, *counts, residual, tolerance, *scalars)
+    one = numpy.ones(len(status))
+    scalars = [row for record in records for row in (*record, one)]
+    return described(scale, unit, 1.0, *counts, residual, tolerance, *scalars)

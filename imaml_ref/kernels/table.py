@@ -75,7 +75,7 @@ VECTORS = (
     row(
         "cg_begin",
         "vectors.cu",
-        "in: b M, int: M_step, real: rtol atol, out: x r p partials tolerance rho "
+        "in: b M, int: M_step, real: rtol, in: atol, out: x r p partials tolerance rho "
         "residual, out int32: iterations status, int: tasks size",
         in_turn(by_chunk("cg_begin"), by_task("cg_begin_task")),
     ),

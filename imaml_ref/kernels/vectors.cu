@@ -110,14 +110,15 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 
 __device__ __forceinline__ int judge_residual(REAL rho, REAL residual, REAL tolerance) {
   if (!is_finite(residual)) return NOT_FINITE;  // an infinite b has an infinite tolerance
-  if (residual <= tolerance) return CONVERGED;
+  const REAL vanished = sizeof(REAL) == 4 ? 3.1401849e-16 : 1.0010415475915505e-146;
+  if (residual <= tolerance || residual <= vanished) return CONVERGED;
   if (!is_finite(rho)) return NOT_FINITE;
   return rho > 0 ? RUNNING : INDEFINITE_PRECONDITIONER;
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS)
     cg_begin(const REAL* __restrict__ b, const REAL* __restrict__ M, int M_step, REAL rtol,
-             REAL atol, REAL* x, REAL* r, REAL* p, REAL* partials, REAL* tolerance,
+             const REAL* atol, REAL* x, REAL* r, REAL* p, REAL* partials, REAL* tolerance,
              REAL* rho, REAL* residual, int* iterations, int* status, int tasks, int size) {
   const long long t = blockIdx.y;
   Sums<2> sums = {};
@@ -133,14 +134,14 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS)
-    cg_begin_task(const REAL* b, const REAL* M, int M_step, REAL rtol, REAL atol, REAL* x,
-                  REAL* r, REAL* p, REAL* partials, REAL* tolerance, REAL* rho,
+    cg_begin_task(const REAL* b, const REAL* M, int M_step, REAL rtol, const REAL* atol,
+                  REAL* x, REAL* r, REAL* p, REAL* partials, REAL* tolerance, REAL* rho,
                   REAL* residual, int* iterations, int* status, int tasks, int size) {
   const int t = blockIdx.x;
   const Sums<2> sums = collect<2>(partials, size);
   if (threadIdx.x > 0) return;
   const REAL norm = sqrt(sums.at[1]), relative = rtol * norm;
-  tolerance[t] = relative < atol ? atol : relative;  // not a number stays so
+  tolerance[t] = relative < atol[t] ? atol[t] : relative;  // not a number stays so
   rho[t] = sums.at[0];
   residual[t] = norm;
   iterations[t] = 0;

@@ -9,7 +9,7 @@ from .diagnostics import summarise
 from .info import SolverInfo
 from .options import check_choice, check_count, check_tolerance
 from .recurrence import RUNNING, Record, advance, begin
-from .system import CONDUCTS, Matvec, make_system, start
+from .system import CONDUCTS, Matvec, column, make_system, solution
 
 
 def cg_batched(
@@ -27,14 +27,18 @@ def cg_batched(
     """Solve A x = b for every task by the recurrence of ``recurrence``.
 
     A task stops when ‖r‖ ≤ max(rtol ‖b‖, atol); with rtol = atol = 0 it makes exactly
-    ``maxiter`` steps, unless r vanishes.  No task changes the bits of another.  The
-    residual is the recursive one, b − Σ α A p: it costs no product and differs from
+    ``maxiter`` steps, unless r vanishes: ‖r‖ falls below min(ε, (tiny/ε)^(1/2)) of the
+    first one, 3e-16 in float32 and 1e-146 in float64.  A is asked for products with
+    vectors in units of their own, powers of two.  No task changes the bits of another.
+
+    The residual is the recursive one, b − Σ α A p: it costs no product and differs from
     ‖b − A x‖ by rounding only, which in float32 and for condition numbers near 1e6 can
-    be all of it; ``CertifiedCG`` tests the true one.
+    be all of it, and after convergence is; ``CertifiedCG`` tests the true one.
 
     Args:
         matvec: v ↦ A v, (T, P) -> (T, P), symmetric for each task.
-        b: Right-hand sides, (T, P), float32 or float64.
+        b: Right-hand sides, (T, P), float32 or float64; complex only as the argument
+            of a complex step, ‖Im b‖ ≤ ε^(1/2) ‖Re b‖.
         x0: Where to start, (T, P); zero if None.
         rtol: Tolerance relative to ‖b‖₂, without unit.
         atol: Absolute tolerance, in units of b.
@@ -54,14 +58,14 @@ def cg_batched(
 
     Raises:
         ValueError: If a shape or an option is wrong.
-        TypeError: If b is not of floating type, or dtypes are mixed.
+        TypeError: If b is not real and of floating type, or dtypes are mixed.
 
     Source: see ``recurrence``; (5) of docs/mathematics.md is the system it is for.
     """
     conduct = on_negative_curvature
-    system = make_system(matvec, b, rtol=rtol, atol=atol, M=M, conduct=conduct)
+    system = make_system(matvec, b, x0, rtol=rtol, atol=atol, M=M, conduct=conduct)
     check_count("maxiter", maxiter)
-    state = begin(system, *start(system, x0))
+    state = begin(system, system.x0, system.r0)
     records: list[Record] = []
     for _ in range(10 * b.shape[1] if maxiter is None else maxiter):
         # Without a tolerance there is nothing to gain from asking, and on a GPU each
@@ -71,8 +75,9 @@ def cg_batched(
         state, record = advance(system, state)
         records.append(record)
         if callback is not None:
-            callback(state.x)
-    return state.x, summarise(system, state, records)
+            callback(state.x * column(system.unit))
+    x, status = solution(system, state.x, state.status)
+    return x, summarise(system, state._replace(status=status), records)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ The recurrence keeps r = b − A x in exact arithmetic only: in float32, at a co
 number of 1e6, it can pass a test at 1e-5 where ‖b − A x‖ is 0.1 ‖b‖.  So
 
     at a claimed convergence, and at every step that is a multiple of ``refresh``,
-    s = b − A x is computed;  ‖s‖ ≤ tolerance at a claim proves it;                  (1)
+    s = b − A x is computed;  ‖s‖ ≤ tolerance at a claim proves it, but for the
+    rounding of s itself, about ε ‖A‖ ‖x‖;                                           (1)
     a claim that s refutes, or ‖s − r‖ > 0.9 ‖s‖ (r knows nothing of s any more)
     restarts the recurrence from x, with r = s;                                      (2)
     the third restart in a row that has not halved the least ‖s‖ of a restart ends
@@ -32,7 +33,16 @@ from .diagnostics import summarise
 from .info import SolverInfo, Status
 from .options import check_choice, check_count, check_tolerance
 from .recurrence import RUNNING, Record, State, advance, begin
-from .system import CONDUCTS, Matvec, System, column, make_system, norm, product, start
+from .system import (
+    CONDUCTS,
+    Matvec,
+    System,
+    column,
+    make_system,
+    norm,
+    product,
+    solution,
+)
 
 DRIFT = 0.9  # of ‖s‖, in (2): a restart forgets the Krylov space, so not lightly
 PATIENCE = 3  # restarts, in (3)
@@ -47,7 +57,9 @@ class CertifiedCG:
 
     ``smallest_ritz`` is an upper bound on λ_min (of A, or of M^(1/2) A M^(1/2) as
     ``cg_batched`` says), close to it once CG has converged; pᵀAp ≤ 0 proves A
-    indefinite, and its absence proves nothing; ``smallest_eigenvalue`` is sharper.
+    indefinite, and its absence proves nothing; ``smallest_eigenvalue`` is sharper.  All
+    this in exact arithmetic: pᵀAp and Ritz values are rounded by about ε ‖A‖ ‖p‖² and
+    ε ‖A‖, so a negative one proves something only where it is larger than that.
 
     Args:
         rtol: Tolerance relative to ‖b‖₂, without unit.
@@ -93,7 +105,7 @@ class CertifiedCG:
             conduct=self.on_negative_curvature,
         )
         maxiter = 10 * b.shape[1] if self.maxiter is None else self.maxiter
-        return solve_certified(system, None, maxiter=maxiter, refresh=self.refresh)
+        return solve_certified(system, maxiter=maxiter, refresh=self.refresh)
 
 
 class Proof(NamedTuple):
@@ -107,14 +119,13 @@ class Proof(NamedTuple):
 
 def solve_certified(
     system: System,
-    x0: Array | None,
     *,
     maxiter: int,
     refresh: int,
     callback: Callable[[Array], object] | None = None,
 ) -> tuple[Array, SolverInfo]:
-    """Run the recurrence from x0 with the checks (1)–(3); refresh 0 for claims only."""
-    state = begin(system, *start(system, x0))
+    """Run the recurrence with the checks (1)–(3); refresh 0 for claims only."""
+    state = begin(system, system.x0, system.r0)
     proof = nothing_proven(state)
     records: list[Record] = []
     for step in range(1, maxiter + 1):
@@ -125,8 +136,8 @@ def solve_certified(
         due = refresh > 0 and step % refresh == 0
         state, proof, records[-1] = look(system, state, proof, record, due)
         if callback is not None:
-            callback(state.x)
-    return state.x, _certify(system, state, proof, records)
+            callback(state.x * column(system.unit))
+    return _certify(system, state, proof, records)
 
 
 def nothing_proven(state: State) -> Proof:
@@ -169,6 +180,7 @@ def _merge(chosen: Array, fresh: State, old: State) -> State:
         x=old.x,
         r=xp.where(wide, fresh.r, old.r),
         p=xp.where(wide, fresh.p, old.p),
+        sigma=xp.where(chosen, fresh.sigma, old.sigma),
         rho=xp.where(chosen, fresh.rho, old.rho),
         residual=xp.where(chosen, fresh.residual, old.residual),
         iterations=old.iterations,
@@ -177,17 +189,25 @@ def _merge(chosen: Array, fresh: State, old: State) -> State:
 
 
 def _certify(system, state, proof, records):
-    """Summarise, with the true residual in place of the recursive one."""
+    """Return x and its summary, with the true residual in place of the recursive."""
     xp = array_module(state.x)
     if not proof.proven.all():
         true = norm(system.b - product(system.matvec, state.x))
-        passed = (state.status == RUNNING) & (true <= system.tolerance)
+        # A step that cannot be made matters no more where nothing is left to do.
+        asked = (int(Status.NEGATIVE_CURVATURE), int(Status.TRUNCATED))
+        ended = xp.isin(state.status, xp.asarray((*asked, int(Status.NOT_FINITE))))
+        passed = ~ended & (true <= system.tolerance)
         status = xp.where(passed, int(Status.CONVERGED), state.status)
         state = state._replace(status=status, residual=true)
-    info = summarise(system, state, records)
-    return read(_with_more, info, proof.products + ~proof.proven)
+    x, status = solution(system, state.x, state.status)
+    info = summarise(system, state._replace(status=status), records)
+    return x, read(_with_more, info, proof.products + ~proof.proven)
 
 
 def _with_more(info: SolverInfo, products: np.ndarray) -> SolverInfo:
-    """Count more products."""
-    return dataclasses.replace(info, num_products=info.num_products + products)
+    """Count more products; the residual is from its definition."""
+    return dataclasses.replace(
+        info,
+        num_products=info.num_products + products,
+        measured=np.ones_like(info.measured),
+    )

@@ -70,10 +70,10 @@ def cg(
     Sources: see ``recurrence`` and ``certified``.
     """
     check_count("maxiter", maxiter)
-    b = _floating(np.asarray(b))
+    b = _vector(b)
     A = _operator("A", A, b)
-    if b.shape not in {(A.shape[0],), (A.shape[0], 1)}:
-        raise ValueError(f"b must have shape ({A.shape[0]},), like A, got {b.shape}")
+    if not b.size:
+        return b.ravel(), 0
     dtype = np.result_type(_floating(np.empty(0, A.dtype)), b)
     b = b.astype(dtype, copy=False).ravel()
     precondition = None if M is None else _operator("M", M, b)
@@ -81,13 +81,13 @@ def cg(
     system = make_system(
         _rows(A, dtype),
         _row(b),
+        None if x0 is None else _row(_first(x0, precondition, b)),
         rtol=rtol,
         atol=atol,
         M=None if precondition is None else _rows(precondition, dtype),
     )
     x, info = solve_certified(
         system,
-        None if x0 is None else _row(_first(x0, precondition, b)),
         maxiter=10 * b.size if maxiter is None else maxiter,
         refresh=0,
         callback=reported,
@@ -108,15 +108,33 @@ def _floating(a: np.ndarray) -> np.ndarray:
     return a if a.dtype.char in "fdFD" else a.astype(np.float64)
 
 
+def _vector(b: Any) -> np.ndarray:
+    """Return b as an array (n,) or (n, 1) of a type that LAPACK knows.
+
+    Raises:
+        ValueError: If its shape is another.
+    """
+    shape = np.shape(b)
+    if len(shape) != 1 and shape[1:] != (1,):
+        raise ValueError(f"b must have shape (n,) or (n, 1), like A, got {shape}")
+    return _floating(np.asarray(b))
+
+
 def _operator(name: str, A: Any, b: np.ndarray) -> LinearOperator:
     """Return A as a square LinearOperator of b's size.
 
     Raises:
         ValueError: If its shape does not fit.
+        TypeError: If it is none of what there is to choose from.
     """
     n = b.shape[0]
     if callable(A) and not isinstance(A, LinearOperator) and not hasattr(A, "shape"):
         return LinearOperator((n, n), matvec=A, dtype=b.dtype)
+    if not hasattr(A, "shape"):
+        raise TypeError(
+            f"{name} must be an array, a sparse matrix, a LinearOperator or a "
+            f"function, got {type(A).__name__}"
+        )
     A = aslinearoperator(A)
     if A.shape != (n, n):
         raise ValueError(f"{name} must have shape ({n}, {n}), like b, got {A.shape}")
@@ -131,6 +149,8 @@ def _first(x0: Any, M: LinearOperator | None, b: np.ndarray) -> np.ndarray:
     """
     if isinstance(x0, str) and x0 == "Mb":
         return b if M is None else M.matvec(b)
+    if isinstance(x0, str):
+        raise ValueError(f"x0 must be an array or 'Mb', got {x0!r}")
     x0 = np.asarray(x0)
     if x0.shape not in {b.shape, (b.size, 1)}:
         raise ValueError(f"x0 must have shape {b.shape}, like b, got {x0.shape}")

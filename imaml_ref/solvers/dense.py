@@ -8,7 +8,7 @@ import numpy as np
 from ..backend import Array, array_module, to_host
 from .info import SolverInfo, Status
 from .options import check_count
-from .system import Matvec, norm, product
+from .system import Matvec, check_function, check_vectors, norm, product
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,8 @@ class Dense:
     name: ClassVar[str] = "dense LU"
 
     def __post_init__(self):
+        if self.max_bytes is None:
+            raise ValueError("max_bytes must be an integer >= 1, got None")
         check_count("max_bytes", self.max_bytes)
 
     def solve(
@@ -38,8 +40,10 @@ class Dense:
         """Solve A x = b for every task; M has no effect on the solution, nor here.
 
         Raises:
-            ValueError: If the matrix would exceed max_bytes.
+            ValueError: If the matrix would exceed max_bytes, or a shape is wrong.
+            TypeError: If b is not of floating type, or dtypes are mixed.
         """
+        check_vectors("b", b)
         needed = b.shape[0] * b.shape[1] ** 2 * b.dtype.itemsize
         if needed > self.max_bytes:
             raise ValueError(
@@ -47,12 +51,13 @@ class Dense:
                 f"{b.shape[1]} × {b.shape[1]}, allowed are "
                 f"{self.max_bytes / 2**30:.3g} GiB; use CertifiedCG, or raise max_bytes"
             )
+        check_function("matvec", matvec)
         A = to_host(dense_matrix(matvec, b))
         right = to_host(b)
         x = np.stack([_solve_one(A_t, b_t) for A_t, b_t in zip(A, right, strict=True)])
         x = array_module(b).asarray(x)
         residual = to_host(norm(b - product(matvec, x)))
-        return x, _summary(A, right, residual)
+        return x, _summary(A, right, to_host(x), residual)
 
 
 def dense_matrix(matvec: Matvec, like: Array) -> Array:
@@ -79,11 +84,12 @@ def _solve_one(A, b):
         return np.zeros_like(b)
 
 
-def _summary(A, b, residual):
+def _summary(A, b, x, residual):
     """Return the info that the eigenvalues of (A + Aᵀ)/2 give."""
     T, P = b.shape
-    finite = np.isfinite(A).all((1, 2)) & np.isfinite(b).all(1)
-    safe = np.where(finite[:, None, None], A, 0).astype(np.float64)
+    known = np.isfinite(A).all((1, 2)) & np.isfinite(b).all(1)
+    finite = known & np.isfinite(x).all(1)
+    safe = np.where(known[:, None, None], A, 0).astype(np.float64)
     values = np.linalg.eigvalsh((safe + safe.transpose(0, 2, 1)) / 2)
     size = np.abs(values).max(1)
     rounding = P * np.finfo(A.dtype).eps * size
@@ -101,4 +107,5 @@ def _summary(A, b, residual):
         first_negative=np.where(negative > 0, values[:, 0], np.nan),
         first_negative_step=np.zeros(T, int),
         num_products=np.full(T, P + 1),
+        measured=np.ones(T, dtype=bool),
     )

@@ -1,12 +1,10 @@
 """From the scalars of all steps to what each task should know."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from ..backend import to_host
 from ..readings import read
 from .info import SolverInfo
 from .lanczos import smallest_ritz_values
@@ -19,41 +17,62 @@ def summarise(system: System, state: State, records: list[Record]) -> Any:
 
     On a device it is a reading of one: CG asks for nothing on the way.
     """
+    units = (system.scale, system.unit, system.unit_M)
     last = (state.status, state.iterations, state.residual, system.tolerance)
     scalars = [scalar for record in records for scalar in record]
-    return read(partial(described, system.scale), *last, *scalars)
+    return read(described, *units, *last, *scalars)
 
 
-def described(scale: Any, status, iterations, residual, tolerance, *scalars):
+def described(scale, unit, unit_M, status, iterations, residual, tolerance, *scalars):
     """Return the SolverInfo of what ``summarise`` reads, all on the host."""
-    kinds = len(Record._fields)
-    records = [scalars[i : i + kinds] for i in range(0, len(scalars), kinds)]
-    active, c, squared_p, rho, beta = stacked(Record, records, len(status))
+    active, c, squared_p, rho, beta, sigma = stacked(Record, scalars, len(status))
     seen = active.astype(bool) & np.isfinite(c)
     negative = seen & (c <= 0)
     step, value = first_negative(c, negative)
-    ritz = smallest_ritz(c, rho, beta, seen)
+    length = (unit * unit_M).real.astype(np.float64) * at_step(sigma, step)
     return SolverInfo(
         status=status,
         iterations=iterations,
-        residual=residual,
-        tolerance=tolerance,
-        smallest_ritz=ritz / (1.0 if scale is None else scale),
+        residual=residual * unit,
+        tolerance=tolerance * unit,
+        smallest_ritz=in_units_of_A(smallest_ritz(c, rho, beta, seen), scale),
         smallest_rayleigh=quotients(c, squared_p, seen),
         negative_curvature=negative.sum(0),
-        first_negative=value,
+        first_negative=value * length * length,
         first_negative_step=step,
         num_products=active.sum(0).astype(int),
+        measured=np.zeros(len(status), dtype=bool),
     )
 
 
-def stacked(kind: Any, records: Sequence[Any], num_tasks: int) -> list[np.ndarray]:
-    """Return the fields of records of a kind, each (steps, T), float64, on the host."""
-    shape = (len(records), num_tasks)
-    return [
-        np.array([to_host(r[i]).real for r in records], dtype=np.float64).reshape(shape)
-        for i in range(len(kind._fields))
-    ]
+def in_units_of_A(ritz: np.ndarray, scale: Any) -> np.ndarray:
+    """Return Ritz values (T,) over ``System.scale``; inf, if none is known, stays so.
+
+    Without a step there is none, and M may be anything: 0 and negative numbers too.
+    """
+    scale = np.broadcast_to(np.real(scale), ritz.shape)
+    return np.divide(ritz, scale, out=ritz.copy(), where=np.isfinite(ritz))
+
+
+def at_step(a: np.ndarray, step: np.ndarray) -> np.ndarray:
+    """Return a (steps, T) at the step of each task, from 1; 1 where it is 0."""
+    if not len(a):
+        return np.ones(len(step))
+    chosen = np.take_along_axis(a, np.maximum(step - 1, 0)[None], 0)[0]
+    return np.where(step > 0, chosen, 1.0)
+
+
+def stacked(kind: Any, scalars: Sequence[Any], num_tasks: int) -> list[np.ndarray]:
+    """Return the fields of records of a kind, each (steps, T), float64.
+
+    Args:
+        kind: The kind.
+        scalars: The fields of one record after the other, each (T,), on the host.
+        num_tasks: T.
+    """
+    kinds = len(kind._fields)
+    table = np.array([a.real for a in scalars], dtype=np.float64)
+    return list(table.reshape(-1, kinds, num_tasks).swapaxes(0, 1))
 
 
 def quotients(c: np.ndarray, squared_p: np.ndarray, seen: np.ndarray) -> np.ndarray:

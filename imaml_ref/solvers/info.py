@@ -36,17 +36,19 @@ class SolverInfo:
     Args:
         status: Codes of ``Status``.
         iterations: Steps that changed x.
-        residual: ‖b − A x‖₂, in units of b; from the definition or from the
-            recursion, as the solver's docstring says.
+        residual: ‖b − A x‖₂, in units of b; from its definition, or the recursion's.
         tolerance: What the residual was compared with, in units of b.
-        smallest_ritz: Smallest Ritz value, an upper bound on the smallest eigenvalue
-            (of which operator, the solver's docstring says); inf if none is known.
+        smallest_ritz: Smallest Ritz value, in exact arithmetic an upper bound on the
+            smallest eigenvalue (of which operator, the solver's docstring says); with
+            rounding it may be lower by about ε ‖A‖; inf if none is known.
         smallest_rayleigh: Smallest pᵀAp / pᵀp over the directions, an upper bound on
-            λ_min(A) under any preconditioner; inf if there was none.
+            λ_min(A) under any preconditioner, likewise; inf if there was none.
         negative_curvature: Number of directions with pᵀAp ≤ 0.
         first_negative: The first pᵀAp ≤ 0; NaN if there was none.
         first_negative_step: The iteration that met it, counted from 1; 0 if none.
         num_products: Products with A.
+        measured: Whether the residual is from its definition.  The recursion's goes on
+            falling where rounding has long stopped the true one, near ε ‖A‖ ‖x‖.
     """
 
     status: np.ndarray
@@ -59,6 +61,7 @@ class SolverInfo:
     first_negative: np.ndarray
     first_negative_step: np.ndarray
     num_products: np.ndarray
+    measured: np.ndarray
 
     @classmethod
     def concatenate(cls, infos: "list[SolverInfo]") -> "SolverInfo":
@@ -120,14 +123,16 @@ def _breakdown(info, task, lam):
 def _indefinite_preconditioner(info, task, lam):
     return (
         f"task {task}: rᵀMr ≤ 0, {_progress(info, task)}; the preconditioner M must "
-        f"be positive definite (or b is so small that its square underflows)"
+        f"be positive definite"
     )
 
 
 def _stagnation(info, task, lam):
     return (
         f"task {task}: rounding stops the true residual above the tolerance, "
-        f"{_progress(info, task)}; use float64, a looser tolerance, or a larger lam"
+        f"{_progress(info, task)}; use float64, a looser tolerance, or a larger lam "
+        f"(and CertifiedCG in place of MINRES where A is positive definite: its error "
+        f"is like κ ε, not κ² ε)"
     )
 
 
@@ -146,8 +151,9 @@ def _not_finite(info, task, lam):
 
 
 def _progress(info, task):
+    kind = "residual" if info.measured[task] else "recursive residual"
     return (
-        f"{info.iterations[task]} iterations, residual {info.residual[task]:.3g} "
+        f"{info.iterations[task]} iterations, {kind} {info.residual[task]:.3g} "
         f"(tolerance {info.tolerance[task]:.3g})"
     )
 

@@ -7,8 +7,9 @@ tridiagonal matrix T with, for δ_j = 1/α_j = c_j / ρ_j,
     T_jj = δ_j + β_(j−1) δ_(j−1),   T_(j,j+1)² = β_j δ_j²                         (1)
 
 It is L D Lᵀ with D = diag(δ_j): it holds for δ_j < 0 as well, and needs no step along
-the last direction.  Its smallest eigenvalue, the smallest Ritz value, is never below
-the smallest eigenvalue of the operator.
+the last direction.  Its smallest eigenvalue, the smallest Ritz value, is in exact
+arithmetic never below the smallest eigenvalue of the operator, λ_min; with rounding it
+can be, by about ε times the largest one: in float32 at κ = 5e7 it may be negative.
 
 Source: Saad, Iterative Methods for Sparse Linear Systems, 2nd ed., section 6.7.3.
 """
@@ -19,8 +20,9 @@ import numpy as np
 from scipy.linalg import eigh_tridiagonal, eigvalsh_tridiagonal
 
 from ..backend import Array, array_module, to_host
+from ..lengths import power_of_two
 from .options import check_count, check_tolerance
-from .system import column, dot, norm, product
+from .system import check_function, check_vectors, column, dot, norm, product
 
 MOST_DENSE = 32  # rows: until there one call for all tasks is faster than one for each
 
@@ -35,6 +37,14 @@ def smallest_ritz_values(delta: np.ndarray, beta: np.ndarray) -> np.ndarray:
     Returns:
         The values, (T,); inf for k = 0.
     """
+    if not delta.shape[1]:
+        return np.full(len(delta), np.inf)
+    unit = power_of_two(delta)  # LAPACK squares what it gets
+    return unit * smallest_in_units(delta / unit[:, None], beta)
+
+
+def smallest_in_units(delta: np.ndarray, beta: np.ndarray) -> np.ndarray:
+    """Return the smallest eigenvalues of (1), k > 0, where δ is of size 1."""
     diagonal = delta.copy()
     diagonal[:, 1:] += beta[:, :-1] * delta[:, :-1]
     off_diagonal = np.sqrt(beta[:, :-1]) * delta[:, :-1]
@@ -109,8 +119,9 @@ def smallest_eigenvalue(
 
         ‖A V y − ϑ V y‖ = η |y_k|                                                    (2)
 
-    and an eigenvalue of A lies that close to ϑ.  ϑ is never below λ_min, and reaches it
-    unless ``start`` is orthogonal to its eigenvector: a random start is safe.
+    and an eigenvalue of A lies that close to ϑ.  But for rounding, about ε ‖A‖ in the
+    dtype of ``start``, ϑ is never below λ_min, and reaches it unless ``start`` is
+    orthogonal to its eigenvector: a random start is safe.
 
     Args:
         matvec: v ↦ A v, (T, P) -> (T, P), symmetric for each task.
@@ -124,12 +135,15 @@ def smallest_eigenvalue(
 
     Raises:
         ValueError: If an option or a shape is wrong, or a start is zero.
+        TypeError: If ``start`` is not of floating type, or dtypes are mixed.
 
     Source: Saad, Numerical Methods for Large Eigenvalue Problems, 2nd ed., sections
     6.6 and 6.6.2; (2) is its proposition 6.8.
     """
     check_count("maxiter", maxiter)
     check_tolerance("rtol", rtol)
+    check_vectors("start", start)
+    check_function("matvec", matvec)
     size = norm(start)
     if not (size > 0).all():
         raise ValueError("start must be a finite vector other than 0 for every task")
@@ -170,5 +184,8 @@ def _smallest_pair(alpha, eta):
     if k == 1:
         return alpha[0], eta[0]
     alpha, eta = alpha[:k].astype(np.float64), eta[:k].astype(np.float64)
-    values, vectors = eigh_tridiagonal(alpha, eta[:-1], select="i", select_range=(0, 0))
-    return values[0], eta[-1] * abs(vectors[-1, 0])
+    unit = power_of_two(np.abs(alpha) + eta)  # LAPACK squares what it gets
+    values, vectors = eigh_tridiagonal(
+        alpha / unit, eta[:-1] / unit, select="i", select_range=(0, 0)
+    )
+    return values[0] * unit, eta[-1] * abs(vectors[-1, 0])

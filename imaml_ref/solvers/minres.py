@@ -5,21 +5,30 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..backend import Array, to_host
-from .diagnostics import first_negative, quotients, stacked
+from ..backend import Array, array_module
+from ..lengths import in_units, power_of_two
+from ..readings import read
+from .certified import DRIFT
+from .diagnostics import first_negative, in_units_of_A, quotients, stacked
 from .info import SolverInfo, Status
 from .lanczos import pivots, smallest_of_tridiagonal
 from .minres_recurrence import RUNNING, Record, State, advance, begin
 from .options import check_count, check_tolerance
-from .system import Matvec, System, make_system, norm, product
+from .system import Matvec, System, dot, make_system, norm, product, solution
 
 
 @dataclass(frozen=True)
 class MINRES:
     """The minimal residual method: right for indefinite A, if it is not singular.
 
+    The residual is the least that the Krylov space has, and of an A that is singular to
+    rounding, SINGULAR, the least there is (to about ε^(1/2) ‖b‖); x then has a part
+    that A does not see.  The error of x is like κ² ε where that of CG is like κ ε: in
+    float32 no digit is left at κ = 3e3, and for a positive definite A that is badly
+    conditioned ``CertifiedCG`` is better.
+
     ``residual`` is the true one, by one more product, and CONVERGED means that it
-    passed; STAGNATION, that only the recursive one did.  ``smallest_ritz`` is the
+    passed; STAGNATION, that the recursive one has lost it.  ``smallest_ritz`` is the
     smallest eigenvalue of the Lanczos matrix (of A or of M^(1/2) A M^(1/2), as in
     ``cg_batched``), ``smallest_rayleigh`` the smallest vᵀAv/vᵀv over Lanczos vectors.
     ``negative_curvature`` counts the directions with pᵀAp ≤ 0 that CG would meet: the
@@ -68,35 +77,65 @@ def minres_batched(system: System, maxiter: int) -> tuple[Array, SolverInfo]:
             break
         state, record = advance(system, state)
         records.append(record)
-    return state.x, certify(system, state, records)
+    return certify(system, state, records)
 
 
-def certify(system: System, state: State, records: list[Record]) -> SolverInfo:
-    """Compute the true residual, and say what it and the records show."""
-    true = to_host(norm(system.b - product(system.matvec, state.x)))
-    tolerance, status = to_host(system.tolerance), to_host(state.status)
-    refuted = (status == int(Status.CONVERGED)) & ~(true <= tolerance)
-    passed = (status == RUNNING) & (true <= tolerance)
-    status = np.where(refuted, int(Status.STAGNATION), status)
-    active, alpha, squared_v, beta = stacked(Record, records, len(system.b))
+def certify(system: System, state: State, records: list[Record]):
+    """Return x, and with the true residual what it and the records show."""
+    r = system.b - product(system.matvec, state.x)
+    true, tolerance = norm(r), system.tolerance
+    xp = array_module(r)
+    passed = true <= tolerance
+    error = r - state.r  # what rounding, or M, has done to (8)
+    drifted = (state.status == RUNNING) & ~(norm(error) <= DRIFT * true)
+    refuted = drifted | ((state.status == int(Status.CONVERGED)) & ~passed)
+    status = xp.where(refuted, int(Status.STAGNATION), state.status)
+    bad = refuted & ((quadratic(system, r) < 0) | (quadratic(system, error) < 0))
+    status = xp.where(bad, int(Status.INDEFINITE_PRECONDITIONER), status)
+    known = status != int(Status.NOT_FINITE)
+    status = xp.where(known & passed, int(Status.CONVERGED), status)
+    x, status = solution(system, state.x, status)
+    units = (system.scale, system.unit_M, state.looks)
+    last = (status, state.iterations, true * system.unit, tolerance * system.unit)
+    scalars = [scalar for record in records for scalar in record]
+    return x, read(described, *units, *last, *scalars)
+
+
+def quadratic(system: System, r: Array) -> Array:
+    """Return the sign-bearing rᵀMr, (T,), real."""
+    r, _ = in_units(r)
+    return dot(r, system.precondition(r)).real
+
+
+def described(scale, unit_M, looks, status, iterations, residual, tolerance, *scalars):
+    """Return the SolverInfo of what ``certify`` reads, all on the host."""
+    active, alpha, squared_v, beta = stacked(Record, scalars, len(status))
     seen = active.astype(bool) & np.isfinite(alpha)
-    delta = pivots(alpha, beta)
+    unit = matrix_unit(alpha, beta, seen)
+    delta = pivots(alpha / unit, beta / unit)
     negative = seen & (delta <= 0)
     step, value = first_negative(delta, negative)
     ritz = [
         smallest_of_tridiagonal(a[k], o[k][:-1])
-        for a, o, k in zip(alpha.T, beta.T, seen.T, strict=True)
+        for a, o, k in zip((alpha / unit).T, (beta / unit).T, seen.T, strict=True)
     ]
-    scale = 1.0 if system.scale is None else system.scale
     return SolverInfo(
-        status=np.where(passed, int(Status.CONVERGED), status),
-        iterations=to_host(state.iterations),
-        residual=true,
+        status=status,
+        iterations=iterations,
+        residual=residual,
         tolerance=tolerance,
-        smallest_ritz=np.array(ritz) / scale,
+        smallest_ritz=in_units_of_A(np.array(ritz) * unit, scale),
         smallest_rayleigh=quotients(alpha, squared_v, seen),
         negative_curvature=negative.sum(0),
-        first_negative=value,
+        first_negative=value * unit * np.real(unit_M),
         first_negative_step=step,
-        num_products=active.sum(0).astype(int) + 1,
+        num_products=active.sum(0).astype(int) + looks + 1,
+        measured=np.ones(len(status), dtype=bool),
     )
+
+
+def matrix_unit(alpha: np.ndarray, beta: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Return a power of two near the largest entry of each Lanczos matrix, (T,)."""
+    if not len(alpha):
+        return np.ones(alpha.shape[1])
+    return power_of_two(np.where(seen, np.abs(alpha) + np.abs(beta), 0).T)

@@ -23,16 +23,27 @@ For A positive definite it is a near relative of CG; for A indefinite CG can bre
 and this cannot, unless A is singular: γ = 0 to rounding then ends it before (6), at
 an x whose residual no vector of the Krylov space makes smaller.
 
+If A is singular and b has a part outside its range, r tends to that part, A r to 0, and
+then γ to rounding divided by something unknown: (6) divides by noise.  Now
+
+    ‖A r‖_M / ‖r‖_M = (γ̄² + δ̄²)^(1/2)   of the step to come, before (5)              (9)
+
+is never below the least |λ|.  Where it is below ε^(1/2) ‖A‖, κ is above ε^(−1/2) and x
+need not have a digit; from there on ‖b − A x‖_M is computed at each step, and a step
+that makes it larger, as none does in exact arithmetic, or that A maps to no more than
+its own rounding, P ε ‖A‖ ‖Δx‖, is not made: A is singular to rounding.
+
 Sources: (1)–(7) Paige & Saunders, SIAM J. Numer. Anal. 12(4):617-629, 1975, in the
 letters of SciPy's ``minres``; (8) Choi, PhD thesis, Stanford 2006, section 2.2.4.
 This differs from SciPy in taking all tasks at once, and in its test, on ‖b − A x‖.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..backend import Array, array_module
+from ..lengths import in_units
 from .info import Status
-from .system import System, column, dot, norm, product, start
+from .system import System, column, dot, norm, product
 
 # A task that nothing else has ended has used up its steps.  An int: arrays of a device
 # take no Status.
@@ -60,7 +71,13 @@ class Rotation(NamedTuple):
 
 
 class State(NamedTuple):
-    """Where the iteration stands: x, r, w (T, P), φ (T,), and the two above."""
+    """Where the iteration stands: x, r, w (T, P), φ (T,), and the two above.
+
+    Args:
+        watched: Whether (9) has ever been small, (T,).
+        least: ‖b − A x‖_M², (T,), while watched; φ² before.
+        looks: Products that this has taken, (T,).
+    """
 
     x: Array
     r: Array
@@ -71,6 +88,9 @@ class State(NamedTuple):
     rotation: Rotation
     iterations: Array
     status: Array
+    watched: Array
+    least: Array
+    looks: Array
 
 
 class Record(NamedTuple):
@@ -84,11 +104,11 @@ class Record(NamedTuple):
 
 def begin(system: System) -> State:
     """Return the state before the first step."""
-    x, r = start(system, None)
+    x, r = system.x0, system.r0
     xp = array_module(x)
     z = system.precondition(r)
-    beta = _root(dot(r, z))
-    status = _judge(system, dot(r, z), r)
+    beta, squared = _length(r, z)
+    status = _judge(system, squared, r)
     none, one = xp.zeros_like(beta), xp.ones_like(beta)
     nothing = xp.zeros_like(r)
     return State(
@@ -101,36 +121,72 @@ def begin(system: System) -> State:
         rotation=Rotation(-one, none, none, none, none),
         iterations=xp.zeros_like(status),
         status=status,
+        watched=xp.zeros_like(status, dtype=bool),
+        least=beta**2,
+        looks=xp.zeros_like(status),
     )
 
 
 def advance(system: System, state: State) -> tuple[State, Record]:
     """Make one step (1)–(8) for every task that is still running."""
     xp = array_module(state.x)
-    x, r, w, w_old, phi, lanczos, rotation, iterations, status = state
-    active = status == RUNNING
-    lanczos, v, alpha, squared = _extend(system, lanczos, active)
-    rotation, delta, gamma = _rotate(rotation, alpha, lanczos.beta)
-    status = xp.where(active, _judge_step(gamma, rotation.size), status)
+    active = state.status == RUNNING
+    lanczos, v, alpha, squared = _extend(system, state.lanczos, active)
+    rotation, delta, gamma = _rotate(state.rotation, alpha, lanczos.beta)
+    status = xp.where(active, _judge_step(gamma, rotation.size), state.status)
     moves = status == RUNNING
     gamma = xp.where(moves, gamma, 1)
     c, s = rotation.c / gamma, rotation.s / gamma
-    epsilon = state.rotation.epsilon
-    w_next = v - column(epsilon) * w_old - column(delta) * w  # (6)
-    w_next = w_next / column(gamma)
-    x = xp.where(column(moves), x + column(c * phi) * w_next, x)  # (7)
-    phi = s * phi
+    w = (
+        v - column(state.rotation.epsilon) * state.w_old - column(delta) * state.w
+    )  # (6)
+    w = w / column(gamma)
+    x = xp.where(column(moves), state.x + column(c * state.phi) * w, state.x)  # (7)
+    suspect = _hypot(rotation.c, rotation.delta_bar) <= _small(gamma) * rotation.size
+    x, moves, watch = _watch(system, state, x, moves, suspect, rotation.size)
+    phi = s * state.phi
     share = phi * c / xp.where(lanczos.beta > 0, lanczos.beta, 1)
-    r = column(s**2) * r - column(share) * lanczos.u  # (8)
-    status = xp.where(moves, _judge(system, squared, r), status)
+    r = column(s**2) * state.r - column(share) * lanczos.u  # (8)
+    r = xp.where(column(moves), r, state.r)
+    judged = xp.where(moves, _judge(system, squared, r), int(Status.SINGULAR))
+    status = xp.where(status == RUNNING, judged, status)
     record = Record(active, alpha, dot(v, v), lanczos.beta)
     rotation = rotation._replace(c=c, s=s)
-    iterations = iterations + moves
-    return State(x, r, w_next, w, phi, lanczos, rotation, iterations, status), record
+    iterations = state.iterations + moves
+    state = State(x, r, w, state.w, phi, lanczos, rotation, iterations, status, *watch)
+    return state, record
+
+
+def _watch(system: System, state: State, x: Array, moves, suspect, size):
+    """Take back the steps of watched tasks that (9) does not allow.
+
+    Returns:
+        x, who moves, and the three that say who is watched.
+    """
+    xp = array_module(x)
+    watched = state.watched | (moves & suspect)
+    looked = watched & moves
+    if not bool(looked.any()):
+        return x, moves, (watched, state.phi**2, state.looks)
+    s = system.b - product(system.matvec, x)
+    left = dot(s, system.precondition(s))
+    least = xp.where(state.watched, state.least, state.phi**2)
+    worse = ~(left.real <= (1 + _small(left)) * least.real)
+    rounding = x.shape[1] * xp.finfo(x.dtype).eps * size
+    unseen = norm(s - state.r) <= rounding * norm(x - state.x)
+    worse = looked & (worse | unseen)
+    x = xp.where(column(worse), state.x, x)
+    least = xp.where(looked & ~worse, left, least)
+    return x, moves & ~worse, (watched, least, state.looks + looked)
+
+
+def _small(a: Array) -> Any:
+    """Return ε^(1/2) of (9) for arrays like a."""
+    return array_module(a).finfo(a.dtype).eps ** 0.5
 
 
 def _extend(system: System, lanczos: Lanczos, active: Array):
-    """Make one step (1)–(3); return it, v, α and β_(k+1)², negative for a bad M."""
+    """Make one step (1)–(3); return it, v, α and the sign of β_(k+1)²."""
     xp = array_module(lanczos.u)
     u, u_old, z, beta, beta_old = lanczos
     beta = xp.where(active, beta, 1)
@@ -140,8 +196,8 @@ def _extend(system: System, lanczos: Lanczos, active: Array):
     ratio = xp.where(active, beta / beta_old, 0)
     u_next = q - column(alpha / beta) * u - column(ratio) * u_old  # (2)
     z_next = system.precondition(u_next)  # (3)
-    squared = dot(u_next, z_next)
-    return Lanczos(u_next, u, z_next, _root(squared), beta), v, alpha, squared
+    beta_next, squared = _length(u_next, z_next)
+    return Lanczos(u_next, u, z_next, beta_next, beta), v, alpha, squared
 
 
 def _rotate(old: Rotation, alpha: Array, beta: Array):
@@ -149,15 +205,27 @@ def _rotate(old: Rotation, alpha: Array, beta: Array):
     xp = array_module(alpha)
     delta = old.c * old.delta_bar + old.s * alpha  # (4)
     gamma_bar = old.s * old.delta_bar - old.c * alpha
-    gamma = xp.sqrt(gamma_bar**2 + beta**2)  # (5)
+    gamma = _hypot(gamma_bar, beta)  # (5)
     size = xp.maximum(old.size, xp.abs(alpha) + beta)
     return Rotation(gamma_bar, beta, -old.c * beta, old.s * beta, size), delta, gamma
 
 
-def _root(squared: Array) -> Array:
-    """Return the root of what is not negative, but for rounding."""
-    xp = array_module(squared)
-    return xp.sqrt(xp.where(squared > 0, squared, 0))
+def _hypot(a: Array, b: Array) -> Array:
+    """Return (a² + b²)^(1/2), (T,)."""
+    xp = array_module(a)
+    sides, unit = in_units(xp.stack([a, b], -1))
+    return unit * xp.sqrt((sides * sides).sum(-1))
+
+
+def _length(u: Array, z: Array) -> tuple[Array, Array]:
+    """Return β of (3), (T,), and uᵀz in units of the size of u; β = 0 where it is < 0.
+
+    u is of the size of A, and its square need not be in the range of a float.
+    """
+    xp = array_module(u)
+    u, unit = in_units(u)
+    squared = dot(u, z * column(1 / unit))
+    return unit * xp.sqrt(xp.where(squared > 0, squared, 0)), squared
 
 
 def _judge_step(gamma: Array, size: Array) -> Array:

@@ -17,6 +17,15 @@ In exact arithmetic (5) keeps r = b − A x.  Every task takes its own α and β
 has ended has α = 0 and p = 0, so its x keeps its bits, and no task can tell that it is
 not alone.
 
+r falls by many powers of ten, and p with it.  So p is kept as p/σ, σ a power of two
+near ρ/‖r‖, which is the size of M r: c is then of the size of A, and neither it nor a
+product leaves the range of a float before A itself does.  In these units (3), (7) are
+
+    c = (p/σ)ᵀq,   α σ = (ρ/σ) / c,   p/σ ← z/σ₊ + (β σ/σ₊) p/σ                     (8)
+
+with the bits of (2)–(7), since a power of two rounds nothing.  b and M have units of
+their own, see ``system``.
+
 If A is not positive definite, c can be ≤ 0.  Equations (2)–(7) hold on as long as
 c ≠ 0 (x is then a saddle point on the Krylov space, not a minimum), so there are three
 ways to go on, by name: ``continue`` (plain CG; c = 0 ends the task), ``truncate`` (end
@@ -27,9 +36,12 @@ Sparse Linear Systems, 2nd ed., algorithms 6.18 and 9.1; truncation as in Noceda
 Wright, Numerical Optimization, 2nd ed., algorithm 7.1.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from ..backend import Array, array_module
+from ..lengths import power_of_two
 from .info import Status
 from .system import System, cleared, column, dot, product
 
@@ -39,11 +51,12 @@ RUNNING = int(Status.MAXITER)
 
 
 class State(NamedTuple):
-    """Where the iteration stands: x, r, p (T, P); the rest (T,)."""
+    """Where the iteration stands: x, r, p/σ (T, P); the rest (T,)."""
 
     x: Array
     r: Array
     p: Array
+    sigma: Array
     rho: Array
     residual: Array
     iterations: Array
@@ -55,10 +68,11 @@ class Record(NamedTuple):
 
     Args:
         active: Whether the task was still running when its product was made.
-        c: pᵀAp of (3).
-        squared_p: pᵀp.
-        rho: ρ of (3).
+        c: pᵀAp of (3), for p in units of σ.
+        squared_p: pᵀp, likewise.
+        rho: ρ of (3), in units of σ².
         beta: β of (6); 0 if the task goes no further along this sequence.
+        sigma: σ.
     """
 
     active: Array
@@ -66,6 +80,7 @@ class Record(NamedTuple):
     squared_p: Array
     rho: Array
     beta: Array
+    sigma: Array
 
 
 def begin(system: System, x: Array, r: Array) -> State:
@@ -74,19 +89,21 @@ def begin(system: System, x: Array, r: Array) -> State:
     z = system.precondition(r)
     rho, residual = measure(r, z)
     status = judge_residual(system, rho, residual)
-    p = xp.where(column(status == RUNNING), z, z.dtype.type(0))
-    return State(x, r, p, rho, residual, xp.zeros_like(status), status)
+    sigma = size_of_direction(rho, residual)
+    p = xp.where(column(status == RUNNING), z, z.dtype.type(0)) * column(1 / sigma)
+    return State(x, r, p, sigma, rho, residual, xp.zeros_like(status), status)
 
 
 def advance(system: System, state: State) -> tuple[State, Record]:
-    """Make one step (2)–(7) for every task that is still running."""
+    """Make one step (2)–(8) for every task that is still running."""
     xp = array_module(state.x)
-    x, r, p, rho, residual, iterations, status = state
+    x, r, p, sigma, rho, residual, iterations, status = state
     active = status == RUNNING
     q = product(system.matvec, p)  # (2)
-    c = dot(p, q)  # (3)
-    status = xp.where(active, judge_curvature(system, c, rho), status)
-    alpha, moves = step_length(status, active, iterations, c, rho)
+    c, rho_sigma = dot(p, q), rho / sigma  # (3)
+    status = xp.where(active, judge_curvature(system, c, rho_sigma), status)
+    first = system.unit_M * sigma
+    alpha, moves = step_length(status, active, iterations, c, rho_sigma, first)
     x = x + column(alpha) * p  # (4)
     r = r + column(-alpha) * q  # (5)
     z = system.precondition(r)  # (6)
@@ -96,9 +113,20 @@ def advance(system: System, state: State) -> tuple[State, Record]:
     status = xp.where(status == RUNNING, judged, status)
     runs = status == RUNNING
     beta = xp.where(runs, next_rho, 0) / xp.where(runs, rho, 1)
-    record = Record(active, c, dot(p, p), rho, beta)
-    p = cleared(z + column(beta) * p, ~runs)  # (7)
-    return State(x, r, p, next_rho, residual, iterations + moves, status), record
+    record = Record(active, c, dot(p, p), rho_sigma / sigma, beta, sigma)
+    longer, sigma = sigma, size_of_direction(next_rho, next_residual)
+    p = z * column(1 / sigma) + column(beta * (longer / sigma)) * p  # (7)
+    p = cleared(p, ~runs)
+    state = State(x, r, p, sigma, next_rho, residual, iterations + moves, status)
+    return state, record
+
+
+def size_of_direction(rho: Array, residual: Array) -> Array:
+    """Return σ of (8), (T,): a power of two near ρ/‖r‖, or 1."""
+    usable = residual > 0
+    xp = array_module(rho)
+    size = xp.where(usable, rho.real, 1) / xp.where(usable, residual, 1)
+    return power_of_two(column(size))
 
 
 def measure(r: Array, z: Array) -> tuple[Array, Array]:
@@ -108,26 +136,30 @@ def measure(r: Array, z: Array) -> tuple[Array, Array]:
     return rho, array_module(r).sqrt(squared.real)
 
 
-def step_length(status, active, iterations, c, rho) -> tuple[Array, Array]:
-    """Return α of (3), 0 for a task that stays where it is, and who moves, (T,).
+def step_length(status, active, iterations, c, rho, unit) -> tuple[Array, Array]:
+    """Return α σ of (8), 0 for a task that stays where it is, and who moves, (T,).
 
-    A task truncated at its first direction takes it at unit length: x₀ + M r₀.
+    A task truncated at its first direction takes it at ``unit`` length: x₀ + M r₀.
     """
     xp = array_module(c)
     runs = status == RUNNING
     first = active & (status == int(Status.TRUNCATED)) & (iterations == 0)
     alpha = xp.where(runs, rho, 0) / xp.where(runs, c, 1)
-    return xp.where(first, 1, alpha).astype(c.dtype), runs | first
+    return xp.where(first, unit, alpha).astype(c.dtype), runs | first
 
 
 def judge_curvature(system: System, c: Array, rho: Array) -> Array:
-    """Return the status that c = pᵀAp leads to, (T,)."""
+    """Return the status that c and ρ/σ of (8) lead to, (T,)."""
     xp = array_module(c)
-    # α = ρ/c would overflow, or does not exist.
-    bad = xp.abs(c.real) <= xp.finfo(c.dtype).tiny * xp.abs(rho.real)
+    tiny = xp.finfo(c.dtype).tiny
+    # α would overflow, or does not exist.
+    bad = xp.abs(c.real) <= tiny * xp.abs(rho.real)
     if system.conduct != "continue":
         bad = bad | (c.real <= 0)
     status = xp.where(bad, int(ENDINGS[system.conduct]), int(RUNNING))
+    # α would lose half its digits to the end of the range, and r part from x.
+    short = xp.abs(rho.real) <= tiny * xp.finfo(c.dtype).eps ** 0.5 * xp.abs(c.real)
+    status = xp.where(short & ~bad, int(Status.STAGNATION), status)
     return xp.where(xp.isfinite(c), status, int(Status.NOT_FINITE))
 
 
@@ -141,8 +173,19 @@ ENDINGS = {
 def judge_residual(system: System, rho: Array, residual: Array) -> Array:
     """Return the status that ρ = rᵀMr and ‖r‖ lead to, (T,)."""
     xp = array_module(rho)
+    least = xp.maximum(system.tolerance, vanished(residual.dtype))
     status = xp.where(rho.real > 0, int(RUNNING), int(Status.INDEFINITE_PRECONDITIONER))
     status = xp.where(xp.isfinite(rho), status, int(Status.NOT_FINITE))
-    status = xp.where(residual <= system.tolerance, int(Status.CONVERGED), status)
+    status = xp.where(residual <= least, int(Status.CONVERGED), status)
     # An infinite b has an infinite tolerance.
     return xp.where(xp.isfinite(residual), status, int(Status.NOT_FINITE))
+
+
+def vanished(dtype: Any) -> Any:
+    """Return the ‖r‖, in units of the first one, below which r says nothing any more.
+
+    Its square would lose digits to the end of the range there, and x has not moved for
+    long: by rounding alone the true residual is above ε ‖A‖ ‖x‖ ≥ ε ‖b‖.
+    """
+    kind = np.finfo(dtype)
+    return min(kind.eps, (kind.tiny / kind.eps) ** 0.5)

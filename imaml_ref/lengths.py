@@ -1,0 +1,44 @@
+"""Units in which a vector is of size 1, so that its square has no range to leave.
+
+‖a‖² leaves the range of a float long before ‖a‖ does: in float32 below 1e-23 and above
+1e19.  With u a power of two just above the largest |a_j|,
+
+    ‖a‖ = u ‖a/u‖                                                                    (1)
+
+and so for every product that is homogeneous in a.  Nothing is rounded by dividing by a
+power of two: where the square was in range, (1) has the bits it had without u.
+"""
+
+import numpy
+
+from .backend import Array, array_module
+
+
+def power_of_two(a: Array) -> Array:
+    """Return u > 0 with ½ ≤ max |Re a_j|/u < 1: (..., P) -> (...).
+
+    It is 1 where a is 0 or not finite, and so far from the ends of the range that 1/u
+    is exact: vectors beside them are of size 1 but for a factor of 16.
+    """
+    real, xp = a.real, array_module(a)
+    size = xp.maximum(real.max(-1), -real.min(-1))
+    usable = (size > 0) & xp.isfinite(size)
+    _, exponent = xp.frexp(xp.where(usable, size, size.dtype.type(0.5)))
+    most = xp.finfo(size.dtype).maxexp - 4
+    return xp.ldexp(xp.ones_like(size), xp.clip(exponent, -most, most))
+
+
+def in_units(a: Array) -> tuple[Array, Array]:
+    """Return a/u and u: (..., P) -> (..., P), (...)."""
+    u = power_of_two(a)
+    return a * (1 / u)[..., None], u
+
+
+def length(a: numpy.ndarray) -> numpy.floating:
+    """Return ‖a‖ of a real vector on the host; (1) where its square asks for it."""
+    square = a @ a
+    kind = numpy.finfo(a.dtype)
+    if kind.tiny / kind.eps < square < kind.max:
+        return numpy.sqrt(square)
+    a, u = in_units(a)
+    return u * numpy.sqrt(a @ a)
