@@ -120,3 +120,61 @@ def test_lbfgs_is_per_task_and_keeps_its_tolerance():
     assert_array_equal(together[1], alone[0])
     few = ir.LBFGS(maxiter=2).solve(problem.objective(), problem.theta)
     assert gradient_norm(problem, few) > 1e-3
+
+
+def test_newton_truncated_at_once_takes_one_lam_as_it_takes_one_for_each_parameter():
+    problem = curved()
+    start = 4 * np.random.default_rng(1).normal(size=(3, 44))
+    x, y = problem.tasks.support_x, problem.tasks.support_y
+    steps = []
+    for lam in (0.01, np.full(44, 0.01)):
+        objective = ir.ProximalObjective(problem.loss, problem.theta, x, y, lam)
+        # G must curve downwards along the first direction, for what is compared here.
+        grad = objective.grad(start)
+        assert ((grad * objective.linearize(start).hvp(grad)).sum(1) < 0).any()
+        inner = ir.NewtonCG(num_steps=1, cg_steps=5)
+        steps.append(inner.solve(objective, problem.theta, start))
+    assert_allclose(*steps, rtol=1e-12)
+
+
+class Counting(ir.ProximalObjective):
+    """An objective that counts how often it is linearised."""
+
+    calls = 0
+
+    def linearize(self, phi):
+        Counting.calls += 1
+        return super().linearize(phi)
+
+
+def test_newton_stops_where_rounding_stops_it():
+    for problem in (quadratic(), softmax_regression(), curved()):
+        counts, x, y = [], problem.tasks.support_x, problem.tasks.support_y
+        for num_steps in (30, 400):
+            objective = Counting(problem.loss, problem.theta, x, y, problem.lam)
+            Counting.calls = 0
+            phi = ir.NewtonCG(num_steps, cg_steps=50).solve(objective, problem.theta)
+            counts.append(Counting.calls)
+        assert counts[0] == counts[1] < 400
+        assert gradient_norm(problem, phi) < 1e-13
+
+
+def test_newton_is_not_done_above_its_floor():
+    problem = quadratic()
+    star = ir.NewtonCG(9, 9).solve(problem.objective(), problem.theta)
+    start = star + 1e-10
+    phi = ir.NewtonCG(1, 9).solve(problem.objective(), problem.theta, start)
+    assert gradient_norm(problem, phi) < 1e-3 * gradient_norm(problem, start)
+
+
+def test_newton_goes_on_where_values_stop_lbfgs():
+    problem = softmax_regression()
+    theta = problem.theta.astype(np.float32)
+    x, y = problem.tasks.support_x.astype(np.float32), problem.tasks.support_y
+    objective = ir.ProximalObjective(problem.loss, theta, x, y, problem.lam)
+    near = ir.LBFGS(maxiter=500, tol=0.0).solve(objective, theta)
+    phi = ir.NewtonCG(20, 20).solve(objective, theta, near)
+    eps = np.finfo(np.float32).eps
+    # Each is solved to its rounding: (ε G h)^(1/2) by values, ε ‖∇L‖ by gradients.
+    assert gradient_norm(problem, near.astype(float)) < 30 * eps**0.5
+    assert gradient_norm(problem, phi.astype(float)) < 100 * eps

@@ -6,8 +6,13 @@ At φ_k the direction d solves (H + Λ) d = −∇G by a few steps of CG, precon
     φ_{k+1} = φ_k + s d,   s the first of 1, ½, ¼, … with
     G(φ_k + s d) ≤ G(φ_k) + c s ⟨∇G, d⟩                                              (1)
 
-Near rounding the values in (1) no longer tell better from worse; there a step counts as
-well if it lowers ‖∇G‖.  A task for which no s will do stays where it is.
+Near rounding the values in (1) no longer tell better from worse; there a step counts if
+it lowers ‖∇G‖, and only then.  A task for which no s will do stays where it is: it is
+done, for the next direction would be the same one.  It is done as well where
+
+    ‖∇G‖ ≤ max(tol, ε (‖∇L‖ + ‖Λ (φ − θ)‖))                                          (2)
+
+since ∇G is the sum of two vectors that are rounded by as much.
 
 Sources: Rajeswaran et al., NeurIPS 2019, section 5 ("Hessian-free": 5 CG steps and a
 line search; never released); Nocedal & Wright, Numerical Optimization, algorithm 7.1.
@@ -28,7 +33,7 @@ class NewtonCG:
     Args:
         num_steps: Newton steps at most.
         cg_steps: CG steps for each direction, at most.
-        tol: A task is done when ‖∇G‖ is below, in loss/parameter.
+        tol: A task is done when ‖∇G‖ is not above, in loss/parameter; 0 for (2).
         max_halvings: Trials of the line search beyond s = 1.
         slope: c of (1), in (0, ½).
 
@@ -61,44 +66,56 @@ class NewtonCG:
         for _ in range(self.num_steps):
             at = objective.linearize(phi)
             norms.append(norm(at.grad))
-            if bool((norms[-1] <= self.tol).all()):
+            done = norms[-1] <= self._floor(at)
+            if bool(done.all()):
                 break
-            phi = self._search(objective, phi, at, self._direction(objective, at))
+            d = self._direction(objective, at)
+            s = self._length(objective, phi, at, d, done)
+            if not bool((s > 0).any()):
+                break
+            phi = phi + s[:, None] * d
         check_progress(norms, objective, phi_0, "raise lam, or start elsewhere")
         return phi
 
     def _direction(self, objective, at) -> Array:
         """Return d (T, P)."""
-        # A scalar preconditioner changes no iterate.
-        scalar = not hasattr(objective.lam, "shape")
+        # Of a scalar only what is truncated at its first direction, d = −∇G/λ, depends.
+        lam = objective.lam
+        plain = not hasattr(lam, "shape") and lam == 0
         d, _ = cg_batched(
             at.hvp,
             -at.grad,
             rtol=0.0,
             maxiter=self.cg_steps,
-            M=None if scalar else 1 / objective.lam,
+            M=None if plain else 1 / lam,
             on_negative_curvature="truncate",
         )
         return d
 
-    def _search(self, objective, phi, at, d) -> Array:
-        """Return φ + s d with s of (1), per task."""
+    def _floor(self, at) -> Array:
+        """Return the right-hand side of (2), (T,)."""
+        xp, pull = array_module(at.grad), at.grad - at.support.grad
+        parts = norm(at.support.grad) + norm(pull)
+        return xp.maximum(xp.finfo(parts.dtype).eps * parts, self.tol)
+
+    def _length(self, objective, phi, at, d, done) -> Array:
+        """Return s of (1), (T,); 0 for tasks that are done, or that no s will do."""
         xp = array_module(phi)
         descent = (at.grad * d).sum(-1)
-        settled = norm(at.grad) <= self.tol
+        settled = done
         s = xp.ones_like(at.value)
         for _ in range(self.max_halvings + 1):
             trial = objective.linearize(phi + s[:, None] * d)
             lower = trial.value <= at.value + self.slope * s * descent
-            settled |= lower | self._close_enough(xp, at, trial)
+            close = self._close(xp, at, trial)
+            better = xp.where(close, norm(trial.grad) < norm(at.grad), lower)
+            settled = settled | better
             if bool(settled.all()):
                 break
             s = xp.where(settled, s, s / 2)
-        s = xp.where(settled & (norm(at.grad) > self.tol), s, 0)
-        return phi + s[:, None] * d
+        return xp.where(settled & ~done, s, 0)
 
-    def _close_enough(self, xp, at, trial) -> Array:
-        """Say where G is equal to rounding and ‖∇G‖ is lower."""
+    def _close(self, xp, at, trial) -> Array:
+        """Say where G is equal to rounding."""
         rounding = 8 * xp.finfo(at.value.dtype).eps * xp.abs(at.value)
-        same = xp.abs(trial.value - at.value) <= rounding
-        return same & (norm(trial.grad) < norm(at.grad))
+        return xp.abs(trial.value - at.value) <= rounding
