@@ -13,6 +13,7 @@ import numpy
 from .backend import Array, array_module
 from .layers.base import Layer, Params
 from .parameters import ParameterLayout
+from .settings import sizes
 
 
 class Network:
@@ -28,7 +29,7 @@ class Network:
 
     def __init__(self, layers: Mapping[str, Layer], input_shape: tuple[int, ...]):
         self.layers = dict(layers)
-        self.input_shape = tuple(input_shape)
+        self.input_shape = sizes((28, 28, 1))("input_shape", input_shape)
         named = {
             f"{name}.{parameter}": shape
             for name, layer in self.layers.items()

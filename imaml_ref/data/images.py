@@ -8,11 +8,13 @@ from itertools import combinations
 
 import numpy
 
+from ..shown import Brief
+
 SPLITS = ("train", "val", "test")
 
 
-@dataclass(frozen=True, eq=False)
-class ImageSet:
+@dataclass(frozen=True, eq=False, repr=False)
+class ImageSet(Brief):
     """Images by class and instance, and which classes are for what.
 
     Args:

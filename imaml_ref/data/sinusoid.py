@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy
 
+from ..settings import settle, whole
 from .draws import task_generator
 from .tasks import TaskBatch
 
@@ -37,11 +38,7 @@ class Sinusoids:
     num_queries: int = 10
 
     def __post_init__(self):
-        if min(self.num_shots, self.num_queries) < 1:
-            raise ValueError(
-                "num_shots and num_queries must be at least 1, "
-                f"got {self.num_shots} and {self.num_queries}"
-            )
+        settle(self, num_shots=whole(), num_queries=whole())
 
     input_shape = (1,)
     num_outputs = 1
@@ -79,8 +76,7 @@ class Sinusoids:
         Raises:
             ValueError: If there is no such split, or num_tasks is below 1.
         """
-        if num_tasks < 1:
-            raise ValueError(f"num_tasks must be at least 1, got {num_tasks}")
+        num_tasks = whole()("num_tasks", num_tasks)
         draws = [
             self._draw(task_generator(split, seed=seed, step=step, task=first + t))
             for t in range(num_tasks)

@@ -6,11 +6,12 @@ from typing import Any, Protocol
 
 import numpy
 
-from ..backend import Array, array_module
+from ..backend import Array, array_module, check_array
+from ..shown import Brief
 
 
-@dataclass(frozen=True)
-class TaskBatch:
+@dataclass(frozen=True, repr=False)
+class TaskBatch(Brief):
     """T tasks of one size; the task axis comes first in every array.
 
     Args:
@@ -20,6 +21,7 @@ class TaskBatch:
         query_y: Labels (T, M), or targets (T, M, D).
 
     Raises:
+        TypeError: If one is no array.
         ValueError: If the arrays do not have the same number of tasks, or inputs and
             labels not the same number of examples.
     """
@@ -30,6 +32,8 @@ class TaskBatch:
     query_y: Array
 
     def __post_init__(self):
+        for f in fields(self):
+            check_array(f.name, getattr(self, f.name))
         for x, y in (
             (self.support_x, self.support_y),
             (self.query_x, self.query_y),

@@ -25,7 +25,7 @@ from ..config import (
     read_config,
     spelled,
 )
-from ..config.presets import as_declared
+from ..config.keys import as_declared
 from ..files import BadFile, atomic_path
 
 # What may change between the sessions of one run: how far and how fast it goes and
@@ -142,7 +142,7 @@ def resumed_config(folder: RunFolder, given: Mapping[str, Any]) -> Config:
     """
     config = folder.read_config()
     wanted = {known_name(name): value for name, value in given.items()}
-    wanted = {name: as_declared(name, value) for name, value in wanted.items()}
+    wanted = {n: as_declared(FIELDS[n], n, value) for n, value in wanted.items()}
     if wanted.get("device") == "auto":
         del wanted["device"]
     for name, value in wanted.items():

@@ -69,7 +69,7 @@ def cg(
 
     Sources: see ``recurrence`` and ``certified``.
     """
-    check_count("maxiter", maxiter)
+    maxiter = check_count("maxiter", maxiter)
     b = _floating(np.asarray(b))
     A = _operator("A", A, b)
     if b.shape not in {(A.shape[0],), (A.shape[0], 1)}:

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..backend import Array, to_host
+from ..settings import settle
 from .diagnostics import first_negative, quotients, stacked
 from .info import SolverInfo, Status
 from .lanczos import pivots, smallest_of_tridiagonal
@@ -40,9 +41,7 @@ class MINRES:
     name: ClassVar[str] = "MINRES"
 
     def __post_init__(self):
-        check_count("maxiter", self.maxiter)
-        check_tolerance("rtol", self.rtol)
-        check_tolerance("atol", self.atol)
+        settle(self, maxiter=check_count, rtol=check_tolerance, atol=check_tolerance)
 
     def solve(
         self, matvec: Matvec, b: Array, M: Any = None

@@ -51,8 +51,7 @@ def make_system(
         raise ValueError(f"b must have shape (T, P), got {b.shape}")
     if b.dtype.kind not in "fc":
         raise TypeError(f"b must be of floating type, got {b.dtype}")
-    check_tolerance("rtol", rtol)
-    check_tolerance("atol", atol)
+    rtol, atol = check_tolerance("rtol", rtol), check_tolerance("atol", atol)
     check_choice("on_negative_curvature", conduct, CONDUCTS)
     size = norm(b)
     tolerance = array_module(b).maximum(rtol * size, size.dtype.type(atol))
