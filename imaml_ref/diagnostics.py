@@ -11,10 +11,11 @@ from typing import Any
 import numpy
 
 from .backend import Array, array_module, to_host
+from .shown import Brief
 
 
-@dataclass(frozen=True)
-class Diagnostics:
+@dataclass(frozen=True, repr=False)
+class Diagnostics(Brief):
     """Measured residuals and what they mean; arrays are (T,), on the host.
 
     Args:
@@ -22,7 +23,8 @@ class Diagnostics:
         solver_residual: r₂ as the solver reports it, in loss/parameter; NaN without.
         smallest_ritz: Smallest Ritz value, an upper bound of λ_min of the operator, in
             loss/parameter² (for a λ per parameter: of Λ^−½ (H + Λ) Λ^−½); NaN without.
-        cosine: cos(g, v), the angle to the first-order direction.
+        cosine: cos(g, v), the angle to the first-order direction; NaN where g or v is
+            zero.
         negative_curvature: Products with pᵀAp ≤ 0.
         num_products: Products with the operator, all in all.
         status: The solver's status, ``solvers.Status``; 0 without a solver.
@@ -87,9 +89,15 @@ def solver_fields(info, num_tasks: int) -> dict[str, numpy.ndarray]:
 
 
 def cosine(a: Array, b: Array) -> Array:
-    """Return ⟨a, b⟩ / (‖a‖ ‖b‖) over the last axis; 1 where either is zero."""
-    xp = array_module(a, b)
-    # Two roots, not the root of a product: that one underflows early in float32.
-    lengths = (a * a).sum(-1) ** 0.5 * (b * b).sum(-1) ** 0.5
+    """Return ⟨a, b⟩ / (‖a‖ ‖b‖) over the last axis; NaN where either is zero."""
+    xp, a, b = array_module(a, b), scaled(a), scaled(b)
+    lengths = ((a * a).sum(-1) * (b * b).sum(-1)) ** 0.5
     zero = lengths == 0
-    return xp.where(zero, 1, (a * b).sum(-1) / xp.where(zero, 1, lengths))
+    return xp.where(zero, numpy.nan, (a * b).sum(-1) / xp.where(zero, 1, lengths))
+
+
+def scaled(a: Array) -> Array:
+    """Return a over its largest entry, so that no square of the largest underflows."""
+    xp = array_module(a)
+    largest = xp.abs(a.real).max(-1, keepdims=True)
+    return a / xp.where(largest == 0, 1, largest)

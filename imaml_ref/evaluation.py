@@ -11,18 +11,21 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy
+from scipy.special import stdtrit
 
-from .backend import Array, array_module
+from .backend import Array, array_module, check_array
 from .data.tasks import TaskBatch, TaskSource
 from .objective import check_labels
 from .readings import on_device, read, settle, value_of, waiting
+from .settings import whole
+from .shown import Brief
 from .task_mean import chunks, each
 
 CHUNK = 64  # tasks adapted at a time: bounds the memory, changes no result
 
 
-@dataclass(frozen=True, eq=False)
-class Evaluation:
+@dataclass(frozen=True, eq=False, repr=False)
+class Evaluation(Brief):
     """What ``evaluate`` measured, per task and in the mean.
 
     Args:
@@ -104,10 +107,15 @@ def mean(values: numpy.ndarray | None) -> float:
 
 
 def ci95(values: numpy.ndarray | None) -> float:
-    """Return 1.96 standard errors of the mean of (num_tasks,), or NaN of nothing."""
-    if values is None:
+    """Return the half-width of the 95 % interval of a mean over (num_tasks,).
+
+    Student's t times the standard error; one task has none, so it is NaN there, and of
+    nothing.
+    """
+    if values is None or len(values) < 2:
         return math.nan
-    return 1.96 * float(values.std(ddof=1)) / math.sqrt(len(values))
+    t = float(stdtrit(len(values) - 1, 0.975))
+    return t * float(values.std(ddof=1)) / math.sqrt(len(values))
 
 
 def evaluate(
@@ -134,7 +142,13 @@ def evaluate(
         seed: Seed of the tasks.
         per_example: Whether to measure the per-example accuracy too.
         observe: Called after each chunk with the number of tasks done.
+
+    Raises:
+        TypeError: If θ is no array.
+        ValueError: If there is to be no task.
     """
+    check_array("θ", theta)
+    num_tasks = whole()("num_tasks", num_tasks)
     parts, source = [], near(theta, source)
     for first in range(0, num_tasks, CHUNK):
         tasks = source.sample(

@@ -122,7 +122,7 @@ def make_algorithm(config: Config, loss: TaskLoss):
     name, inner = config.algorithm, make_inner(config)
     implicit = name in ("imaml", "released-imaml")
     lam = config.lam if implicit or config.proximal else None
-    if config.lam_lr and (lam is None or name == "reptile"):
+    if config.lam_lr and (lam is None or name not in ("imaml", "maml")):
         raise ValueError(f"lam-lr {config.lam_lr} has no λ to learn in {name}; use 0")
     if name == "maml" and not isinstance(inner, GradientDescent):
         raise ValueError(f"maml unrolls gradient descent only; inner is {config.inner}")

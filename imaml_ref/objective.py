@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy
 
-from .backend import Array, array_module
+from .backend import Array, array_module, check_array
 from .fused import FusedExamples, FusedNetwork, covers, is_plain
 from .kernels import DeviceExamples, DeviceNetwork, device_network
 from .linearization import Linearization
 from .losses import Loss
 from .network import Network
+from .settings import as_float
+from .shown import Brief, brief
 
 FAST = FusedExamples, DeviceExamples  # they have more to offer than ``Examples``
 
@@ -75,8 +77,8 @@ class TaskLoss:
         return self.loss.forward(self.net.logits(phi, x), y)[0]
 
 
-@dataclass(frozen=True)
-class Examples:
+@dataclass(frozen=True, repr=False)
+class Examples(Brief):
     """A loss with its inputs and labels.
 
     Args:
@@ -98,8 +100,8 @@ class Examples:
         return self.linearize(phi).grad
 
 
-@dataclass(frozen=True)
-class ProximalObjective:
+@dataclass(frozen=True, repr=False)
+class ProximalObjective(Brief):
     """G(φ; θ) = L(φ) + ½ (φ − θ)ᵀ Λ (φ − θ) of (1) in docs/mathematics.md.
 
     Args:
@@ -192,25 +194,71 @@ def check_labels(task_loss: Any, *labels: Array) -> None:
             check(y, task_loss.net.num_outputs)
 
 
-def proximal_strength(lam: Any, theta: Array) -> Any:
+def proximal_strength(lam: Any, theta: Array, damping: float = 0.0) -> Any:
     """Return λ as a Python number, or as an array (P,) beside θ in its real dtype.
 
+    Args:
+        lam: λ.
+        theta: θ, (P,).
+        damping: What an estimator adds to λ.
+
     Raises:
-        ValueError: If λ is not positive and finite, or has not the shape () or (P,).
+        TypeError: If θ is no array.
+        ValueError: If λ is not positive and finite, or has not the shape () or (P,), or
+            if λ or its reciprocal is 0 or infinite in the dtype of θ.
     """
-    xp = array_module(theta)
-    array = numpy.asarray(lam) if not hasattr(lam, "get") else lam
-    if array.ndim not in (0, 1) or (array.ndim and array.shape != theta.shape):
+    check_array("θ", theta)
+    lam = positive_strength("lam", lam)
+    shape = getattr(lam, "shape", ())
+    if shape not in ((), theta.shape):
         raise ValueError(
             f"lam must be a positive number or of shape {theta.shape}, "
-            f"got shape {array.shape}"
+            f"got shape {shape}"
         )
-    if not bool((array.real > 0).all() and (array.real < float("inf")).all()):
+    check_held("lam", lam, theta)
+    if damping:
+        check_held("lam + damping", lam + damping, theta)
+    if not shape:
+        return lam
+    dtype = None if lam.dtype.kind == "c" else theta.real.dtype
+    return array_module(theta).asarray(lam, dtype=dtype)
+
+
+def positive_strength(name: str, lam: Any) -> Any:
+    """Return λ as a Python number, or as an array as it is; None stays None.
+
+    Raises:
+        ValueError: If it is not positive and finite, or no number.
+    """
+    if lam is None:
+        return None
+    array = lam if array_module(lam) is not numpy else numpy.asarray(lam)
+    if array.dtype.kind != "c" and not array.ndim:
+        array = numpy.asarray(as_float(lam))
+    real, numeric = array.real, array.dtype.kind in "iufc"
+    if not numeric or not bool((real > 0).all() and (real < float("inf")).all()):
         raise ValueError(
-            "lam must be positive and finite: the inner problem (1) has no unique "
-            f"solution otherwise; got {lam if array.ndim == 0 else array.min()}"
+            f"{name} must be positive and finite: the inner problem (1) has no unique "
+            "solution otherwise; got "
+            f"{array.min() if array.ndim and numeric else brief(lam)}"
         )
-    if array.ndim == 0:
-        return array.item()
-    complex_lam = array.dtype.kind == "c"
-    return xp.asarray(array, dtype=None if complex_lam else theta.real.dtype)
+    return array if array.ndim else array.item()
+
+
+def check_held(name: str, lam: Any, theta: Array) -> None:
+    """Refuse a λ that the dtype of θ does not hold, or not its reciprocal.
+
+    Raises:
+        ValueError: If one of them is 0 or infinite there.
+    """
+    dtype = numpy.result_type(theta.real.dtype, numpy.float16)
+    with numpy.errstate(all="ignore"):
+        there = array_module(lam).asarray(lam).real.astype(dtype)
+        both = there, 1 / there
+        held = [(a > 0) & (a < float("inf")) for a in both]
+    if not bool((held[0] & held[1]).all()):
+        got = f"{float(lam.real.min())} at least" if there.ndim else lam
+        raise ValueError(
+            f"{name} and its reciprocal must be neither 0 nor infinite in {dtype}, the "
+            f"dtype of θ; got {got}; use another, or float64"
+        )

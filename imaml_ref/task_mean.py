@@ -17,12 +17,13 @@ from .data.tasks import TaskBatch
 from .diagnostics import Diagnostics
 from .parallel import chunk_size, map_in_order, num_workers
 from .readings import is_waiting, read, settle, value_of, waiting
+from .shown import Brief
 
 Tasks = TaskBatch | Sequence[TaskBatch]
 
 
-@dataclass(frozen=True)
-class MetaGradient:
+@dataclass(frozen=True, repr=False)
+class MetaGradient(Brief):
     """A mean over tasks, and what was measured on the way.
 
     Args:
