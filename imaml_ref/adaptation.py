@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from .backend import Array, array_module, check_array
+from .backend import Array, array_module
 from .data.tasks import TaskBatch
 from .inner import GradientDescent, check_inner, solve
 from .inner.base import counting_from
-from .objective import ProximalObjective, check_labels, proximal_strength
+from .objective import ProximalObjective, check_labels, check_problem
+from .strength import proximal_strength
 from .task_mean import chunks, each
 
 
@@ -28,7 +29,7 @@ def adapt(
         ValueError: If λ is not positive, or there is no task.
         InnerDivergence: If the inner loop runs away.
     """
-    check_array("θ", theta)
+    check_problem(loss, theta)
     strength = 0 if lam is None else proximal_strength(lam, theta)
     support = TaskBatch(x, y, x, y)
     if not len(support):

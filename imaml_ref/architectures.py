@@ -45,6 +45,9 @@ def omniglot_cnn(
         activation: Makes the activation of a block.
         norm: Makes the normalisation of a block from its channels; None leaves it out.
 
+    Raises:
+        ValueError: If an image has not three sizes above 0.
+
     Source: Rajeswaran et al., code released with "Meta-Learning with Implicit
     Gradients", NeurIPS 2019.
     """
@@ -82,10 +85,18 @@ def conv4(
         pool: Makes the pooling of a block, over 2 × 2 pixels.
         norm: Makes the normalisation of a block from its channels; None leaves it out.
 
+    Raises:
+        ValueError: If an image has not three sizes, or is too small.
+
     Source: Vinyals et al., "Matching Networks for One Shot Learning", NeurIPS 2016;
     Finn et al., "Model-Agnostic Meta-Learning", ICML 2017.
     """
     height, width, channels = image_shape(input_shape)
+    if min(height, width) < 16:
+        raise ValueError(
+            "conv4 takes images of at least 16 × 16 pixels, (height, width, channels), "
+            f"got {(height, width, channels)}"
+        )
     layers: dict[str, Layer] = {}
     for block in range(1, 5):
         conv = Conv2d(channels, num_filters, padding=(1, 1))

@@ -17,7 +17,7 @@ from .backend import Array, array_module, check_array
 from .data.tasks import TaskBatch, TaskSource
 from .objective import check_labels
 from .readings import on_device, read, settle, value_of, waiting
-from .settings import whole
+from .settings import having, whole
 from .shown import Brief
 from .task_mean import chunks, each
 
@@ -145,8 +145,10 @@ def evaluate(
 
     Raises:
         TypeError: If θ is no array.
-        ValueError: If there is to be no task.
+        ValueError: If there is to be no task, or algorithm or source is something else.
     """
+    having("adapt", "IMAML(loss)")("algorithm", algorithm)
+    having("sample", "data.Sinusoids()")("source", source)
     check_array("θ", theta)
     num_tasks = whole()("num_tasks", num_tasks)
     parts, source = [], near(theta, source)

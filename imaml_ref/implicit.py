@@ -16,8 +16,9 @@ from .backend import Array, check_array
 from .estimation import estimate_gradient
 from .estimators import Implicit
 from .inner import GradientDescent, check_inner, solve
-from .objective import proximal_strength
+from .objective import check_problem
 from .solvers import CG
+from .strength import proximal_strength
 from .task_mean import MetaGradient, Tasks, batches
 
 
@@ -56,6 +57,7 @@ def implicit_gradient(
     Source: Rajeswaran et al., NeurIPS 2019, algorithms 1 and 2.
     """
     estimator = Implicit(solver or CG(), curvature, damping)
+    check_problem(loss, theta)
     lam = proximal_strength(lam, theta, estimator.damping)
     find = partial(solve, check_inner("inner", inner or GradientDescent()))
     return estimate_gradient(loss, theta, tasks, lam, find, estimator, keep)
@@ -84,9 +86,11 @@ def implicit_gradient_at(
         NotPositiveDefinite: If the solver is to refuse negative curvature and meets it.
     """
     estimator = Implicit(solver or CG(), curvature, damping)
+    check_problem(loss, theta)
     lam = proximal_strength(lam, theta, estimator.damping)
     check_array("φ", phi)
-    num_tasks = sum(map(len, batches(tasks)))
+    tasks = batches(tasks)
+    num_tasks = sum(map(len, tasks))
     if phi.shape != (num_tasks, len(theta)):
         raise ValueError(f"φ expects shape {(num_tasks, len(theta))}, got {phi.shape}")
     if phi.dtype != theta.dtype:

@@ -21,10 +21,10 @@ from .estimators import (
     one_strength,
 )
 from .inner import GradientDescent, check_inner, solve
-from .objective import positive_strength, proximal_strength
 from .released import PullBackDescent
 from .settings import having, settle
 from .solvers import CG
+from .strength import positive_strength, proximal_strength
 from .task_mean import MetaGradient, Tasks
 from .unrolled import check_unrolls, unrolled_gradient
 
@@ -48,7 +48,9 @@ class Algorithm:
 
     def __post_init__(self):
         linear = having("linearize", "TaskLoss(net, SoftmaxCrossEntropy())")
-        settle(self, loss=linear, lam=positive_strength, inner=check_inner)
+        settle(self, loss=linear, inner=check_inner)
+        if self.lam is not None:
+            settle(self, lam=positive_strength)
 
     def adapt(self, theta: Array, x: Array, y: Array) -> Array:
         """Return φ (T, P), adapted from θ (P,) to support sets x (T, N, ...), y."""

@@ -16,9 +16,9 @@ from .backend import Array, array_module
 from .checkpoint import TrainingState
 from .diagnostics import Diagnostics
 from .evaluation import beside
-from .objective import check_held
 from .readings import on_device, read, settling_in, value_of
 from .solvers import Status
+from .strength import check_held
 
 Metrics = dict[str, float]
 NAN = float("nan")

@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy
 
-from .backend import Array, array_module, check_array
+from .backend import Array, check_array
 from .fused import FusedExamples, FusedNetwork, covers, is_plain
 from .kernels import DeviceExamples, DeviceNetwork, device_network
 from .linearization import Linearization
 from .losses import Loss
 from .network import Network
-from .settings import as_float
-from .shown import Brief, brief
+from .settings import having, settle
+from .shown import Brief
 
 FAST = FusedExamples, DeviceExamples  # they have more to offer than ``Examples``
 
@@ -29,10 +29,17 @@ class TaskLoss:
     Args:
         net: The network, a function of φ (T, P) and x (T, N, ...).
         loss: The loss of its outputs and the labels.
+
+    Raises:
+        ValueError: If one of them is something else.
     """
 
     net: Network
     loss: Loss
+
+    def __post_init__(self):
+        net = having("forward", "architectures.mlp()")
+        settle(self, net=net, loss=having("forward", "SoftmaxCrossEntropy()"))
 
     def linearize(self, phi: Array, x: Array, y: Array) -> Linearization:
         """Return L, its gradient and its curvature at φ.
@@ -51,7 +58,12 @@ class TaskLoss:
         """Return L of these examples: ``gradient`` and ``linearize`` at φ like θ.
 
         What does not depend on φ is computed once.
+
+        Raises:
+            TypeError: If θ, x or y is no array.
         """
+        for name, array in (("θ", theta), ("x", x), ("y", y)):
+            check_array(name, array)
         # A subclass may linearise in another way.
         if is_plain() or type(self).linearize is not TaskLoss.linearize:
             return Examples(self, x, y)
@@ -194,71 +206,12 @@ def check_labels(task_loss: Any, *labels: Array) -> None:
             check(y, task_loss.net.num_outputs)
 
 
-def proximal_strength(lam: Any, theta: Array, damping: float = 0.0) -> Any:
-    """Return λ as a Python number, or as an array (P,) beside θ in its real dtype.
-
-    Args:
-        lam: λ.
-        theta: θ, (P,).
-        damping: What an estimator adds to λ.
+def check_problem(loss: Any, theta: Array) -> None:
+    """Refuse what is no loss of tasks, or no θ.
 
     Raises:
+        ValueError: If the loss cannot be linearised.
         TypeError: If θ is no array.
-        ValueError: If λ is not positive and finite, or has not the shape () or (P,), or
-            if λ or its reciprocal is 0 or infinite in the dtype of θ.
     """
+    having("linearize", "TaskLoss(net, SoftmaxCrossEntropy())")("loss", loss)
     check_array("θ", theta)
-    lam = positive_strength("lam", lam)
-    shape = getattr(lam, "shape", ())
-    if shape not in ((), theta.shape):
-        raise ValueError(
-            f"lam must be a positive number or of shape {theta.shape}, "
-            f"got shape {shape}"
-        )
-    check_held("lam", lam, theta)
-    if damping:
-        check_held("lam + damping", lam + damping, theta)
-    if not shape:
-        return lam
-    dtype = None if lam.dtype.kind == "c" else theta.real.dtype
-    return array_module(theta).asarray(lam, dtype=dtype)
-
-
-def positive_strength(name: str, lam: Any) -> Any:
-    """Return λ as a Python number, or as an array as it is; None stays None.
-
-    Raises:
-        ValueError: If it is not positive and finite, or no number.
-    """
-    if lam is None:
-        return None
-    array = lam if array_module(lam) is not numpy else numpy.asarray(lam)
-    if array.dtype.kind != "c" and not array.ndim:
-        array = numpy.asarray(as_float(lam))
-    real, numeric = array.real, array.dtype.kind in "iufc"
-    if not numeric or not bool((real > 0).all() and (real < float("inf")).all()):
-        raise ValueError(
-            f"{name} must be positive and finite: the inner problem (1) has no unique "
-            "solution otherwise; got "
-            f"{array.min() if array.ndim and numeric else brief(lam)}"
-        )
-    return array if array.ndim else array.item()
-
-
-def check_held(name: str, lam: Any, theta: Array) -> None:
-    """Refuse a λ that the dtype of θ does not hold, or not its reciprocal.
-
-    Raises:
-        ValueError: If one of them is 0 or infinite there.
-    """
-    dtype = numpy.result_type(theta.real.dtype, numpy.float16)
-    with numpy.errstate(all="ignore"):
-        there = array_module(lam).asarray(lam).real.astype(dtype)
-        both = there, 1 / there
-        held = [(a > 0) & (a < float("inf")) for a in both]
-    if not bool((held[0] & held[1]).all()):
-        got = f"{float(lam.real.min())} at least" if there.ndim else lam
-        raise ValueError(
-            f"{name} and its reciprocal must be neither 0 nor infinite in {dtype}, the "
-            f"dtype of θ; got {got}; use another, or float64"
-        )

@@ -16,7 +16,7 @@ from .data.tasks import TaskSource
 from .evaluation import evaluate, near
 from .meta_step import Diverged, Metrics, at_lam, lam_of, meta_step, metrics_of
 from .readings import copies_for, on_device, value_of, waiting
-from .settings import whole
+from .settings import having, whole
 
 __all__ = ["Diverged", "Metrics", "at_lam", "meta_step", "meta_train", "metrics_of"]
 Observer = Callable[[TrainingState, Metrics], bool | None]
@@ -73,6 +73,8 @@ def meta_train(
             inner solution diverges, a solver refuses, or a λ that is learned leaves
             what the dtype of θ holds.
     """
+    having("sample", "data.Sinusoids()")("source", source)
+    having("step", "Adam()")("optimizer", optimizer)
     meta_steps = whole(0)("meta_steps", meta_steps)
     meta_batch = whole()("meta_batch", meta_batch)
     seed = whole(0)("seed", seed)

@@ -24,14 +24,15 @@ from typing import Any
 
 import numpy
 
-from .backend import Array, check_array
+from .backend import Array
 from .data.tasks import TaskBatch
 from .diagnostics import Diagnostics, cosine, solver_fields
 from .estimation import accuracy_of
 from .inner import GradientDescent
 from .inner.base import counting_from, norm
-from .objective import ProximalObjective, check_labels, proximal_strength
+from .objective import ProximalObjective, check_labels, check_problem
 from .readings import read
+from .strength import proximal_strength
 from .task_mean import (
     Chunk,
     MetaGradient,
@@ -68,7 +69,7 @@ def unrolled_gradient(
         ValueError: If λ is not positive, or a name in ``keep`` is unknown.
         InnerDivergence: If the inner loop runs away.
     """
-    check_array("θ", theta)
+    check_problem(loss, theta)
     inner = inner or GradientDescent()
     check_unrolls(inner)
     keep = kept_names(keep)

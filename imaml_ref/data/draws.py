@@ -1,5 +1,7 @@
 """One random number generator per task."""
 
+from typing import Any
+
 import numpy
 
 from ..settings import whole
@@ -24,3 +26,13 @@ def task_generator(
     key = (SPLITS.index(split), *place)
     sequence = numpy.random.SeedSequence(seed, spawn_key=key)
     return numpy.random.Generator(numpy.random.PCG64(sequence))
+
+
+def check_floating(dtype: Any) -> None:
+    """Refuse a dtype in which inputs lose what they are.
+
+    Raises:
+        TypeError: If it is not a floating type.
+    """
+    if not numpy.issubdtype(dtype, numpy.inexact):
+        raise TypeError(f"dtype must be a floating type, got {dtype}")

@@ -15,9 +15,9 @@ from typing import Any
 import numpy
 
 from ..backend import Array, array_module, to_device
-from ..settings import one_of, settle, whole
+from ..settings import having, one_of, settle, whole
 from ..shown import Brief
-from .draws import task_generator
+from .draws import check_floating, task_generator
 from .images import SPLITS, ImageSet
 from .tasks import TaskBatch
 
@@ -56,6 +56,7 @@ class Episodes(Brief):
     def __post_init__(self):
         settle(
             self,
+            data=having("classes", "open_dataset(path)"),
             num_ways=whole(),
             num_shots=whole(),
             num_queries=whole(),
@@ -151,8 +152,7 @@ class Episodes(Brief):
             ValueError: If there is no such split, or num_tasks is below 1.
             TypeError: If ``dtype`` is not a floating type.
         """
-        if not numpy.issubdtype(dtype, numpy.inexact):
-            raise TypeError(f"dtype must be a floating type, got {dtype}")
+        check_floating(dtype)
         num_tasks = whole()("num_tasks", num_tasks)
         draws = [
             self._draw(split, seed=seed, step=step, task=first + t)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy
 
 from ..settings import settle, whole
-from .draws import task_generator
+from .draws import check_floating, task_generator
 from .tasks import TaskBatch
 
 AMPLITUDE = (0.1, 5.0)
@@ -75,7 +75,9 @@ class Sinusoids:
 
         Raises:
             ValueError: If there is no such split, or num_tasks is below 1.
+            TypeError: If ``dtype`` is not a floating type.
         """
+        check_floating(dtype)
         num_tasks = whole()("num_tasks", num_tasks)
         draws = [
             self._draw(task_generator(split, seed=seed, step=step, task=first + t))

@@ -34,12 +34,12 @@ class TaskBatch(Brief):
     def __post_init__(self):
         for f in fields(self):
             check_array(f.name, getattr(self, f.name))
-        for x, y in (
-            (self.support_x, self.support_y),
-            (self.query_x, self.query_y),
-            (self.support_x[:, :0], self.query_x[:, :0]),
+        for x, y, axes in (
+            (self.support_x, self.support_y, 2),
+            (self.query_x, self.query_y, 2),
+            (self.support_x, self.query_x, 1),
         ):
-            if x.ndim < 2 or y.ndim < 2 or x.shape[:2] != y.shape[:2]:
+            if min(x.ndim, y.ndim) < 2 or x.shape[:axes] != y.shape[:axes]:
                 raise ValueError(
                     "a TaskBatch expects inputs (T, N, ...) and labels (T, N), "
                     f"got {x.shape} and {y.shape}"

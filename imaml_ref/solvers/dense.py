@@ -8,7 +8,7 @@ import numpy as np
 from ..backend import Array, array_module, to_host
 from ..settings import settle, whole
 from .info import SolverInfo, Status
-from .system import Matvec, norm, product
+from .system import Matvec, check_right, norm, product
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ class Dense:
         Raises:
             ValueError: If the matrix would exceed max_bytes.
         """
+        check_right(b)
         needed = b.shape[0] * b.shape[1] ** 2 * b.dtype.itemsize
         if needed > self.max_bytes:
             raise ValueError(

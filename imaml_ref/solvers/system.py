@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..backend import Array, array_module, to_host
+from ..backend import Array, array_module, check_array, to_host
 from .options import check_choice, check_tolerance
 
 Matvec = Callable[[Array], Array]
@@ -47,15 +47,26 @@ def make_system(
         ValueError: If a shape or an option is wrong.
         TypeError: If b is not of floating type, or M has another dtype.
     """
-    if b.ndim != 2:
-        raise ValueError(f"b must have shape (T, P), got {b.shape}")
-    if b.dtype.kind not in "fc":
-        raise TypeError(f"b must be of floating type, got {b.dtype}")
+    check_right(b)
     rtol, atol = check_tolerance("rtol", rtol), check_tolerance("atol", atol)
     check_choice("on_negative_curvature", conduct, CONDUCTS)
     size = norm(b)
     tolerance = array_module(b).maximum(rtol * size, size.dtype.type(atol))
     return System(matvec, preconditioner(M, b), b, tolerance, constant(M), conduct)
+
+
+def check_right(b: Array) -> None:
+    """Refuse right-hand sides that are no (T, P) of floating type.
+
+    Raises:
+        ValueError: If the shape is wrong.
+        TypeError: If it is no array, or the type.
+    """
+    check_array("b", b)
+    if b.ndim != 2:
+        raise ValueError(f"b must have shape (T, P), got {b.shape}")
+    if b.dtype.kind not in "fc":
+        raise TypeError(f"b must be of floating type, got {b.dtype}")
 
 
 def preconditioner(M: Any, b: Array) -> Matvec:
@@ -100,6 +111,7 @@ def start(system: System, x0: Array | None) -> tuple[Array, Array]:
     xp = array_module(b)
     if x0 is None:
         return xp.zeros(b.shape, dtype=b.dtype), xp.ascontiguousarray(b)
+    check_array("x0", x0)
     if x0.shape != b.shape:
         raise ValueError(f"x0 must have the shape of b, {b.shape}, got {x0.shape}")
     if x0.dtype != b.dtype:
@@ -119,6 +131,7 @@ def product(matvec: Matvec, v: Array) -> Array:
         TypeError: If its dtype is not that of v.
     """
     q = matvec(v)
+    check_array("what matvec returns", q)
     if q.shape != v.shape:
         raise ValueError(f"matvec must return shape {v.shape}, like v, got {q.shape}")
     if q.dtype != v.dtype:
