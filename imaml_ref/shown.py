@@ -4,7 +4,7 @@ An array of more than a few entries is its dtype and shape, a long collection it
 and kind.  What it holds can be asked for; a screen full of pixels cannot be read.
 """
 
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from math import prod
 from typing import Any
 
@@ -22,10 +22,9 @@ def brief(value: Any) -> str:
         return "{" + ", ".join(pairs + ["…"] * (len(value) > FEW)) + "}"
     elif isinstance(value, list | tuple | set | frozenset) and len(value) > FEW:
         return f"<{type(value).__name__} of {len(value)}>"
-    elif isinstance(value, Brief):
-        return repr(value)
     text = " ".join(repr(value).split())
-    return text if len(text) <= LONG else text[:LONG] + "…"
+    whole = is_dataclass(value) or len(text) <= LONG
+    return text if whole else text[:LONG] + "…"
 
 
 class Brief:

@@ -73,16 +73,13 @@ def meta_train(
             inner solution diverges, a solver refuses, or a λ that is learned leaves
             what the dtype of θ holds.
     """
-    having("sample", "data.Sinusoids()")("source", source)
-    having("step", "Adam()")("optimizer", optimizer)
+    check_parts(theta if resume is None else resume.theta, source, optimizer)
     meta_steps = whole(0)("meta_steps", meta_steps)
     meta_batch = whole()("meta_batch", meta_batch)
     seed = whole(0)("seed", seed)
     validation_interval = whole(0)("validation_interval", validation_interval)
     validation_tasks = whole()("validation_tasks", validation_tasks)
     log_interval = whole()("log_interval", log_interval)
-    if resume is None:
-        check_array("θ", theta)
     state = resume or first_state(algorithm, theta, optimizer, lam_optimizer)
     source = near(state.theta, source)
     asked = asked or (lambda: False)
@@ -115,6 +112,18 @@ def meta_train(
         if asked():
             break
     return state
+
+
+def check_parts(theta, source, optimizer) -> None:
+    """Refuse what no training can start with.
+
+    Raises:
+        TypeError: If θ is no array.
+        ValueError: If source or optimiser are something else.
+    """
+    check_array("θ", theta)
+    having("sample", "data.Sinusoids()")("source", source)
+    having("step", "Adam()")("optimizer", optimizer)
 
 
 def interval(

@@ -55,6 +55,9 @@ class RunFolder:
         self.checkpoint = self.path / "checkpoint.h5"
         self.summary = self.path / "summary.json"
 
+    def __repr__(self) -> str:
+        return f"RunFolder({str(self.path)!r})"
+
     def is_run(self) -> bool:
         """Whether there is a run in the folder."""
         return self.config.is_file()
