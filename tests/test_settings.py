@@ -212,6 +212,18 @@ def test_a_meta_gradient_stays_in_the_dtype_of_theta(make, kind):
     assert got.lam_grad == want.lam_grad
 
 
+@pytest.mark.parametrize("name", ["rtol", "atol"])
+def test_a_tolerance_is_a_number(name):
+    b = np.array([[1, 2, 3]], np.float32)
+    for value in ("1", None, True, -1, math.nan, math.inf):
+        with pytest.raises(ValueError, match=f"{name} must be a finite number >= 0"):
+            ir.cg_batched(lambda v: v, b, **{name: value})
+        with pytest.raises(ValueError, match=f"{name} must be a finite number >= 0"):
+            ir.cg(np.eye(3), b[0], **{name: value})
+    _, info = ir.cg_batched(lambda v: v, b, **{name: np.float64(1e-6)})
+    assert info.tolerance.dtype == np.float32
+
+
 def test_a_solve_stays_in_the_dtype_of_b():
     b = np.array([[1, 2, 3]], np.float32)
     eps = np.finfo(np.float32).eps  # a scalar of NumPy
