@@ -4,9 +4,10 @@ from typing import Any
 
 from .backend import Array, array_module
 from .data.tasks import TaskBatch
-from .inner import GradientDescent, solve
+from .inner import GradientDescent, check_inner, solve
 from .inner.base import counting_from
-from .objective import ProximalObjective, check_labels, proximal_strength
+from .objective import ProximalObjective, check_labels, check_problem
+from .strength import proximal_strength
 from .task_mean import chunks, each
 
 
@@ -24,12 +25,17 @@ def adapt(
         inner: Solves (1); default the paper's 16 gradient steps of 0.1.
 
     Raises:
-        ValueError: If λ is not positive.
+        TypeError: If θ, x or y is no array.
+        ValueError: If λ is not positive, or there is no task.
         InnerDivergence: If the inner loop runs away.
     """
+    check_problem(loss, theta)
     strength = 0 if lam is None else proximal_strength(lam, theta)
+    support = TaskBatch(x, y, x, y)
+    if not len(support):
+        raise ValueError("expected at least one task, got none")
     check_labels(loss, y)
-    find = inner or GradientDescent()
+    find = check_inner("inner", inner or GradientDescent())
 
     def on_chunk(item):
         first, chunk, _ = item
@@ -39,6 +45,5 @@ def adapt(
         with counting_from(first):
             return solve(find, objective, theta)
 
-    support = TaskBatch(x, y, x, y)
     found = list(each(on_chunk, chunks(support, theta), theta))
     return array_module(theta).concatenate(found)

@@ -18,6 +18,7 @@ from .layers import (
     ZeroPad2d,
 )
 from .network import Network
+from .settings import sizes
 
 MakeLayer = Callable[[], Layer]
 MakeNorm = Callable[[int], Layer]
@@ -44,10 +45,13 @@ def omniglot_cnn(
         activation: Makes the activation of a block.
         norm: Makes the normalisation of a block from its channels; None leaves it out.
 
+    Raises:
+        ValueError: If an image has not three sizes above 0.
+
     Source: Rajeswaran et al., code released with "Meta-Learning with Implicit
     Gradients", NeurIPS 2019.
     """
-    height, width, channels = input_shape
+    height, width, channels = image_shape(input_shape)
     layers: dict[str, Layer] = {}
     for block in range(1, 5):
         conv = Conv2d(channels, num_filters, stride=(2, 2), padding=(1, 1))
@@ -81,10 +85,18 @@ def conv4(
         pool: Makes the pooling of a block, over 2 × 2 pixels.
         norm: Makes the normalisation of a block from its channels; None leaves it out.
 
+    Raises:
+        ValueError: If an image has not three sizes, or is too small.
+
     Source: Vinyals et al., "Matching Networks for One Shot Learning", NeurIPS 2016;
     Finn et al., "Model-Agnostic Meta-Learning", ICML 2017.
     """
-    height, width, channels = input_shape
+    height, width, channels = image_shape(input_shape)
+    if min(height, width) < 16:
+        raise ValueError(
+            "conv4 takes images of at least 16 × 16 pixels, (height, width, channels), "
+            f"got {(height, width, channels)}"
+        )
     layers: dict[str, Layer] = {}
     for block in range(1, 5):
         conv = Conv2d(channels, num_filters, padding=(1, 1))
@@ -111,9 +123,10 @@ def mlp(
 
     Source: Finn et al., "Model-Agnostic Meta-Learning", ICML 2017, section 5.1.
     """
+    input_shape = sizes((28, 28, 1))("input_shape", input_shape)
     layers: dict[str, Layer] = {"flatten": Flatten()} if len(input_shape) > 1 else {}
     features = prod(input_shape)
-    for i, units in enumerate(hidden, 1):
+    for i, units in enumerate(sizes((40, 40))("hidden", hidden), 1):
         layers[f"linear{i}"] = Linear(features, units)
         layers[f"activation{i}"] = activation()
         features = units
@@ -128,6 +141,20 @@ def linear(input_shape: tuple[int, ...] = (1,), num_outputs: int = 1) -> Network
     so that the error bound of docs/mathematics.md is proved.
     """
     return mlp(input_shape, (), num_outputs)
+
+
+def image_shape(input_shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape of an image, (height, width, channels).
+
+    Raises:
+        ValueError: If it is not three integers above 0.
+    """
+    found = sizes((28, 28, 1))("input_shape", input_shape)
+    if len(found) != 3:
+        raise ValueError(
+            f"input_shape must be (height, width, channels), got {tuple(found)}"
+        )
+    return found
 
 
 def _block(number, conv, norm, activation) -> dict[str, Layer]:

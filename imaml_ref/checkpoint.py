@@ -23,12 +23,13 @@ import numpy
 
 from .backend import Array, to_host
 from .files import atomic_h5, open_h5, whole
+from .shown import Brief
 
 SCHEMA, VERSION = "imaml_ref/checkpoint", 1
 
 
-@dataclass(frozen=True)
-class Best:
+@dataclass(frozen=True, repr=False)
+class Best(Brief):
     """The parameters that did best on the validation tasks.
 
     Args:
@@ -44,8 +45,8 @@ class Best:
     lam: Array
 
 
-@dataclass(frozen=True)
-class TrainingState:
+@dataclass(frozen=True, repr=False)
+class TrainingState(Brief):
     """Where a training stands; the next meta-step is a pure function of it.
 
     Args:
@@ -67,8 +68,8 @@ class TrainingState:
     seconds: float = 0.0
 
 
-@dataclass(frozen=True)
-class Checkpoint:
+@dataclass(frozen=True, repr=False)
+class Checkpoint(Brief):
     """A state, and what it belongs to.
 
     Args:

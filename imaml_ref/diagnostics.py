@@ -13,10 +13,11 @@ import numpy
 
 from .backend import Array, array_module, to_host
 from .lengths import in_units
+from .shown import Brief
 
 
-@dataclass(frozen=True)
-class Diagnostics:
+@dataclass(frozen=True, repr=False)
+class Diagnostics(Brief):
     """Measured residuals and what they mean; arrays are (T,), on the host.
 
     Args:
@@ -26,7 +27,8 @@ class Diagnostics:
             stopped the true one; the other solvers measure it.
         smallest_ritz: Smallest Ritz value, an upper bound of λ_min of the operator, in
             loss/parameter² (for a λ per parameter: of Λ^−½ (H + Λ) Λ^−½); NaN without.
-        cosine: cos(g, v), the angle to the first-order direction.
+        cosine: cos(g, v), the angle to the first-order direction; NaN where g or v is
+            zero.
         negative_curvature: Products with pᵀAp ≤ 0.
         num_products: Products with the operator, all in all.
         status: The solver's status, ``solvers.Status``; 0 without a solver.
@@ -91,9 +93,9 @@ def solver_fields(info, num_tasks: int) -> dict[str, numpy.ndarray]:
 
 
 def cosine(a: Array, b: Array) -> Array:
-    """Return ⟨a, b⟩ / (‖a‖ ‖b‖) over the last axis; 1 where either is zero."""
+    """Return ⟨a, b⟩ / (‖a‖ ‖b‖) over the last axis; NaN where either is zero."""
     xp = array_module(a, b)
     a, b = (in_units(v)[0] for v in (a, b))
-    lengths = (a * a).sum(-1) ** 0.5 * (b * b).sum(-1) ** 0.5
+    lengths = ((a * a).sum(-1) * (b * b).sum(-1)) ** 0.5
     zero = lengths == 0
-    return xp.where(zero, 1, (a * b).sum(-1) / xp.where(zero, 1, lengths))
+    return xp.where(zero, numpy.nan, (a * b).sum(-1) / xp.where(zero, 1, lengths))

@@ -15,14 +15,22 @@ the paper's on (I + H/λ) g = v, equation (6).
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from .backend import Array
+from .backend import Array, check_array
+from .settings import Check, having, number, one_of, settle, whole
+from .shown import brief
 from .solvers import CG, Status
 
 CURVATURES = {"hessian": "hvp", "gauss-newton": "gnvp"}
+IMPLICIT: dict[str, Check] = {
+    "solver": having("solve", "CG()"),
+    "curvature": one_of(CURVATURES),
+    "damping": number("[0, inf)"),
+}
+RELEASED = {"cg_steps": whole(), "c": number("[0, inf)"), "d": number("[0, inf)")}
 
 
 class Estimate(NamedTuple):
-    """g (T, P), x = Λ⁻¹ g for (7) or None, and what the solver says or None."""
+    """g (T, P), x for (7) where g is that of (5), else None, and the solver's info."""
 
     g: Array
     x: Array | None
@@ -44,7 +52,8 @@ class Implicit:
             than (5) where it is not 0.
 
     Raises:
-        ValueError: If the curvature has another name, or the damping is negative.
+        ValueError: If the solver is none, the curvature has another name, or the
+            damping is negative.
     """
 
     solver: Any = field(default_factory=CG)
@@ -52,13 +61,7 @@ class Implicit:
     damping: float = 0.0
 
     def __post_init__(self):
-        if self.curvature not in CURVATURES:
-            raise ValueError(
-                f"curvature must be one of {', '.join(CURVATURES)}, "
-                f"got {self.curvature!r}"
-            )
-        if not self.damping >= 0:
-            raise ValueError(f"damping must not be negative, got {self.damping}")
+        settle(self, **IMPLICIT)
 
     @property
     def name(self) -> str:
@@ -74,7 +77,8 @@ class Implicit:
             x, info = support.conjugate_gradients(self.solver, name, v, shift)
             return Estimate(lam * x, x, info)
         product = getattr(support, name)
-        x, info = self.solver.solve(lambda p: product(p) + shift * p, v, M=1 / shift)
+        found = self.solver.solve(lambda p: product(p) + shift * p, v, M=1 / shift)
+        x, info = checked_solution(self.solver, found, v)
         return Estimate(lam * x, x, info)
 
     def check(self, infos: list, lam) -> None:
@@ -98,7 +102,7 @@ class Implicit:
 
 @dataclass(frozen=True)
 class FirstOrder:
-    """g = v: the direction without the solve."""
+    """g = v: the direction without the solve, and no derivative in λ."""
 
     curvature = "none"
     damping = 0.0
@@ -106,7 +110,7 @@ class FirstOrder:
 
     def estimate(self, support, v: Array, lam, away: Array) -> Estimate:
         """Return g = v (T, P)."""
-        return Estimate(v, v / lam if _nonzero(lam) else None, None)
+        return Estimate(v, None, None)
 
     def check(self, infos: list, lam) -> None:
         """Nothing is solved, so nothing can fail."""
@@ -117,12 +121,16 @@ class Released:
     """((1 + c) I + H/(λ + d)) g = v by plain CG: the released code's operator.
 
     It is here to reproduce and to explain other people's numbers.  With its c = 1 and
-    d = 10 it is close to a multiple of the identity, and g nearly parallel to v.
+    d = 10 it is close to a multiple of the identity, and g nearly parallel to v.  It is
+    not Λ x of (5), so (7) makes no derivative in λ of it.
 
     Args:
         cg_steps: CG steps.
         c: ``cg_damping`` of the released code.
         d: ``lam_damping`` of the released code, in loss/parameter².
+
+    Raises:
+        ValueError: If a setting is out of its range.
     """
 
     cg_steps: int = 5
@@ -131,6 +139,9 @@ class Released:
 
     curvature = "hessian"
     damping = 0.0
+
+    def __post_init__(self):
+        settle(self, **RELEASED)
 
     @property
     def name(self) -> str:
@@ -146,15 +157,11 @@ class Released:
         Raises:
             ValueError: If there is a λ per parameter.
         """
-        if hasattr(lam, "shape"):
-            raise ValueError(
-                "the released operator takes one λ, a number: I + Λ⁻¹H is not "
-                f"symmetric, and CG needs that; got lam of shape {lam.shape}"
-            )
+        one_strength(lam)
         g, info = CG(maxiter=self.cg_steps).solve(
             lambda p: (1 + self.c) * p + support.hvp(p) / (lam + self.d), v
         )
-        return Estimate(g, g / lam, info)
+        return Estimate(g, None, info)
 
     def check(self, infos: list, lam) -> None:
         """The released code looks at nothing."""
@@ -176,6 +183,33 @@ class Displacement:
         """Nothing is solved, so nothing can fail."""
 
 
-def _nonzero(lam) -> bool:
-    """Whether there is a proximal term; λ is then positive throughout."""
-    return not (isinstance(lam, int | float) and lam == 0)
+def one_strength(lam) -> None:
+    """Refuse a λ per parameter where the operator takes one.
+
+    Raises:
+        ValueError: If there is one.
+    """
+    if hasattr(lam, "shape"):
+        raise ValueError(
+            "the released operator takes one λ, a number: I + Λ⁻¹H is not "
+            f"symmetric, and CG needs that; got lam of shape {lam.shape}"
+        )
+
+
+def checked_solution(solver, found: Any, v: Array) -> tuple[Array, Any]:
+    """Return the x (T, P) and the info that a solver returned.
+
+    Raises:
+        TypeError: If it returned something else, or x of another dtype than v.
+        ValueError: If x has not the shape of v.
+    """
+    who = f"the solver {type(solver).__name__}"
+    if not isinstance(found, tuple) or len(found) != 2:
+        raise TypeError(f"{who} must return x and a SolverInfo, got {brief(found)}")
+    x, info = found
+    check_array(f"x of {who}", x)
+    if x.shape != v.shape:
+        raise ValueError(f"{who} returned x {x.shape}, not {v.shape}")
+    if x.dtype != v.dtype:
+        raise TypeError(f"{who} returned x of dtype {x.dtype}, not {v.dtype}")
+    return x, info

@@ -13,19 +13,22 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy
+from scipy.special import stdtrit
 
 from .alone import blind_layer, logits_alone, why_blind
-from .backend import Array, array_module
+from .backend import Array, array_module, check_array
 from .data.tasks import TaskBatch, TaskSource
 from .objective import check_labels
 from .readings import on_device, read, settle, value_of, waiting
+from .settings import having, whole
+from .shown import Brief
 from .task_mean import chunks, each
 
 CHUNK = 64  # tasks adapted at a time: bounds the memory, changes no result
 
 
-@dataclass(frozen=True, eq=False)
-class Evaluation:
+@dataclass(frozen=True, eq=False, repr=False)
+class Evaluation(Brief):
     """What ``evaluate`` measured, per task and in the mean.
 
     Args:
@@ -107,10 +110,15 @@ def mean(values: numpy.ndarray | None) -> float:
 
 
 def ci95(values: numpy.ndarray | None) -> float:
-    """Return 1.96 standard errors of the mean of (num_tasks,), or NaN of nothing."""
-    if values is None:
+    """Return the half-width of the 95 % interval of a mean over (num_tasks,).
+
+    Student's t times the standard error; one task has none, so it is NaN there, and of
+    nothing.
+    """
+    if values is None or len(values) < 2:
         return math.nan
-    return 1.96 * float(values.std(ddof=1)) / math.sqrt(len(values))
+    t = float(stdtrit(len(values) - 1, 0.975))
+    return t * float(values.std(ddof=1)) / math.sqrt(len(values))
 
 
 def evaluate(
@@ -138,7 +146,15 @@ def evaluate(
         per_example: Whether to measure the per-example accuracy too, if there is one;
             else a warning names the layer that sees nothing.
         observe: Called after each chunk with the number of tasks done.
+
+    Raises:
+        TypeError: If θ is no array.
+        ValueError: If there is to be no task, or algorithm or source is something else.
     """
+    having("adapt", "IMAML(loss)")("algorithm", algorithm)
+    having("sample", "data.Sinusoids()")("source", source)
+    check_array("θ", theta)
+    num_tasks = whole()("num_tasks", num_tasks)
     if per_example and (layer := blind_layer(algorithm.loss.net)):
         warnings.warn(
             f"there is no accuracy per example: {why_blind(layer)}; take larger images "

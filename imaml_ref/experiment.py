@@ -26,6 +26,7 @@ from .objective import TaskLoss
 from .optimizers import Adam as MetaAdam
 from .released import PullBackDescent
 from .solvers import CG
+from .strength import check_held
 
 PREFERRED_SCHEME = "random-1200"
 
@@ -116,14 +117,16 @@ def make_algorithm(config: Config, loss: TaskLoss):
     """Return the algorithm of a configuration.
 
     Raises:
-        ValueError: If λ is to be learned where there is none, or the inner loop is not
-            one that the algorithm takes.
+        ValueError: If λ is to be learned where there is none, or the precision of the
+            run does not hold it, or the inner loop is not one that the algorithm takes.
     """
     name, inner = config.algorithm, make_inner(config)
     implicit = name in ("imaml", "released-imaml")
     lam = config.lam if implicit or config.proximal else None
-    if config.lam_lr and (lam is None or name == "reptile"):
+    if config.lam_lr and (lam is None or name not in ("imaml", "maml")):
         raise ValueError(f"lam-lr {config.lam_lr} has no λ to learn in {name}; use 0")
+    if lam is not None:
+        check_held("lam", lam, numpy.empty(0, config.dtype))
     if name == "maml" and not isinstance(inner, GradientDescent):
         raise ValueError(f"maml unrolls gradient descent only; inner is {config.inner}")
     if name == "imaml":

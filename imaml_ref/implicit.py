@@ -12,12 +12,13 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
-from .backend import Array
+from .backend import Array, check_array
 from .estimation import estimate_gradient
 from .estimators import Implicit
-from .inner import GradientDescent, solve
-from .objective import proximal_strength
+from .inner import GradientDescent, check_inner, solve
+from .objective import check_problem
 from .solvers import CG
+from .strength import proximal_strength
 from .task_mean import MetaGradient, Tasks, batches
 
 
@@ -48,6 +49,7 @@ def implicit_gradient(
         keep: "phi" and "task_grads", to have them in the result.
 
     Raises:
+        TypeError: If θ is no array.
         ValueError: If λ is not positive, or a name is unknown.
         InnerDivergence: If the inner loop runs away.
         NotPositiveDefinite: If the solver is to refuse negative curvature and meets it.
@@ -55,8 +57,9 @@ def implicit_gradient(
     Source: Rajeswaran et al., NeurIPS 2019, algorithms 1 and 2.
     """
     estimator = Implicit(solver or CG(), curvature, damping)
-    lam = proximal_strength(lam, theta)
-    find = partial(solve, inner or GradientDescent())
+    check_problem(loss, theta)
+    lam = proximal_strength(lam, theta, estimator.damping)
+    find = partial(solve, check_inner("inner", inner or GradientDescent()))
     return estimate_gradient(loss, theta, tasks, lam, find, estimator, keep)
 
 
@@ -79,12 +82,15 @@ def implicit_gradient_at(
 
     Raises:
         ValueError: If λ is not positive, a name is unknown, or φ is not (T, P).
-        TypeError: If φ has not the dtype of θ.
+        TypeError: If φ or θ is no array, or φ has not the dtype of θ.
         NotPositiveDefinite: If the solver is to refuse negative curvature and meets it.
     """
     estimator = Implicit(solver or CG(), curvature, damping)
-    lam = proximal_strength(lam, theta)
-    num_tasks = sum(map(len, batches(tasks)))
+    check_problem(loss, theta)
+    lam = proximal_strength(lam, theta, estimator.damping)
+    check_array("φ", phi)
+    tasks = batches(tasks)
+    num_tasks = sum(map(len, tasks))
     if phi.shape != (num_tasks, len(theta)):
         raise ValueError(f"φ expects shape {(num_tasks, len(theta))}, got {phi.shape}")
     if phi.dtype != theta.dtype:

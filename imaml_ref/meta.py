@@ -9,15 +9,24 @@ from functools import partial
 from typing import Any
 
 from .adaptation import adapt
-from .backend import Array
+from .backend import Array, check_array
 from .estimation import estimate_gradient
-from .estimators import Displacement, FirstOrder, Implicit, Released
-from .inner import GradientDescent, solve
-from .objective import proximal_strength
+from .estimators import (
+    IMPLICIT,
+    RELEASED,
+    Displacement,
+    FirstOrder,
+    Implicit,
+    Released,
+    one_strength,
+)
+from .inner import GradientDescent, check_inner, solve
 from .released import PullBackDescent
+from .settings import having, settle
 from .solvers import CG
+from .strength import positive_strength, proximal_strength
 from .task_mean import MetaGradient, Tasks
-from .unrolled import unrolled_gradient
+from .unrolled import check_unrolls, unrolled_gradient
 
 
 @dataclass(frozen=True)
@@ -28,18 +37,30 @@ class Algorithm:
         loss: Anything whose ``linearize(phi, x, y)`` has ``.value .grad .hvp``.
         lam: λ > 0, a number or (P,), in loss/parameter²; None has no proximal term.
         inner: Solves the inner problem (1).
+
+    Raises:
+        ValueError: If λ is not positive, or loss or inner are not what they must be.
     """
 
     loss: Any
     lam: Any = None
     inner: Any = field(default_factory=GradientDescent)
 
+    def __post_init__(self):
+        linear = having("linearize", "TaskLoss(net, SoftmaxCrossEntropy())")
+        settle(self, loss=linear, inner=check_inner)
+        if self.lam is not None:
+            settle(self, lam=positive_strength)
+
     def adapt(self, theta: Array, x: Array, y: Array) -> Array:
         """Return φ (T, P), adapted from θ (P,) to support sets x (T, N, ...), y."""
         return adapt(self.loss, theta, x, y, lam=self.lam, inner=self.inner)
 
     def _estimate(self, theta, tasks, estimator, keep=()) -> MetaGradient:
-        lam = 0 if self.lam is None else proximal_strength(self.lam, theta)
+        check_array("θ", theta)
+        lam = 0
+        if self.lam is not None:
+            lam = proximal_strength(self.lam, theta, estimator.damping)
         find = partial(solve, self.inner)
         return estimate_gradient(self.loss, theta, tasks, lam, find, estimator, keep)
 
@@ -48,7 +69,7 @@ def require_lam(algorithm: Algorithm) -> None:
     """Refuse an algorithm without a proximal term, where it cannot do without.
 
     Raises:
-        ValueError: If λ is None.
+        ValueError: If λ is None or one per parameter, or a setting out of its range.
     """
     if algorithm.lam is None:
         raise ValueError(
@@ -70,7 +91,8 @@ class IMAML(Algorithm):
         damping: Added to Λ in the operator; 0 is (5).
 
     Raises:
-        ValueError: If λ is None: there is nothing to be implicit about.
+        ValueError: If λ is None, where there is nothing to be implicit about, or a
+            setting is out of its range.
 
     Source: Rajeswaran et al., NeurIPS 2019, algorithms 1 and 2.
     """
@@ -81,7 +103,9 @@ class IMAML(Algorithm):
     damping: float = 0.0
 
     def __post_init__(self):
+        super().__post_init__()
         require_lam(self)
+        settle(self, **IMPLICIT)
 
     @property
     def estimator(self) -> Implicit:
@@ -102,11 +126,18 @@ class IMAML(Algorithm):
 class MAML(Algorithm):
     """MAML: the exact derivative of K gradient steps, without a proximal term.
 
+    Raises:
+        TypeError: If the inner optimiser is not gradient descent.
+
     Source: Finn et al., ICML 2017.
     """
 
     name = "MAML: unrolled, the adjoint of K gradient steps"
     curvature = "hessian"
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_unrolls(self.inner)
 
     def __call__(self, theta: Array, tasks: Tasks) -> MetaGradient:
         """Return the meta-gradient (P,) with diagnostics."""
@@ -175,7 +206,10 @@ class ReleasedIMAML(Algorithm):
     curvature = "hessian"
 
     def __post_init__(self):
+        super().__post_init__()
         require_lam(self)
+        one_strength(self.lam)
+        settle(self, **RELEASED)
 
     @property
     def estimator(self) -> Released:

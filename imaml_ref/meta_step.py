@@ -17,10 +17,12 @@ from .checkpoint import TrainingState
 from .diagnostics import Diagnostics
 from .evaluation import beside
 from .readings import on_device, read, settling_in, value_of
+from .solvers import Status
+from .strength import check_held
 
 Metrics = dict[str, float]
 NAN = float("nan")
-REMEDY = "lower meta-lr or inner-lr, or raise lam"
+REMEDY = "lower the step size of θ (in a run meta-lr) or of φ (inner-lr), or raise lam"
 
 
 class Diverged(ArithmeticError):
@@ -46,7 +48,8 @@ def meta_step(
 
     Raises:
         Diverged: If it cannot be taken.
-        ValueError: If the tasks have inputs that are not finite.
+        ValueError: If the tasks have inputs that are not finite, or λ is to be learned
+            by an algorithm that has no derivative in it.
     """
     if not on_device(tasks.support_x):
         tasks.check_finite()
@@ -54,22 +57,40 @@ def meta_step(
     with settling_in(partial(taken_for_divergence, state)):
         out = algorithm(state.theta, beside(state.theta, tasks))
     read(partial(refuse_losses, state), out.diagnostics)
+    read(partial(refuse_failures, state), out.diagnostics)
     refuse_nonfinite(state, out.grad, "meta-gradient")
     theta, moments = optimizer.step(state.theta, out.grad, state.optimizer)
     refuse_nonfinite(state, theta, "next θ")
-    state = replace(state, step=state.step + 1, theta=theta, optimizer=moments)
+    after = replace(state, step=state.step + 1, theta=theta, optimizer=moments)
     if lam_optimizer is not None:
-        state = lam_step(state, out.lam_grad, lam_optimizer)
-    return state, metrics_of(state, out)
+        lam, moments = next_lam(state, out.lam_grad, lam_optimizer)
+        after = replace(after, lam=lam, lam_optimizer=moments)
+    return after, metrics_of(after, out)
 
 
-def lam_step(state: TrainingState, lam_grad, lam_optimizer) -> TrainingState:
-    """Move log λ along its gradient: dF/d log λ = λ dF/dλ."""
+def next_lam(state: TrainingState, lam_grad, lam_optimizer) -> tuple[Array, Any]:
+    """Move log λ along its gradient, dF/d log λ = λ dF/dλ; return λ and moments.
+
+    Raises:
+        ValueError: If there is no gradient.
+        Diverged: If the dtype of θ does not hold the next λ, or its reciprocal.
+    """
+    if lam_grad is None:
+        raise ValueError(
+            "λ cannot be learned: this estimator has no dF/dλ, its lam_grad is None; "
+            "leave lam_optimizer out"
+        )
     grad = state.lam * numpy.asarray(value_of(read(numpy.asarray, lam_grad)), float)
     log_lam, moments = lam_optimizer.step(
         numpy.log(state.lam), grad, state.lam_optimizer
     )
-    return replace(state, lam=numpy.exp(log_lam), lam_optimizer=moments)
+    with numpy.errstate(over="ignore", under="ignore"):
+        lam = numpy.exp(log_lam)
+    try:
+        check_held("the next λ", lam, state.theta)
+    except ValueError as error:
+        raise Diverged(state, str(error)) from error
+    return lam, moments
 
 
 def lam_of(algorithm) -> numpy.ndarray:
@@ -113,6 +134,18 @@ def refuse_losses(state: TrainingState, found: Diagnostics) -> None:
             raise Diverged(state, f"{what} is not finite; {REMEDY}")
 
 
+def refuse_failures(state: TrainingState, found: Diagnostics) -> None:
+    """Stop before a g that solves nothing reaches θ.
+
+    Raises:
+        Diverged: If a solver met NaN or infinity.
+    """
+    bad = found.status == Status.NOT_FINITE
+    if bad.any():
+        what = f"the linear system of task {int(bad.argmax())} is not finite"
+        raise Diverged(state, f"{what}; {REMEDY}")
+
+
 def refuse_nonfinite(state: TrainingState, a: Array, name: str) -> None:
     """Stop if an array has an entry that is no number.
 
@@ -133,6 +166,12 @@ def metrics_of(state: TrainingState, out) -> Any:
     return read(partial(summary, state.step, state.lam), out.diagnostics, squared)
 
 
+def mean_of_known(values: numpy.ndarray) -> float:
+    """Return the mean without the NaN, (T,) -> (); NaN if there is nothing else."""
+    known = values[~numpy.isnan(values)]
+    return float(known.mean()) if known.size else NAN
+
+
 def summary(
     step: int, lam: numpy.ndarray, found: Diagnostics, squared_norm: Any
 ) -> Metrics:
@@ -145,7 +184,7 @@ def summary(
         "support_loss": float(found.support_loss.mean()),
         "r1": float(found.inner_residual.mean()),
         "r2": float(found.solver_residual.mean()),
-        "cos_gv": float(found.cosine.mean()),
+        "cos_gv": mean_of_known(found.cosine),
         "smallest_ritz": float(numpy.nanmin(ritz)) if (ritz == ritz).any() else NAN,
         "negative_curvature": float(found.negative_curvature.sum() / products)
         if products

@@ -10,9 +10,11 @@ from collections.abc import Mapping
 
 import numpy
 
-from .backend import Array, array_module
+from .backend import Array, array_module, check_array
 from .layers.base import Layer, Params
 from .parameters import ParameterLayout
+from .settings import having, sizes
+from .shown import brief
 
 
 class Network:
@@ -23,12 +25,19 @@ class Network:
         input_shape: Shape of one input, such as (28, 28, 1).
 
     Raises:
+        TypeError: If the layers are no mapping.
         ValueError: If the layers do not fit together; the layer's own message.
     """
 
     def __init__(self, layers: Mapping[str, Layer], input_shape: tuple[int, ...]):
+        if not isinstance(layers, Mapping):
+            raise TypeError(
+                f"layers must be a dict of them by name, got {brief(layers)}"
+            )
+        for name, layer in layers.items():
+            having("vjp_dot", "ReLU()")(f"layer {name!r}", layer)
         self.layers = dict(layers)
-        self.input_shape = tuple(input_shape)
+        self.input_shape = sizes((28, 28, 1))("input_shape", input_shape)
         named = {
             f"{name}.{parameter}": shape
             for name, layer in self.layers.items()
@@ -61,7 +70,15 @@ class Network:
     def init(
         self, rng: numpy.random.Generator, *, dtype=numpy.float64
     ) -> numpy.ndarray:
-        """Draw initial parameters (P,); each layer says how its own start."""
+        """Draw initial parameters (P,); each layer says how its own start.
+
+        Raises:
+            ValueError: If ``rng`` is no generator.
+            TypeError: If the dtype is not a floating type.
+        """
+        having("uniform", "numpy.random.default_rng(0)")("rng", rng)
+        if not numpy.issubdtype(dtype, numpy.floating):
+            raise TypeError(f"dtype must be a floating type, got {dtype}")
         named = {
             f"{name}.{parameter}": value
             for name, layer in self.layers.items()
@@ -70,7 +87,13 @@ class Network:
         return self.layout.pack(named).astype(dtype)
 
     def logits(self, phi: Array, x: Array) -> Array:
-        """Return the outputs z (T, N, D) for φ (T, P), or one φ (P,) for all tasks."""
+        """Return the outputs z (T, N, D) for φ (T, P), or one φ (P,) for all tasks.
+
+        Raises:
+            TypeError: If φ or x is no array.
+        """
+        check_array("φ", phi)
+        check_array("x", x)
         if phi.ndim == 1:
             phi = array_module(phi).broadcast_to(phi, (len(x), len(phi)))
         return self.forward(phi, x)[0]

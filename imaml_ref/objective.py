@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy
 
-from .backend import Array, array_module
+from .backend import Array, check_array
 from .fused import FusedExamples, FusedNetwork, covers, is_plain
 from .kernels import DeviceExamples, DeviceNetwork, device_network
 from .linearization import Linearization
 from .losses import Loss
 from .network import Network
+from .settings import having, settle
+from .shown import Brief
 
 FAST = FusedExamples, DeviceExamples  # they have more to offer than ``Examples``
 
@@ -27,10 +29,17 @@ class TaskLoss:
     Args:
         net: The network, a function of φ (T, P) and x (T, N, ...).
         loss: The loss of its outputs and the labels.
+
+    Raises:
+        ValueError: If one of them is something else.
     """
 
     net: Network
     loss: Loss
+
+    def __post_init__(self):
+        net = having("forward", "architectures.mlp()")
+        settle(self, net=net, loss=having("forward", "SoftmaxCrossEntropy()"))
 
     def linearize(self, phi: Array, x: Array, y: Array) -> Linearization:
         """Return L, its gradient and its curvature at φ.
@@ -49,7 +58,12 @@ class TaskLoss:
         """Return L of these examples: ``gradient`` and ``linearize`` at φ like θ.
 
         What does not depend on φ is computed once.
+
+        Raises:
+            TypeError: If θ, x or y is no array.
         """
+        for name, array in (("θ", theta), ("x", x), ("y", y)):
+            check_array(name, array)
         # A subclass may linearise in another way.
         if is_plain() or type(self).linearize is not TaskLoss.linearize:
             return Examples(self, x, y)
@@ -75,8 +89,8 @@ class TaskLoss:
         return self.loss.forward(self.net.logits(phi, x), y)[0]
 
 
-@dataclass(frozen=True)
-class Examples:
+@dataclass(frozen=True, repr=False)
+class Examples(Brief):
     """A loss with its inputs and labels.
 
     Args:
@@ -98,8 +112,8 @@ class Examples:
         return self.linearize(phi).grad
 
 
-@dataclass(frozen=True)
-class ProximalObjective:
+@dataclass(frozen=True, repr=False)
+class ProximalObjective(Brief):
     """G(φ; θ) = L(φ) + ½ (φ − θ)ᵀ Λ (φ − θ) of (1) in docs/mathematics.md.
 
     Args:
@@ -192,25 +206,12 @@ def check_labels(task_loss: Any, *labels: Array) -> None:
             check(y, task_loss.net.num_outputs)
 
 
-def proximal_strength(lam: Any, theta: Array) -> Any:
-    """Return λ as a Python number, or as an array (P,) beside θ in its real dtype.
+def check_problem(loss: Any, theta: Array) -> None:
+    """Refuse what is no loss of tasks, or no θ.
 
     Raises:
-        ValueError: If λ is not positive and finite, or has not the shape () or (P,).
+        ValueError: If the loss cannot be linearised.
+        TypeError: If θ is no array.
     """
-    xp = array_module(theta)
-    array = numpy.asarray(lam) if not hasattr(lam, "get") else lam
-    if array.ndim not in (0, 1) or (array.ndim and array.shape != theta.shape):
-        raise ValueError(
-            f"lam must be a positive number or of shape {theta.shape}, "
-            f"got shape {array.shape}"
-        )
-    if not bool((array.real > 0).all() and (array.real < float("inf")).all()):
-        raise ValueError(
-            "lam must be positive and finite: the inner problem (1) has no unique "
-            f"solution otherwise; got {lam if array.ndim == 0 else array.min()}"
-        )
-    if array.ndim == 0:
-        return array.item()
-    complex_lam = array.dtype.kind == "c"
-    return xp.asarray(array, dtype=None if complex_lam else theta.real.dtype)
+    having("linearize", "TaskLoss(net, SoftmaxCrossEntropy())")("loss", loss)
+    check_array("θ", theta)

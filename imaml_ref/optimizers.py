@@ -13,6 +13,7 @@ import math
 from dataclasses import dataclass
 
 from .backend import Array, array_module
+from .settings import number, settle
 
 State = dict[str, Array]
 
@@ -23,9 +24,15 @@ class SGD:
 
     Args:
         step_size: α > 0, in parameter²/loss.
+
+    Raises:
+        ValueError: If it is not in its range.
     """
 
     step_size: float = 1e-2
+
+    def __post_init__(self):
+        settle(self, step_size=number("(0, inf)"))
 
     def init(self, theta: Array) -> State:
         """Return the state before the first step: there is none."""
@@ -46,6 +53,9 @@ class Adam:
         beta2: Decay of the mean squared gradient, per step.
         eps: ε > 0, in units of the gradient.
         half_life: h > 0, in steps: after h of them, steps are half as long.
+
+    Raises:
+        ValueError: If a setting is out of its range.
     """
 
     step_size: float = 1e-3
@@ -53,6 +63,16 @@ class Adam:
     beta2: float = 0.999
     eps: float = 1e-8
     half_life: float = math.inf
+
+    def __post_init__(self):
+        settle(
+            self,
+            step_size=number("(0, inf)"),
+            beta1=number("[0, 1)"),
+            beta2=number("[0, 1)"),
+            eps=number("(0, inf)"),
+            half_life=number("(0, inf]"),
+        )
 
     def init(self, theta: Array) -> State:
         """Return m, s and the count of steps k before the first step."""

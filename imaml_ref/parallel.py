@@ -14,12 +14,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import cache
 from itertools import islice
-from operator import index
 from typing import TypeVar
 
 import numpy
 
 from .processes import can_fork, map_forked, worker
+from .settings import whole
 
 # malloc.h of glibc; an mmap threshold above 32 MiB is refused.
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
@@ -36,12 +36,9 @@ def set_num_threads(num_threads: int | None) -> None:
     """Set how many threads work on tasks; None is one per core at hand.
 
     Raises:
-        TypeError: If the number is not an integer.
-        ValueError: If it is not positive.
+        ValueError: If it is not an integer above 0.
     """
-    if num_threads is not None and index(num_threads) < 1:
-        raise ValueError(f"threads must be at least 1, got {num_threads}")
-    _threads[:] = [] if num_threads is None else [index(num_threads)]
+    _threads[:] = [] if num_threads is None else [whole()("threads", num_threads)]
 
 
 def num_threads() -> int:
@@ -56,14 +53,12 @@ def set_num_processes(num_processes: int) -> None:
     your own must not rely on a GPU, on threads, or on leaving something behind.
 
     Raises:
-        TypeError: If the number is not an integer.
-        ValueError: If it is not positive, or this system cannot fork.
+        ValueError: If it is not an integer above 0, or this system cannot fork.
     """
-    if index(num_processes) < 1:
-        raise ValueError(f"processes must be at least 1, got {num_processes}")
-    if index(num_processes) > 1 and not can_fork():
+    number = whole()("processes", num_processes)
+    if number > 1 and not can_fork():
         raise ValueError("this system cannot fork processes; use threads")
-    _processes[:] = [index(num_processes)]
+    _processes[:] = [number]
 
 
 def num_processes() -> int:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from .backend import Array
 from .inner import GradientDescent
+from .settings import number, settle, whole
 
 
 @dataclass(frozen=True)
@@ -20,10 +21,16 @@ class PullBackDescent:
     Args:
         step_size: α > 0, in parameter²/loss.
         num_steps: K.
+
+    Raises:
+        ValueError: If a setting is out of its range.
     """
 
     step_size: float = 0.1
     num_steps: int = 16
+
+    def __post_init__(self):
+        settle(self, step_size=number("(0, inf)"), num_steps=whole(0))
 
     def solve(self, objective, theta: Array, start: Array | None = None) -> Array:
         """Return φ (T, P).

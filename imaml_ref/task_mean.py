@@ -17,12 +17,13 @@ from .data.tasks import TaskBatch
 from .diagnostics import Diagnostics
 from .parallel import chunk_size, map_in_order, num_workers
 from .readings import is_waiting, read, settle, value_of, waiting
+from .shown import Brief, brief
 
 Tasks = TaskBatch | Sequence[TaskBatch]
 
 
-@dataclass(frozen=True)
-class MetaGradient:
+@dataclass(frozen=True, repr=False)
+class MetaGradient(Brief):
     """A mean over tasks, and what was measured on the way.
 
     Args:
@@ -67,6 +68,8 @@ def kept_names(keep: Iterable[str]) -> set[str]:
     Raises:
         ValueError: If one is unknown.
     """
+    if not isinstance(keep, Iterable):
+        raise ValueError(f"keep takes 'phi' and 'task_grads', got {brief(keep)}")
     keep = {keep} if isinstance(keep, str) else set(keep)
     if not keep <= {"phi", "task_grads"}:
         raise ValueError(f"keep takes 'phi' and 'task_grads', got {sorted(keep)}")
@@ -74,8 +77,18 @@ def kept_names(keep: Iterable[str]) -> set[str]:
 
 
 def batches(tasks: Tasks) -> list[TaskBatch]:
-    """Return tasks as a list of batches, each of one size."""
-    return [tasks] if isinstance(tasks, TaskBatch) else list(tasks)
+    """Return tasks as a list of batches, each of one size.
+
+    Raises:
+        TypeError: If they are something else.
+    """
+    found = [tasks] if isinstance(tasks, TaskBatch) else tasks
+    listed = list(found) if isinstance(found, Iterable) else [found]
+    if not all(isinstance(batch, TaskBatch) for batch in listed):
+        raise TypeError(
+            f"tasks must be a TaskBatch, or a list of them, got {brief(tasks)}"
+        )
+    return listed
 
 
 def chunks(tasks: Tasks, theta: Array, phi=None):

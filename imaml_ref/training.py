@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from .backend import Array
+from .backend import Array, check_array
 from .checkpoint import Best, TrainingState
 from .data.tasks import TaskSource
 from .evaluation import evaluate, near
 from .meta_step import Diverged, Metrics, at_lam, lam_of, meta_step, metrics_of
 from .readings import copies_for, on_device, value_of, waiting
+from .settings import having, whole
 
 __all__ = ["Diverged", "Metrics", "at_lam", "meta_step", "meta_train", "metrics_of"]
 Observer = Callable[[TrainingState, Metrics], bool | None]
@@ -65,9 +66,20 @@ def meta_train(
         The last state; ``.theta`` is the result, ``.best`` the best on validation.
 
     Raises:
-        Diverged: If a loss or the meta-gradient is not finite, the inner solution
-            diverges, or a solver refuses.
+        TypeError: If θ is no array.
+        ValueError: If a number is no integer in its range, or λ is to be learned by an
+            algorithm that has no derivative in it.
+        Diverged: If a loss, the meta-gradient or a linear system is not finite, the
+            inner solution diverges, a solver refuses, or a λ that is learned leaves
+            what the dtype of θ holds.
     """
+    check_parts(theta if resume is None else resume.theta, source, optimizer)
+    meta_steps = whole(0)("meta_steps", meta_steps)
+    meta_batch = whole()("meta_batch", meta_batch)
+    seed = whole(0)("seed", seed)
+    validation_interval = whole(0)("validation_interval", validation_interval)
+    validation_tasks = whole()("validation_tasks", validation_tasks)
+    log_interval = whole()("log_interval", log_interval)
     state = resume or first_state(algorithm, theta, optimizer, lam_optimizer)
     source = near(state.theta, source)
     asked = asked or (lambda: False)
@@ -100,6 +112,18 @@ def meta_train(
         if asked():
             break
     return state
+
+
+def check_parts(theta, source, optimizer) -> None:
+    """Refuse what no training can start with.
+
+    Raises:
+        TypeError: If θ is no array.
+        ValueError: If source or optimiser are something else.
+    """
+    check_array("θ", theta)
+    having("sample", "data.Sinusoids()")("source", source)
+    having("step", "Adam()")("optimizer", optimizer)
 
 
 def interval(

@@ -30,8 +30,9 @@ from .diagnostics import Diagnostics, cosine, solver_fields
 from .estimation import accuracy_of
 from .inner import GradientDescent
 from .inner.base import counting_from, norm
-from .objective import ProximalObjective, check_labels, proximal_strength
+from .objective import ProximalObjective, check_labels, check_problem
 from .readings import read
+from .strength import proximal_strength
 from .task_mean import (
     Chunk,
     MetaGradient,
@@ -64,16 +65,13 @@ def unrolled_gradient(
         keep: "phi" and "task_grads", to have them in the result.
 
     Raises:
-        TypeError: If the inner optimiser is not gradient descent.
+        TypeError: If the inner optimiser is not gradient descent, or θ no array.
         ValueError: If λ is not positive, or a name in ``keep`` is unknown.
         InnerDivergence: If the inner loop runs away.
     """
+    check_problem(loss, theta)
     inner = inner or GradientDescent()
-    if not isinstance(inner, GradientDescent):
-        raise TypeError(
-            f"only GradientDescent is unrolled, got {type(inner).__name__}; "
-            "implicit_gradient takes any inner optimiser"
-        )
+    check_unrolls(inner)
     keep = kept_names(keep)
     strength = 0 if lam is None else proximal_strength(lam, theta)
 
@@ -88,6 +86,19 @@ def unrolled_gradient(
             return gather(results, theta, keep)
 
     return read_together(compute)
+
+
+def check_unrolls(inner: Any) -> None:
+    """Refuse an inner optimiser that has no adjoint here.
+
+    Raises:
+        TypeError: If it is not gradient descent.
+    """
+    if not isinstance(inner, GradientDescent):
+        raise TypeError(
+            f"only GradientDescent is unrolled, got {type(inner).__name__}; "
+            "implicit_gradient takes any inner optimiser"
+        )
 
 
 def unrolled_chunk(loss, theta, chunk: TaskBatch, lam, inner) -> Chunk:

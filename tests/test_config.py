@@ -3,6 +3,7 @@
 import tomllib
 from dataclasses import asdict, fields
 
+import numpy as np
 import pytest
 
 from imaml_ref.config import Config, dumps, loads, make_config, read_config
@@ -69,6 +70,10 @@ def test_an_unknown_key_is_refused_with_the_nearest_one(key, near):
         ({"ways": 5.0}, "ways must be an integer, got 5.0"),
         ({"meta-lr": 0}, "meta-lr must be above 0, got 0.0"),
         ({"invert": 1}, "invert must be true or false, got 1"),
+        ({"seed": 2**64}, "seed must be at most 18446744073709551615, got 184467"),
+        ({"lam": 1j}, "lam must be a finite number, got 1j"),
+        ({"ways": np.float64(5)}, "ways must be an integer, got 5.0"),
+        ({"ways": np.array([5])}, r"ways must be an integer, got array\(\[5\]\)"),
         ({"data": 3}, "data must be a text, got 3"),
         ({"net": "resnet"}, "net must be one of auto, omniglot-cnn, .* got 'resnet'"),
         ({"preset": "best"}, "preset must be one of paper, .* got 'best'"),

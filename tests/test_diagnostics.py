@@ -117,6 +117,9 @@ def test_a_solution_that_is_not_finite_is_refused_by_its_task():
 
 
 def test_the_cosine_of_small_vectors_is_still_one_of_them():
-    a = np.array([[3, 4], [0, 0], [1e-12, 0], [1, 1]], np.float32)
-    b = np.array([[4, 3], [1, 2], [1e-12, 1e-12], [-1, -1]], np.float32)
-    assert_allclose(cosine(a, b), [0.96, 1, 0.5**0.5, -1], rtol=1e-6)
+    """Squares of 1e-30 underflow in float32, and 0/0 is no angle."""
+    a = np.array([[3, 4], [0, 0], [1e-30, 0], [1, 1], [1e30, 0]], np.float32)
+    b = np.array([[4, 3], [1, 2], [1e-30, 1e-30], [-1, -1], [1e30, 1e30]], np.float32)
+    want = [0.96, np.nan, 0.5**0.5, -1, 0.5**0.5]
+    assert_allclose(cosine(a, b), want, rtol=1e-6)
+    assert_allclose(cosine(b, a), want, rtol=1e-6)

@@ -6,6 +6,7 @@ import statistics
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from scipy import stats
 from tiny_runs import make_images
 
 import imaml_ref as ir
@@ -80,8 +81,32 @@ def test_the_two_accuracies_differ_under_batch_normalisation(found):
     assert (found.accuracies != found.accuracies_per_example).any()
 
 
+def test_the_interval_covers_the_mean_in_95_of_100_samples():
+    """Of five values; 1.96 standard errors would cover it in 88 (binomial: ± 0.3)."""
+    samples = np.random.default_rng(0).normal(size=(20_000, 5))
+    halves = np.array([ci95(sample) for sample in samples])
+    assert abs((np.abs(samples.mean(1)) <= halves).mean() - 0.95) < 0.006
+
+
+def test_one_task_has_a_mean_and_no_interval(algorithm, theta, source):
+    found = evaluate(algorithm, theta, source, num_tasks=1)
+    assert math.isfinite(found.loss)
+    assert math.isnan(found.loss_ci95)
+    assert math.isnan(found.as_dict("test")["test_accuracy_ci95"])
+
+
+@pytest.mark.parametrize("number", [0, -1, 2.0, True, None])
+def test_an_evaluation_has_tasks(algorithm, theta, source, number):
+    message = f"num_tasks must be an integer >= 1, got {number}"
+    with pytest.raises(ValueError, match=message):
+        evaluate(algorithm, theta, source, num_tasks=number)
+    with pytest.raises(ValueError, match=message):
+        ir.data.nearest_neighbour(source, seed=0, num_tasks=number)
+
+
 def test_means_and_intervals_are_those_of_the_tasks(found):
-    expected = 1.96 * statistics.stdev(found.accuracies) / math.sqrt(NUM_TASKS)
+    t = stats.t(NUM_TASKS - 1).ppf(0.975)
+    expected = t * statistics.stdev(found.accuracies) / math.sqrt(NUM_TASKS)
     assert_allclose(found.accuracy, statistics.fmean(found.accuracies))
     assert_allclose(found.accuracy_ci95, expected)
     assert_allclose(found.score, found.accuracy)

@@ -117,6 +117,8 @@ WRONG = [
     ({"algorithm": "maml", "inner": "adam"}, "maml unrolls gradient descent only"),
     ({"algorithm": "maml", "lam-lr": 0.1}, "lam-lr 0.1 has no λ to learn in maml"),
     ({"algorithm": "reptile", "proximal": True, "lam-lr": 0.1}, "no λ to learn"),
+    ({"algorithm": "fomaml", "proximal": True, "lam-lr": 0.1}, "no λ to learn in fo"),
+    ({"algorithm": "released-imaml", "inner": "pull-back", "lam-lr": 0.1}, "no λ to"),
 ]
 
 

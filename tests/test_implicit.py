@@ -199,8 +199,11 @@ def test_a_users_own_loss_needs_no_network():
         ({"lam": np.inf}, "lam must be positive and finite: .* got inf"),
         ({"lam": np.ones(7)}, r"positive number or of shape \(44,\), got shape \(7,\)"),
         ({"lam": np.zeros(44)}, r"positive and finite: .* got 0\.0"),
-        ({"curvature": "fisher"}, "curvature must be one of hessian, gauss-newton, "),
-        ({"damping": -0.1}, "damping must not be negative, got -0.1"),
+        (
+            {"curvature": "fisher"},
+            "curvature must be one of 'hessian', 'gauss-newton'",
+        ),
+        ({"damping": -0.1}, "damping must be a finite number >= 0, got -0.1"),
         ({"keep": ("phi", "grads")}, "keep takes 'phi' and 'task_grads', got "),
         ({"keep": "grads"}, r"keep takes 'phi' and 'task_grads', got \['grads'\]"),
     ],

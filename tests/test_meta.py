@@ -78,13 +78,22 @@ def test_first_order_is_the_query_gradient_at_the_same_phi(lam):
     assert np.linalg.norm(second - out.grad) > 0.05 * np.linalg.norm(second)
 
 
-def test_the_lam_gradient_of_first_order_is_equation_7_without_h():
-    lam = np.random.default_rng(2).uniform(1, 2, THETA.shape)
-    phi = adapted(lam)
-    want = (-query_gradient(phi) / lam * (phi - THETA)).mean(0)
-    out = ir.FirstOrderMAML(LOSS, lam=lam, inner=INNER)(THETA, TASKS)
-    assert_allclose(out.lam_grad, want, rtol=1e-12)
-    assert ir.FirstOrderMAML(LOSS, inner=INNER)(THETA, TASKS).lam_grad is None
+@pytest.mark.parametrize("kind", [ir.FirstOrderMAML, ir.ReleasedIMAML, ir.Reptile])
+def test_what_is_no_derivative_in_lam_is_not_called_one(kind):
+    """Equation (7) with x = g/λ has the wrong sign here: only (5)'s x makes it true."""
+    inner, lam = ir.NewtonCG(60, 30), 0.7
+
+    def mean_query_loss(lam):
+        phi = adapted(lam, inner)
+        return LOSS.linearize(phi, TASKS.query_x, TASKS.query_y).value.mean()
+
+    slope = (mean_query_loss(lam + 1e-4) - mean_query_loss(lam - 1e-4)) / 2e-4
+    exact = ir.IMAML(LOSS, lam, inner, solver=ir.Dense())(THETA, TASKS)
+    assert_allclose(exact.lam_grad, slope, rtol=1e-5)
+    phi = adapted(lam, inner)
+    first_order = -(query_gradient(phi) / lam * (phi - THETA)).sum(-1).mean()
+    assert abs(first_order - slope) > 0.5 * abs(slope)
+    assert kind(LOSS, lam=lam)(THETA, TASKS).lam_grad is None
 
 
 @pytest.mark.parametrize("lam", [None, 1.5])

@@ -167,7 +167,9 @@ def test_forks_compute_in_the_callers_context():
 
 @pytest.mark.parametrize("number", [0, -2])
 def test_too_few_processes_are_refused(number):
-    with pytest.raises(ValueError, match=f"at least 1, got {number}"):
+    with pytest.raises(
+        ValueError, match=f"processes must be an integer >= 1, got {number}"
+    ):
         ir.set_num_processes(number)
 
 

@@ -96,14 +96,6 @@ def test_the_number_of_cg_steps_counts(problem):
     assert digits(out.grad, released(problem, cg_steps=9).grad) < 4
 
 
-def test_the_lam_gradient_is_equation_7_with_its_own_g(problem):
-    phi = pulled_back(problem, 5, np.tile(problem.theta, (3, 1)))
-    alone = replace(problem, tasks=problem.tasks[:1])
-    out = released(alone)
-    want = -(out.grad / problem.lam) @ (phi[0] - problem.theta)
-    assert_allclose(out.lam_grad, want, rtol=1e-12)
-
-
 def test_the_operator_takes_one_lam_only():
     with pytest.raises(ValueError, match=r"takes one λ, a number: .* shape \(44,\)"):
         released(curved().per_parameter())

@@ -240,7 +240,7 @@ INFINITE = np.array([1, 2, np.inf, 4])
 FAILURES = {
     "nan gradient": (
         lambda good: replace(good, grad=good.grad * np.nan),
-        "meta-gradient is not finite; lower meta-lr",
+        "meta-gradient is not finite; lower the step size of θ",
     ),
     "infinite loss": (
         lambda good: replace(good, diagnostics=measured(query_loss=INFINITE)),

@@ -90,7 +90,8 @@ def show(run: Run, found: Evaluation) -> None:
     """Print what was found."""
     step = run.checkpoint.result_step
     print(f"{run.path}, θ after {step} meta-steps, {run.algorithm.name}")
-    print(f"{found.num_tasks} tasks of {found.split}; ± is 1.96 standard errors")
+    tasks = f"{found.num_tasks} tasks of {found.split}"
+    print(f"{tasks}; ± is half the 95 % interval (Student's t)")
     for words, value, half in lines(found):
         print(f"  {words:26} {value} ± {half}")
 

@@ -3,8 +3,12 @@
 import difflib
 import math
 from dataclasses import Field, dataclass, field, fields
+from functools import partial
 from typing import Any
 
+from ..settings import as_float, plain, settle
+
+LARGEST_SEED = 2**64 - 1  # HDF5 has no larger integers, and a checkpoint names it
 DEVICES = "auto", "cpu", "cuda"
 
 
@@ -14,7 +18,7 @@ def key(default: Any, text: str, **limits) -> Any:
     Args:
         default: The paper's value; its type is the key's type.
         text: One line of help.
-        limits: ``choices`` (a tuple), ``above`` or ``at_least`` (numbers).
+        limits: ``choices`` (a tuple), ``above``, ``at_least`` or ``at_most`` (numbers).
     """
     return field(default=default, metadata={"help": text, **limits})
 
@@ -88,7 +92,7 @@ class Config:
         choices=DEVICES,
     )
     dtype: str = key("float32", "Precision.", choices=("float32", "float64"))
-    seed: int = key(0, "Seed of θ and of every task.", at_least=0)
+    seed: int = key(0, "Seed of θ and of every task.", at_least=0, at_most=LARGEST_SEED)
     threads: int = key(0, "Threads; 0 is one per core.", at_least=0)
     processes: int = key(1, "Processes in place of threads; 1 is threads.", at_least=1)
     validation_interval: int = key(
@@ -102,6 +106,7 @@ class Config:
     checkpoint_seconds: float = key(30.0, "Seconds between checkpoints.", at_least=0)
 
     def __post_init__(self):
+        settle(self, **{f.name: partial(as_declared, f) for f in fields(self)})
         for f in fields(self):
             check_type(f, getattr(self, f.name))
             check_range(f, getattr(self, f.name))
@@ -134,6 +139,20 @@ def known_name(name: str, where: str = "") -> str:
     )
 
 
+def as_declared(f: Field, name: str, value: Any) -> Any:
+    """Return a scalar as Python's own, of the kind that its key wants if that is safe.
+
+    Args:
+        f: The key.
+        name: Its name.
+        value: What was given: any scalar means its number; all else stays as it is.
+    """
+    value = plain(value)
+    if not isinstance(f.default, float) or math.isnan(as_float(value)):
+        return value
+    return as_float(value)
+
+
 def check_type(f: Field, value: Any) -> None:
     """Check that a value has the type of its key's default, and is finite.
 
@@ -161,6 +180,8 @@ def check_range(f: Field, value: Any) -> None:
         wanted = f"above {f.metadata['above']}"
     elif "at_least" in f.metadata and not value >= f.metadata["at_least"]:
         wanted = f"at least {f.metadata['at_least']}"
+    elif "at_most" in f.metadata and not value <= f.metadata["at_most"]:
+        wanted = f"at most {f.metadata['at_most']}"
     else:
         return
     raise ValueError(f"{spelled(f.name)} must be {wanted}, got {value!r}")

@@ -71,13 +71,4 @@ def make_config(*sources: Mapping[str, Any], preset: str = "reliable") -> Config
     data = given.get("data", FIELDS["data"].default)
     changes = FOR_DATA.get((given["preset"], data), {})
     merged = PRESETS[given["preset"]] | changes | given
-    return Config(**{name: as_declared(name, v) for name, v in merged.items()})
-
-
-def as_declared(name: str, value: Any) -> Any:
-    """Turn an integer into the float that a key wants; leave all else as it is."""
-    is_integer = isinstance(value, int) and not isinstance(value, bool)
-    return float(value) if is_integer and name in FLOATS else value
-
-
-FLOATS = {name for name, f in FIELDS.items() if isinstance(f.default, float)}
+    return Config(**merged)

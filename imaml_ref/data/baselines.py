@@ -2,6 +2,7 @@
 
 import numpy
 
+from ..settings import whole
 from .tasks import TaskBatch, TaskSource
 
 
@@ -31,7 +32,12 @@ def nearest_neighbour(
     step: int = 0,
     num_tasks: int,
 ) -> numpy.ndarray:
-    """Return nearest_neighbour_accuracy (num_tasks,) on tasks of a source."""
+    """Return nearest_neighbour_accuracy (num_tasks,) on tasks of a source.
+
+    Raises:
+        ValueError: If there is to be no task.
+    """
+    num_tasks = whole()("num_tasks", num_tasks)
     size = 100  # tasks at a time, which bounds the memory
     return numpy.concatenate(
         [

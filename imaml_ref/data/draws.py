@@ -1,7 +1,10 @@
 """One random number generator per task."""
 
+from typing import Any
+
 import numpy
 
+from ..settings import whole
 from .images import SPLITS
 
 
@@ -18,10 +21,18 @@ def task_generator(
     """
     if split not in SPLITS:
         raise ValueError(f"unknown split {split!r}; expected {', '.join(SPLITS)}")
-    if min(seed, step, task) < 0:
-        raise ValueError(
-            f"seed, step and task must be ≥ 0, got {seed}, {step} and {task}"
-        )
-    key = (SPLITS.index(split), step, task)
+    at = {"seed": seed, "step": step, "task": task}
+    seed, *place = (whole(0)(name, number) for name, number in at.items())
+    key = (SPLITS.index(split), *place)
     sequence = numpy.random.SeedSequence(seed, spawn_key=key)
     return numpy.random.Generator(numpy.random.PCG64(sequence))
+
+
+def check_floating(dtype: Any) -> None:
+    """Refuse a dtype in which inputs lose what they are.
+
+    Raises:
+        TypeError: If it is not a floating type.
+    """
+    if not numpy.issubdtype(dtype, numpy.inexact):
+        raise TypeError(f"dtype must be a floating type, got {dtype}")

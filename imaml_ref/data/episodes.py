@@ -15,15 +15,17 @@ from typing import Any
 import numpy
 
 from ..backend import Array, array_module, to_device
-from .draws import task_generator
+from ..settings import having, one_of, settle, whole
+from ..shown import Brief
+from .draws import check_floating, task_generator
 from .images import SPLITS, ImageSet
 from .tasks import TaskBatch
 
 ROTATED = {"none": (), "train": ("train",), "all": SPLITS}
 
 
-@dataclass(frozen=True, eq=False)
-class Episodes:
+@dataclass(frozen=True, eq=False, repr=False)
+class Episodes(Brief):
     """A TaskSource of N-way K-shot episodes.
 
     Args:
@@ -52,15 +54,14 @@ class Episodes:
     rotate: str = "train"
 
     def __post_init__(self):
-        for name in ("num_ways", "num_shots", "num_queries"):
-            if getattr(self, name) < 1:
-                raise ValueError(
-                    f"{name} must be at least 1, got {getattr(self, name)}"
-                )
-        if self.rotate not in ROTATED:
-            raise ValueError(
-                f"rotate must be {', '.join(ROTATED)}, got {self.rotate!r}"
-            )
+        settle(
+            self,
+            data=having("classes", "open_dataset(path)"),
+            num_ways=whole(),
+            num_shots=whole(),
+            num_queries=whole(),
+            rotate=one_of(ROTATED),
+        )
         height, width, _ = self.input_shape
         if self.rotate != "none" and height != width:
             raise ValueError(
@@ -152,10 +153,8 @@ class Episodes:
             ValueError: If there is no such split, or num_tasks is below 1.
             TypeError: If ``dtype`` is not a floating type.
         """
-        if not numpy.issubdtype(dtype, numpy.inexact):
-            raise TypeError(f"dtype must be a floating type, got {dtype}")
-        if num_tasks < 1:
-            raise ValueError(f"num_tasks must be at least 1, got {num_tasks}")
+        check_floating(dtype)
+        num_tasks = whole()("num_tasks", num_tasks)
         draws = [
             self._draw(split, seed=seed, step=step, task=first + t)
             for t in range(num_tasks)
@@ -207,7 +206,7 @@ def turn(pixels: numpy.ndarray, turns: numpy.ndarray) -> numpy.ndarray:
     return turned
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ResidentEpisodes(Episodes):
     """Episodes whose images lie on a GPU as uint8; what they hold is drawn on the host.
 

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 
 import numpy
 
+from ..settings import whole
 from .images import SPLITS, ImageSet
 from .strokes import Style, affine, new_character, new_style
 
@@ -84,8 +85,13 @@ def glyph_alphabets(
         ``"alphabets"``.
 
     Raises:
-        ValueError: If there are too few alphabets to have one in each split.
+        ValueError: If there are too few alphabets to have one in each split, or a
+            number is no integer in its range.
     """
+    seed = whole(0)("seed", seed)
+    num_alphabets = whole()("num_alphabets", num_alphabets)
+    num_characters = whole()("num_characters", num_characters)
+    num_drawings = whole()("num_drawings", num_drawings)
     rng = numpy.random.default_rng(seed)
     splits = split_alphabets(num_alphabets, num_characters)
     images, names = [], []

@@ -8,11 +8,14 @@ from itertools import combinations
 
 import numpy
 
+from ..backend import check_array
+from ..shown import Brief
+
 SPLITS = ("train", "val", "test")
 
 
-@dataclass(frozen=True, eq=False)
-class ImageSet:
+@dataclass(frozen=True, eq=False, repr=False)
+class ImageSet(Brief):
     """Images by class and instance, and which classes are for what.
 
     Args:
@@ -26,6 +29,7 @@ class ImageSet:
         split_notes: How the classes of each scheme were chosen, seed included.
 
     Raises:
+        TypeError: If images or splits are no arrays.
         ValueError: If the images are not uint8 of five axes, there are too few or many
             class names, or a split is absent, out of range or shares a class.
     """
@@ -40,6 +44,7 @@ class ImageSet:
 
     def __post_init__(self):
         x = self.images
+        check_array("images", x)
         if x.dtype != numpy.uint8 or x.ndim != 5 or 0 in x.shape:
             raise ValueError(
                 "images must be uint8 of shape (class, instance, H, W, C), "
@@ -93,6 +98,7 @@ def check_splits(
     """Check that the splits of a scheme exist, are in range and share no class.
 
     Raises:
+        TypeError: If one is no array.
         ValueError: If they do not.
     """
     if set(splits) != set(SPLITS):
@@ -101,6 +107,7 @@ def check_splits(
             f"got {', '.join(splits) or 'nothing'}"
         )
     for name, classes in splits.items():
+        check_array(f"split {scheme}/{name}", classes)
         if classes.ndim != 1 or not numpy.issubdtype(classes.dtype, numpy.integer):
             raise ValueError(
                 f"split {scheme}/{name} must be a list of class indices, "

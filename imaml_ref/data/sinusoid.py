@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy
 
-from .draws import task_generator
+from ..settings import settle, whole
+from .draws import check_floating, task_generator
 from .tasks import TaskBatch
 
 AMPLITUDE = (0.1, 5.0)
@@ -37,11 +38,7 @@ class Sinusoids:
     num_queries: int = 10
 
     def __post_init__(self):
-        if min(self.num_shots, self.num_queries) < 1:
-            raise ValueError(
-                "num_shots and num_queries must be at least 1, "
-                f"got {self.num_shots} and {self.num_queries}"
-            )
+        settle(self, num_shots=whole(), num_queries=whole())
 
     input_shape = (1,)
     num_outputs = 1
@@ -78,9 +75,10 @@ class Sinusoids:
 
         Raises:
             ValueError: If there is no such split, or num_tasks is below 1.
+            TypeError: If ``dtype`` is not a floating type.
         """
-        if num_tasks < 1:
-            raise ValueError(f"num_tasks must be at least 1, got {num_tasks}")
+        check_floating(dtype)
+        num_tasks = whole()("num_tasks", num_tasks)
         draws = [
             self._draw(task_generator(split, seed=seed, step=step, task=first + t))
             for t in range(num_tasks)

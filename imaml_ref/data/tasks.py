@@ -6,11 +6,12 @@ from typing import Any, Protocol
 
 import numpy
 
-from ..backend import Array, array_module
+from ..backend import Array, array_module, check_array
+from ..shown import Brief
 
 
-@dataclass(frozen=True)
-class TaskBatch:
+@dataclass(frozen=True, repr=False)
+class TaskBatch(Brief):
     """T tasks of one size; the task axis comes first in every array.
 
     Args:
@@ -20,6 +21,7 @@ class TaskBatch:
         query_y: Labels (T, M), or targets (T, M, D).
 
     Raises:
+        TypeError: If one is no array.
         ValueError: If the arrays do not have the same number of tasks, or inputs and
             labels not the same number of examples.
     """
@@ -30,12 +32,14 @@ class TaskBatch:
     query_y: Array
 
     def __post_init__(self):
-        for x, y in (
-            (self.support_x, self.support_y),
-            (self.query_x, self.query_y),
-            (self.support_x[:, :0], self.query_x[:, :0]),
+        for f in fields(self):
+            check_array(f.name, getattr(self, f.name))
+        for x, y, axes in (
+            (self.support_x, self.support_y, 2),
+            (self.query_x, self.query_y, 2),
+            (self.support_x, self.query_x, 1),
         ):
-            if x.ndim < 2 or y.ndim < 2 or x.shape[:2] != y.shape[:2]:
+            if min(x.ndim, y.ndim) < 2 or x.shape[:axes] != y.shape[:axes]:
                 raise ValueError(
                     "a TaskBatch expects inputs (T, N, ...) and labels (T, N), "
                     f"got {x.shape} and {y.shape}"

@@ -1,6 +1,6 @@
 """Inner optimisers: one file each; all minimise G(φ; θ) of (1) for every task."""
 
-from .base import InnerDivergence, solve
+from .base import InnerDivergence, check_inner, solve
 from .gradient_descent import Adam, GradientDescent, Momentum
 from .lbfgs import LBFGS
 from .newton_cg import NewtonCG
@@ -12,5 +12,6 @@ __all__ = [
     "InnerDivergence",
     "Momentum",
     "NewtonCG",
+    "check_inner",
     "solve",
 ]

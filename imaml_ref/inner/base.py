@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy
 
-from ..backend import Array, array_module, to_host
+from ..backend import Array, array_module, check_array, to_host
 from ..readings import is_waiting, on_device, read, settling_in
+from ..settings import having
 from ..solvers import system
 
 GROWTH = 1e3  # of ‖∇G‖, from the start of the inner loop to its end
@@ -63,17 +64,29 @@ def shifting(first: int) -> Iterator[None]:
         raise
 
 
+def check_inner(name: str, inner: Any) -> Any:
+    """Return an inner optimiser, or a function in its place.
+
+    Raises:
+        ValueError: If it is neither.
+    """
+    if callable(inner) and not isinstance(inner, type):
+        return inner
+    return having("solve", "GradientDescent()")(name, inner)
+
+
 def solve(inner: Any, objective, theta: Array, start: Array | None = None) -> Array:
     """Return φ (T, P) from an inner optimiser, or from a function of its arguments.
 
     Raises:
         ValueError: If what comes back is not of shape (T, P).
-        TypeError: If it is not of the dtype of θ.
+        TypeError: If it is no array, or not of the dtype of θ.
     """
     find = inner.solve if hasattr(inner, "solve") else inner
     # Overflow is looked for afterwards, and reported as an error with its cause.
     with numpy.errstate(over="ignore", invalid="ignore"):
         phi = find(objective, theta, start)
+    check_array("φ, which the inner optimiser returns,", phi)
     expected = (len(objective), len(theta))
     if phi.shape != expected:
         raise ValueError(f"the inner optimiser returned φ {phi.shape}, not {expected}")

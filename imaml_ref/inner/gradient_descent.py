@@ -11,24 +11,15 @@ from dataclasses import dataclass
 
 from ..backend import Array, array_module
 from ..optimizers import Adam as AdamRule
+from ..settings import number, settle, whole
 from .base import check_progress, norm, starting_point
 
-
-def check_steps(step_size: float, num_steps: int) -> None:
-    """Refuse a rate or a number of steps that cannot be meant.
-
-    Raises:
-        ValueError: If the rate is not positive or the number is negative.
-    """
-    if not step_size > 0:
-        raise ValueError(f"step_size must be positive, got {step_size}")
-    if num_steps < 0:
-        raise ValueError(f"num_steps must not be negative, got {num_steps}")
+STEP_SIZE = "step_size (inner-lr of a run)"
 
 
 def advice(step_size: float) -> str:
     """Say what helps against divergence."""
-    return f"lower step_size below 2/(h_max + λ), now {step_size:g}"
+    return f"lower {STEP_SIZE} below 2/(h_max + λ), now {step_size:g}"
 
 
 @dataclass(frozen=True)
@@ -38,13 +29,16 @@ class GradientDescent:
     Args:
         step_size: α > 0, in parameter²/loss; below 2/(h_max + λ) it contracts.
         num_steps: K.
+
+    Raises:
+        ValueError: If a setting is out of its range.
     """
 
     step_size: float = 0.1
     num_steps: int = 16
 
     def __post_init__(self):
-        check_steps(self.step_size, self.num_steps)
+        settle(self, step_size=number("(0, inf)"), num_steps=whole(0))
 
     def solve(self, objective, theta: Array, start: Array | None = None) -> Array:
         """Return φ_K (T, P).
@@ -98,6 +92,9 @@ class Momentum:
         num_steps: K.
         momentum: β in [0, 1), per step.
 
+    Raises:
+        ValueError: If a setting is out of its range.
+
     Source: Polyak, "Some methods of speeding up the convergence of iteration methods",
     USSR Computational Mathematics and Mathematical Physics 4(5):1-17, 1964.
     """
@@ -107,9 +104,12 @@ class Momentum:
     momentum: float = 0.9
 
     def __post_init__(self):
-        check_steps(self.step_size, self.num_steps)
-        if not 0 <= self.momentum < 1:
-            raise ValueError(f"momentum must be in [0, 1), got {self.momentum}")
+        settle(
+            self,
+            step_size=number("(0, inf)"),
+            num_steps=whole(0),
+            momentum=number("[0, 1)"),
+        )
 
     def solve(self, objective, theta: Array, start: Array | None = None) -> Array:
         """Return φ_K (T, P).
@@ -142,6 +142,9 @@ class Adam:
         num_steps: K.
         decay: Last step size over the first, in (0, 1].
         eps: ε > 0, in units of the gradient.
+
+    Raises:
+        ValueError: If a setting is out of its range.
     """
 
     step_size: float = 1e-2
@@ -150,9 +153,13 @@ class Adam:
     eps: float = 1e-8
 
     def __post_init__(self):
-        check_steps(self.step_size, self.num_steps)
-        if not 0 < self.decay <= 1:
-            raise ValueError(f"decay must be in (0, 1], got {self.decay}")
+        settle(
+            self,
+            step_size=number("(0, inf)"),
+            num_steps=whole(0),
+            decay=number("(0, 1]"),
+            eps=number("(0, inf)"),
+        )
 
     def solve(self, objective, theta: Array, start: Array | None = None) -> Array:
         """Return φ_K (T, P).
@@ -169,6 +176,6 @@ class Adam:
             rate = self.step_size * self.decay ** (k / max(self.num_steps - 1, 1))
             phi, state = AdamRule(rate, eps=self.eps).step(phi, grad, state)
         check_progress(
-            norms, objective, phi_0, f"lower step_size, now {self.step_size:g}"
+            norms, objective, phi_0, f"lower {STEP_SIZE}, now {self.step_size:g}"
         )
         return phi

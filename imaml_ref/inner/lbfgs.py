@@ -10,7 +10,7 @@ import numpy
 from scipy.optimize import minimize
 
 from ..backend import Array, array_module, to_device, to_host
-from ..solvers.options import check_count, check_tolerance
+from ..settings import number, settle, whole
 from .base import InnerDivergence, starting_point
 
 
@@ -39,9 +39,7 @@ class LBFGS:
     memory: int = 20
 
     def __post_init__(self):
-        check_count("maxiter", self.maxiter)
-        check_count("memory", self.memory)
-        check_tolerance("tol", self.tol)
+        settle(self, maxiter=whole(), tol=number("[0, inf)"), memory=whole())
 
     def solve(self, objective, theta: Array, start: Array | None = None) -> Array:
         """Return φ (T, P) in the dtype of θ.

@@ -21,8 +21,8 @@ line search; never released); Nocedal & Wright, Numerical Optimization, algorith
 from dataclasses import dataclass
 
 from ..backend import Array, array_module
+from ..settings import number, settle, whole
 from ..solvers import cg_batched
-from ..solvers.options import check_count, check_tolerance
 from .base import check_progress, norm, starting_point
 
 
@@ -48,12 +48,14 @@ class NewtonCG:
     slope: float = 1e-4
 
     def __post_init__(self):
-        check_count("num_steps", self.num_steps, least=0)
-        check_count("cg_steps", self.cg_steps)
-        check_count("max_halvings", self.max_halvings, least=0)
-        check_tolerance("tol", self.tol)
-        if not 0 < self.slope < 0.5:
-            raise ValueError(f"slope must be in (0, 0.5), got {self.slope}")
+        settle(
+            self,
+            num_steps=whole(0),
+            cg_steps=whole(),
+            tol=number("[0, inf)"),
+            max_halvings=whole(0),
+            slope=number("(0, 0.5)"),
+        )
 
     def solve(self, objective, theta: Array, start: Array | None = None) -> Array:
         """Return φ (T, P).

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ..backend import Array, array_module
+from ..settings import number, settle
 from .base import Layer
 
 
@@ -93,9 +94,15 @@ class ELU(Activation):
 
     Args:
         alpha: α > 0, minus the limit of f at −∞, in units of y.
+
+    Raises:
+        ValueError: If it is out of its range.
     """
 
     alpha: float = 1.0
+
+    def __post_init__(self):
+        settle(self, alpha=number("(0, inf)"))
 
     def value_and_slope(self, x):
         xp = array_module(x)

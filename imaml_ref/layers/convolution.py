@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 from ..backend import Array
 from ..ops import Pair, Window, patches, patches_adjoint, sum_rows
+from ..settings import pair, settle, whole
 from .base import Layer
 
 
@@ -44,6 +45,9 @@ class Conv2d(Layer):
         stride: Pixels between neighbouring windows, (down, across).
         padding: Rows and columns of zeros on each side.
         use_bias: Whether there is a b.
+
+    Raises:
+        ValueError: If a size is no integer, or no pair of them, in its range.
     """
 
     in_channels: int
@@ -52,6 +56,16 @@ class Conv2d(Layer):
     stride: Pair = (1, 1)
     padding: Pair = (0, 0)
     use_bias: bool = True
+
+    def __post_init__(self):
+        settle(
+            self,
+            in_channels=whole(),
+            out_channels=whole(),
+            kernel_size=pair(1),
+            stride=pair(1),
+            padding=pair(0),
+        )
 
     @property
     def shapes(self):

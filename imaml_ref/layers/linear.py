@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from ..backend import Array
 from ..ops import sum_rows
+from ..settings import settle, whole
 from .base import Layer
 
 
@@ -32,10 +33,16 @@ class Linear(Layer):
     Args:
         in_features: D_in.
         out_features: D_out.
+
+    Raises:
+        ValueError: If a size is no integer above 0.
     """
 
     in_features: int
     out_features: int
+
+    def __post_init__(self):
+        settle(self, in_features=whole(), out_features=whole())
 
     @property
     def shapes(self):

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from ..backend import Array, array_module
 from ..ops import Pair
+from ..settings import pair, settle
 from .base import Layer
 
 
@@ -34,9 +35,15 @@ class MaxPool2d(Layer):
 
     Args:
         window: (kh, kw), in pixels; the windows lie side by side.
+
+    Raises:
+        ValueError: If it is no pair of integers above 0.
     """
 
     window: Pair = (2, 2)
+
+    def __post_init__(self):
+        settle(self, window=pair(1))
 
     def forward(self, p, x):
         xp = array_module(x)
@@ -68,9 +75,15 @@ class AveragePool2d(Layer):
 
     Args:
         window: (kh, kw), in pixels; the windows lie side by side.
+
+    Raises:
+        ValueError: If it is no pair of integers above 0.
     """
 
     window: Pair = (2, 2)
+
+    def __post_init__(self):
+        settle(self, window=pair(1))
 
     def forward(self, p, x):
         return split(x, self.window).mean(-1), Saved(x.shape)

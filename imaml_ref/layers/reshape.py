@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ..backend import array_module
+from ..settings import settle, whole
 from .base import Layer
 
 
@@ -40,10 +41,16 @@ class ZeroPad2d(Layer):
     Args:
         bottom: Rows to add, in pixels.
         right: Columns to add, in pixels.
+
+    Raises:
+        ValueError: If one is no integer, or below 0.
     """
 
     bottom: int = 1
     right: int = 1
+
+    def __post_init__(self):
+        settle(self, bottom=whole(0), right=whole(0))
 
     def forward(self, p, x):
         if x.ndim != 5:

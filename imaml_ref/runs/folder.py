@@ -26,7 +26,7 @@ from ..config import (
     read_config,
     spelled,
 )
-from ..config.presets import as_declared
+from ..config.keys import as_declared
 from ..files import BadFile, atomic_path
 from .lock import NAME as LOCK
 
@@ -56,6 +56,9 @@ class RunFolder:
         self.metrics = self.path / "metrics.csv"
         self.checkpoint = self.path / "checkpoint.h5"
         self.summary = self.path / "summary.json"
+
+    def __repr__(self) -> str:
+        return f"RunFolder({str(self.path)!r})"
 
     def is_run(self) -> bool:
         """Whether there is a run in the folder."""
@@ -145,7 +148,7 @@ def resumed_config(folder: RunFolder, given: Mapping[str, Any]) -> Config:
     """
     config = folder.read_config()
     wanted = {known_name(name): value for name, value in given.items()}
-    wanted = {name: as_declared(name, value) for name, value in wanted.items()}
+    wanted = {n: as_declared(FIELDS[n], n, value) for n, value in wanted.items()}
     if wanted.get("device") == "auto":
         del wanted["device"]
     for name, value in wanted.items():

@@ -12,12 +12,13 @@ from ..data.tasks import TaskSource
 from ..experiment import Model, make_model, make_source, placed, resolved_device
 from ..files import BadFile
 from ..readings import on_device
+from ..shown import Brief
 from ..training import at_lam
 from .folder import RunFolder, check_configuration
 
 
-@dataclass(frozen=True)
-class Run:
+@dataclass(frozen=True, repr=False)
+class Run(Brief):
     """A run: its configuration, and θ that it arrived at.
 
     Args:

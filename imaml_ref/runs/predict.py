@@ -7,14 +7,15 @@ import numpy
 
 from ..alone import blind_layer, logits_alone, why_blind
 from ..backend import array_module, to_host
+from ..shown import Brief
 from .episode import softmax
 from .load import Run
 
 INK_IS_DARK = "ink 0"  # how the polarity of a data set of ink on paper begins
 
 
-@dataclass(frozen=True)
-class Prediction:
+@dataclass(frozen=True, repr=False)
+class Prediction(Brief):
     """What the adapted network says about query images.
 
     Args:

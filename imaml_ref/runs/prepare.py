@@ -19,11 +19,12 @@ from ..experiment import (
     tasks_digest,
 )
 from ..parallel import set_num_processes, set_num_threads
+from ..shown import Brief
 from .folder import RunFolder, check_belongs
 
 
-@dataclass(frozen=True)
-class Prepared:
+@dataclass(frozen=True, repr=False)
+class Prepared(Brief):
     """A run that was checked as far as it can be without training.
 
     Args:

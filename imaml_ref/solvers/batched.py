@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ..backend import Array
+from ..settings import one_of, settle
 from .diagnostics import summarise
 from .info import SolverInfo
-from .options import check_choice, check_count, check_tolerance
+from .options import check_count, check_tolerance
 from .recurrence import RUNNING, Record, advance, begin
 from .system import CONDUCTS, Matvec, column, make_system, solution
 
@@ -64,7 +65,7 @@ def cg_batched(
     """
     conduct = on_negative_curvature
     system = make_system(matvec, b, x0, rtol=rtol, atol=atol, M=M, conduct=conduct)
-    check_count("maxiter", maxiter)
+    maxiter = check_count("maxiter", maxiter)
     state = begin(system, system.x0, system.r0)
     records: list[Record] = []
     for _ in range(10 * b.shape[1] if maxiter is None else maxiter):
@@ -101,10 +102,13 @@ class CG:
     name: ClassVar[str] = "CG"
 
     def __post_init__(self):
-        check_count("maxiter", self.maxiter)
-        check_tolerance("rtol", self.rtol)
-        check_tolerance("atol", self.atol)
-        check_choice("on_negative_curvature", self.on_negative_curvature, CONDUCTS)
+        settle(
+            self,
+            maxiter=check_count,
+            rtol=check_tolerance,
+            atol=check_tolerance,
+            on_negative_curvature=one_of(CONDUCTS),
+        )
 
     def solve(self, matvec: Matvec, b: Array, M=None) -> tuple[Array, SolverInfo]:
         """Solve A x = b for every task: ``cg_batched`` with these options."""

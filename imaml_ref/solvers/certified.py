@@ -29,9 +29,10 @@ import numpy as np
 
 from ..backend import Array, array_module
 from ..readings import read
+from ..settings import one_of, settle, whole
 from .diagnostics import summarise
 from .info import SolverInfo, Status
-from .options import check_choice, check_count, check_tolerance
+from .options import check_count, check_tolerance
 from .recurrence import RUNNING, Record, State, advance, begin
 from .system import (
     CONDUCTS,
@@ -80,11 +81,14 @@ class CertifiedCG:
     name: ClassVar[str] = "certified CG"
 
     def __post_init__(self):
-        check_tolerance("rtol", self.rtol)
-        check_tolerance("atol", self.atol)
-        check_count("maxiter", self.maxiter)
-        check_count("refresh", self.refresh)
-        check_choice("on_negative_curvature", self.on_negative_curvature, CONDUCTS)
+        settle(
+            self,
+            rtol=check_tolerance,
+            atol=check_tolerance,
+            maxiter=check_count,
+            refresh=whole(),
+            on_negative_curvature=one_of(CONDUCTS),
+        )
 
     def solve(
         self, matvec: Matvec, b: Array, M: Any = None

@@ -69,7 +69,7 @@ def cg(
 
     Sources: see ``recurrence`` and ``certified``.
     """
-    check_count("maxiter", maxiter)
+    maxiter = check_count("maxiter", maxiter)
     b = _vector(b)
     A = _operator("A", A, b)
     if not b.size:

@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..backend import Array, array_module, to_host
+from ..settings import settle, whole
 from .info import SolverInfo, Status
-from .options import check_count
 from .system import Matvec, check_function, check_vectors, norm, product
 
 
@@ -30,9 +30,7 @@ class Dense:
     name: ClassVar[str] = "dense LU"
 
     def __post_init__(self):
-        if self.max_bytes is None:
-            raise ValueError("max_bytes must be an integer >= 1, got None")
-        check_count("max_bytes", self.max_bytes)
+        settle(self, max_bytes=whole())
 
     def solve(
         self, matvec: Matvec, b: Array, M: Any = None

@@ -5,6 +5,8 @@ from enum import IntEnum
 
 import numpy as np
 
+from ..shown import Brief
+
 
 class Status(IntEnum):
     """How the solution of one task's system ended."""
@@ -29,8 +31,8 @@ class Status(IntEnum):
     """NaN or infinity in b, x₀ or a product."""
 
 
-@dataclass(frozen=True)
-class SolverInfo:
+@dataclass(frozen=True, repr=False)
+class SolverInfo(Brief):
     """What a solver found out, one entry per task; all arrays are (T,), on the host.
 
     Args:

@@ -8,6 +8,7 @@ import numpy as np
 from ..backend import Array, array_module
 from ..lengths import in_units, power_of_two
 from ..readings import read
+from ..settings import settle
 from .certified import DRIFT
 from .diagnostics import first_negative, in_units_of_A, quotients, stacked
 from .info import SolverInfo, Status
@@ -49,9 +50,7 @@ class MINRES:
     name: ClassVar[str] = "MINRES"
 
     def __post_init__(self):
-        check_count("maxiter", self.maxiter)
-        check_tolerance("rtol", self.rtol)
-        check_tolerance("atol", self.atol)
+        settle(self, maxiter=check_count, rtol=check_tolerance, atol=check_tolerance)
 
     def solve(
         self, matvec: Matvec, b: Array, M: Any = None

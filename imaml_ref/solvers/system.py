@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..backend import Array, array_module
+from ..backend import Array, array_module, check_array
 from ..lengths import in_units
 from .info import Status
 from .options import check_choice, check_tolerance
@@ -65,8 +65,7 @@ def make_system(
     check_vectors("b", b)
     check_real(b)
     check_function("matvec", matvec)
-    check_tolerance("rtol", rtol)
-    check_tolerance("atol", atol)
+    rtol, atol = check_tolerance("rtol", rtol), check_tolerance("atol", atol)
     check_choice("on_negative_curvature", conduct, CONDUCTS)
     xp = array_module(b)
     x0, r0 = start(matvec, b, x0)
@@ -88,9 +87,7 @@ def check_vectors(name: str, a: Any) -> None:
         ValueError: If its shape is another.
         TypeError: If it is no array, or of another type.
     """
-    if not hasattr(a, "dtype") or not hasattr(a, "shape"):
-        kind = type(a).__name__
-        raise TypeError(f"{name} must be an array of shape (T, P), got {kind}")
+    check_array(name, a)
     if len(a.shape) != 2 or 0 in a.shape:
         raise ValueError(f"{name} must have shape (T, P), got {a.shape}")
     if a.dtype.kind not in "fc":
@@ -202,9 +199,7 @@ def product(matvec: Matvec, v: Array) -> Array:
         TypeError: If its dtype is not that of v.
     """
     q = matvec(v)
-    if not hasattr(q, "dtype"):
-        kind = type(q).__name__
-        raise TypeError(f"matvec must return an array like v, got {kind}")
+    check_array("what matvec returns", q)
     if q.shape != v.shape:
         raise ValueError(f"matvec must return shape {v.shape}, like v, got {q.shape}")
     if q.dtype != v.dtype:

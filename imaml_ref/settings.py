@@ -1,0 +1,149 @@
+"""The door for settings: what a caller may give, and what is kept of it.
+
+A setting is a number, a count, a pair or a word.  Any real scalar means its number,
+Python's own, NumPy's or another library's; what is kept is Python's, so that nothing a
+setting touches changes its dtype: an array of float32 times a ``numpy.float64`` would.
+A truth value is no number.
+"""
+
+from collections.abc import Callable, Collection
+from decimal import Decimal
+from numbers import Integral, Real
+from operator import index
+from typing import Any
+
+import numpy
+
+from .shown import brief
+
+Check = Callable[[str, Any], Any]
+NO_NUMBERS = bool, numpy.timedelta64  # though Python and NumPy count them as such
+IN_WORDS = {"(0, inf)": "a finite number > 0", "[0, inf)": "a finite number >= 0"}
+
+
+def settle(bag: Any, **checks: Check) -> None:
+    """Check the settings of a frozen dataclass, and keep what the checks return.
+
+    Raises:
+        ValueError: If one is not what it must be.
+    """
+    for name, check in checks.items():
+        object.__setattr__(bag, name, check(name, getattr(bag, name)))
+
+
+def number(interval: str) -> Check:
+    """Return the check of a real number in an interval, such as ``"(0, 1]"``."""
+    low, high = map(float, interval[1:-1].split(","))
+
+    def check(name: str, value: Any) -> float:
+        found = as_float(value)
+        above = found >= low if interval[0] == "[" else found > low
+        below = found <= high if interval[-1] == "]" else found < high
+        if not (above and below):
+            wanted = IN_WORDS.get(interval, f"a number in {interval}")
+            raise ValueError(f"{name} must be {wanted}, got {brief(value)}")
+        return found
+
+    return check
+
+
+def whole(least: int = 1) -> Check:
+    """Return the check of an integer that is not below the least."""
+
+    def check(name: str, value: Any) -> int:
+        found = plain(value)
+        if not is_integer(found) or found < least:
+            got = brief(value)
+            raise ValueError(f"{name} must be an integer >= {least}, got {got}")
+        return index(found)
+
+    return check
+
+
+def sizes(example: tuple[int, ...], *, least: int = 1) -> Check:
+    """Return the check of a sequence of integers.
+
+    Args:
+        example: One such, for the message.
+        least: None of them is below.
+    """
+
+    def check(name: str, value: Any) -> tuple[int, ...]:
+        given = hasattr(value, "__iter__") and not isinstance(value, str | bytes)
+        found = tuple(map(plain, value)) if given else ()
+        if not given or not all(is_integer(n) and n >= least for n in found):
+            raise ValueError(
+                f"{name} must be integers >= {least} such as {example}, "
+                f"got {brief(value)}"
+            )
+        return tuple(map(index, found))
+
+    return check
+
+
+def pair(least: int) -> Check:
+    """Return the check of two integers, (down, across), not below the least."""
+
+    def check(name: str, value: Any) -> tuple[int, ...]:
+        found = sizes((max(least, 2),) * 2, least=least)(name, value)
+        if len(found) != 2:
+            raise ValueError(f"{name} must be two integers, got {brief(value)}")
+        return found
+
+    return check
+
+
+def one_of(choices: Collection[str]) -> Check:
+    """Return the check of a word."""
+
+    def check(name: str, value: Any) -> str:
+        word = plain(value)
+        if not isinstance(word, str) or word not in choices:
+            listed = ", ".join(repr(c) for c in choices)
+            raise ValueError(f"{name} must be one of {listed}, got {brief(value)}")
+        return word
+
+    return check
+
+
+def having(method: str, example: str) -> Check:
+    """Return the check of an object with a method, or a function in its place.
+
+    Args:
+        method: Its name.
+        example: What to give, for the message.
+    """
+
+    def check(name: str, value: Any) -> Any:
+        fits = callable(getattr(value, method, None)) or callable(value)
+        if isinstance(value, type) or not fits:
+            raise ValueError(
+                f"{name} must be an object with {method}(), such as {example}, "
+                f"got {brief(value)}"
+            )
+        return value
+
+    return check
+
+
+def plain(value: Any) -> Any:
+    """Return a scalar of an array library as Python's own; all else as it is."""
+    kind = getattr(getattr(value, "dtype", None), "kind", "f")
+    scalar = hasattr(value, "item") and getattr(value, "ndim", None) == 0
+    return value.item() if scalar and kind in "biufU" else value
+
+
+def as_float(value: Any) -> float:
+    """Return a real scalar as a float; NaN for anything else."""
+    value = plain(value)
+    if not isinstance(value, Real | Decimal) or isinstance(value, NO_NUMBERS):
+        return float("nan")
+    try:
+        return float(value)
+    except (OverflowError, ValueError):  # beyond a float; a signalling NaN
+        return float("nan")
+
+
+def is_integer(value: Any) -> bool:
+    """Whether what ``plain`` returned is an integer."""
+    return isinstance(value, Integral) and not isinstance(value, NO_NUMBERS)
