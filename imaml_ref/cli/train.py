@@ -9,6 +9,7 @@ import typer
 
 from ..config import dumps, make_config, read_config
 from ..runs import Prepared, Reporter, RunFolder, prepare, resumed_config, train_run
+from ..runs.figures import draw_missing
 from .console import duration, reporter
 from .errors import computing, refusing
 from .options import configured
@@ -35,7 +36,9 @@ def train(
     shown = reporter()
     with refusing():
         run = ready(keys, config, out, resume)
-    if run.finished:
+        finished = run.finished
+    if finished:
+        draw_missing(run, shown)
         shown.note(f"{run.folder.path} is finished: {run.folder.summary}")
         return
     announce(run, shown)

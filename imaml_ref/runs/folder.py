@@ -3,8 +3,8 @@
 config.toml     the configuration, in full
 metrics.csv     one row per meta-step
 checkpoint.h5   where the training stands
-summary.json    the result; it is written last, so it says that the run is finished
-*.png           figures
+summary.json    the result; once it is there, the run is finished
+*.png           figures, drawn after it
 """
 
 import json
