@@ -132,8 +132,8 @@ def work(
 def end_with(parent: int) -> None:
     """End this fork once the process that it was forked from has ended.
 
-    One that was killed ends nothing.  Its pipes would not tell either: a fork that
-    waits for room writes to none, and forks made later hold copies of their ends.
+    One that was killed ends nothing.  Its pipes would not tell either: forks hold
+    copies of their ends, their own and those of forks before them.
 
     Args:
         parent: Its number, taken before the fork.

@@ -227,7 +227,7 @@ def compute(i):
         print("here", flush=True)
         while True:
             sum(range(1000))
-    return i
+    return bytes(10**6)
 
 for _ in map_forked(compute, list(range(40)), workers):
     print("here", flush=True)
