@@ -226,6 +226,22 @@ def test_evaluating_what_is_no_run(run, tmp_path, refused):
     assert "no checkpoint in" in refused("evaluate", tmp_path)
     assert "split must be one of" in refused("evaluate", run, "--split", "tset")
     assert "--tasks" in refused("evaluate", run, "--tasks", 1)
+    assert "ways must be at most 3" in refused("evaluate", run, "--ways", 4)
+    said = refused("evaluate", run, "--shots", 5)
+    assert "5 shots + 2 queries need 7 drawings" in said
+
+
+def test_a_folder_where_a_data_file_is_expected(run, tmp_path, refused):
+    (tmp_path / "shapes" / "round").mkdir(parents=True)
+    commands = (
+        ["train", "--data", "shapes", *as_flags(TINY)],
+        ["data", "info", "shapes"],
+        ["evaluate", run, "--data", "shapes"],
+    )
+    for command in commands:
+        said = refused(*command)
+        assert "shapes is a folder" in said
+        assert "`imaml-ref data pack-images shapes FILE.h5`" in said
 
 
 def test_predicting_from_what_are_no_images(run, tmp_path, refused):
@@ -256,8 +272,9 @@ def test_packing_what_is_not_there(refused):
 def test_divergence_keeps_the_last_good_checkpoint(tmp_path, capsys):
     out = tmp_path / "run"
     keys = {"data": "sinusoid", "net": "mlp", "meta-lr": 5, "meta-steps": 30}
-    keys |= {"checkpoint-seconds": 1000}
-    assert main(["train", *as_flags(TINY | keys | {"out": out})]) == 3
+    keys = TINY | keys | {"checkpoint-seconds": 1000, "out": out}
+    del keys["ways"]  # a regression has none
+    assert main(["train", *as_flags(keys)]) == 3
     (line,) = [t for t in capsys.readouterr().err.splitlines() if "imaml-ref:" in t]
     assert "training diverged in meta-step" in line
     with h5py.File(out / "checkpoint.h5") as file:

@@ -69,6 +69,15 @@ def ready(
     return prepare(make_config(given), folder)
 
 
+def tested(summary: dict[str, Any]) -> str:
+    """Say which θ the test numbers belong to."""
+    step, steps = summary["theta_step"], summary["meta_steps"]
+    return (
+        f"tested: θ after {step} of {steps} meta-steps ({summary['theta_reason']}), "
+        f"{summary['estimator']}"
+    )
+
+
 def announce(run: Prepared, shown: Reporter) -> None:
     """Say in full what is going to happen."""
     shown.note(dumps(run.config).rstrip())
@@ -83,22 +92,22 @@ def conclude(run: Prepared, summary: dict[str, Any], shown: Reporter) -> None:
     names = {
         "test_accuracy": "test accuracy, transductive",
         "test_accuracy_per_example": "test accuracy, per example",
-        "untrained_accuracy": "the same from the untrained θ",
+        "untrained_accuracy": "transductive, from the untrained θ",
         "nearest_neighbour_accuracy": "nearest neighbour in pixels",
     }
-    tasks = summary["test_tasks"]
-    shown.note(f"{tasks} test tasks, {summary['estimator']}")
+    shown.note(tested(summary))
+    shown.note(f"{summary['test_tasks']} test tasks, {summary['protocol']}")
     for name, words in names.items():
         if name in summary:
             value, half = 100 * summary[name], 100 * summary[f"{name}_ci95"]
-            shown.note(f"  {words:30} {value:6.2f} ± {half:.2f} %")
+            shown.note(f"  {words:34} {value:6.2f} ± {half:.2f} %")
     if "test_accuracy" not in summary:
         for name, words in (
             ("test_loss", "test loss"),
             ("untrained_loss", "untrained"),
         ):
             shown.note(
-                f"  {words:30} {summary[name]:.4f} ± {summary[f'{name}_ci95']:.4f}"
+                f"  {words:34} {summary[name]:.4f} ± {summary[f'{name}_ci95']:.4f}"
             )
     shown.note(
         f"{summary['meta_steps']} meta-steps in {duration(summary['seconds'])}; "

@@ -2,6 +2,7 @@
 
 import difflib
 import math
+from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
@@ -125,13 +126,35 @@ def known_name(name: str, where: str = "") -> str:
     Raises:
         ValueError: If there is no such key; the nearest one is named.
     """
-    candidate = name.replace("-", "_")
+    candidate = str(name).replace("-", "_")
     if candidate in FIELDS:
         return candidate
     (near,) = difflib.get_close_matches(candidate, FIELDS, n=1, cutoff=0.0)
     raise ValueError(
         f"unknown configuration key {name!r}{where}; did you mean {spelled(near)!r}?"
     )
+
+
+def by_field(keys: Mapping[str, Any], where: str = "") -> dict[str, Any]:
+    """Return values by the fields that their keys name.
+
+    Args:
+        keys: Values by key, with hyphens or underscores.
+        where: Where they stand, for the message.
+
+    Raises:
+        ValueError: If there is no such key, or two spellings of one.
+    """
+    found: dict[str, Any] = {}
+    for key, value in keys.items():
+        name = known_name(key, where)
+        if name in found:
+            raise ValueError(
+                f"{spelled(name)} is given twice{where}, as {spelled(name)!r} and as "
+                f"{name!r}; leave one of them"
+            )
+        found[name] = value
+    return found
 
 
 def check_type(f: Field, value: Any) -> None:

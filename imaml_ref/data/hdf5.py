@@ -54,9 +54,15 @@ def open_dataset(path: str | os.PathLike) -> ImageSet:
 
     Raises:
         FileNotFoundError: If there is no such file.
+        IsADirectoryError: If it is a folder.
         BadFile: If it is truncated, foreign, of a newer version, lacks something, its
             splits share classes or are out of range, or its digest does not hold.
     """
+    if Path(path).is_dir():
+        raise IsADirectoryError(
+            f"{path} is a folder, expected an HDF5 file; pack a folder of images, one "
+            f"folder per class, with `imaml-ref data pack-images {path} FILE.h5`"
+        )
     with open_h5(path, schema=SCHEMA, version=VERSION) as file:
         try:
             data, digest = read(file), file.attrs["digest"]

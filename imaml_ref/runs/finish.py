@@ -18,6 +18,7 @@ from ..parallel import num_processes, num_threads
 from ..training import at_lam
 from .figures import draw_missing, remove_figures
 from .prepare import Prepared
+from .protocol import protocol
 from .recorder import Recorder
 from .reporter import Reporter
 
@@ -129,6 +130,7 @@ def circumstances(run: Prepared, state: TrainingState) -> dict[str, Any]:
         "seconds": round(state.seconds, 3),
         "estimator": run.model.algorithm.name,
         "curvature": run.model.algorithm.curvature,
+        "protocol": protocol(config, source.task),
         "preset": config.preset,
         "num_parameters": run.model.net.layout.size,
         "seed": config.seed,

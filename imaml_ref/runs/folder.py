@@ -18,8 +18,8 @@ from ..checkpoint import Checkpoint, read_checkpoint
 from ..config import (
     FIELDS,
     Config,
+    by_field,
     dumps,
-    known_name,
     loads,
     make_config,
     read_config,
@@ -141,7 +141,7 @@ def resumed_config(folder: RunFolder, given: Mapping[str, Any]) -> Config:
         ValueError: If a key is given that the run has otherwise.
     """
     config = folder.read_config()
-    wanted = {known_name(name): value for name, value in given.items()}
+    wanted = by_field(given)
     wanted = {name: as_declared(name, value) for name, value in wanted.items()}
     if wanted.get("device") == "auto":
         del wanted["device"]
