@@ -43,9 +43,10 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     name = f".{path.stem}.{secrets.token_hex(4)}.part{path.suffix}"
     temporary = path.with_name(name)
     try:
-        yield temporary
-        sync(temporary)
-        os.replace(temporary, path)
+        with naming(path):
+            yield temporary
+            sync(temporary)
+            os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -54,20 +55,45 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
 
 
 @contextmanager
+def naming(path: str | os.PathLike) -> Iterator[None]:
+    """A context of writing a file, whose name errors of the system then carry.
+
+    Where a disk is full, the system says so of a number, not of a name.
+
+    Raises:
+        OSError: As it came, with a name.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno and error.filename is None:
+            error.filename = os.fspath(path)
+        raise
+
+
+@contextmanager
 def atomic_h5(
     path: str | os.PathLike, *, schema: str, version: int
 ) -> Iterator[h5py.File]:
     """Yield an HDF5 file open for writing; at the end it becomes ``path``, whole.
+
+    It is made in memory: where a disk is full, HDF5 cannot close what it has open, and
+    takes the program down with it; bytes that cannot be written are an error.
 
     Args:
         path: Where the file will be.
         schema: What it is, such as ``"imaml_ref/dataset"``.
         version: Version of the schema, counted from 1.
     """
-    with atomic_path(path) as temporary, h5py.File(temporary, "x") as file:
-        file.attrs["schema"] = schema
-        file.attrs["schema_version"] = version
-        yield file
+    with atomic_path(path) as temporary:
+        in_memory = {"driver": "core", "backing_store": False}
+        with h5py.File(temporary, "w", **in_memory) as file:
+            file.attrs["schema"] = schema
+            file.attrs["schema_version"] = version
+            yield file
+            file.flush()
+            image = file.id.get_file_image()
+        temporary.write_bytes(image)
 
 
 @contextmanager

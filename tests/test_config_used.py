@@ -16,12 +16,10 @@ OTHER = {  # a value that no preset has
     "split_scheme": "mine",
     "rotate": "none",
     "invert": True,
-    "num_filters": 7,
     "curvature": "hessian",
     "negative_curvature": "truncate",
     "cg_steps": 11,
     "lam": 0.7,
-    "proximal": True,
     "inner_lr": 0.3,
 }
 
@@ -42,12 +40,12 @@ def built(config):
         return None
 
 
-@pytest.mark.parametrize("name", OTHER)
+@pytest.mark.parametrize(
+    "name", ["curvature", "negative_curvature", "cg_steps", "lam", "inner_lr"]
+)
 @pytest.mark.parametrize("proximal", [False, True])
 def test_a_key_is_refused_exactly_where_it_changes_nothing(name, proximal):
     """The witness: build the algorithm with two values of the key and compare."""
-    if name in ("ways", "split_scheme", "rotate", "invert", "num_filters", "proximal"):
-        pytest.skip("another test has the data, the networks and proximal")
     for algorithm, inner in product(*CHOICES.values()):
         keys = {"algorithm": algorithm, "inner": inner}
         if proximal and algorithm not in ("imaml", "released-imaml"):

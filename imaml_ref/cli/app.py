@@ -95,6 +95,8 @@ def run(given: list[str]) -> int:
         return stop.status
     except OSError as error:
         return cannot_print(error)
+    except SystemExit:  # so does the parser end where nobody reads
+        return NOBODY_READS
     except (KeyboardInterrupt, typer.Abort):
         complain("interrupted")
         return CTRL_C

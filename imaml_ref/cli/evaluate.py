@@ -75,9 +75,11 @@ def evaluate_command(
     seed = loaded.config.seed if seed is None else seed
     with computing():
         found = evaluate_run(loaded, split, tasks, seed)
-    if json_file is not None:
-        write_json(json_file, loaded, found, seed)
-    show(loaded, found)
+    try:
+        if json_file is not None:
+            write_json(json_file, loaded, found, seed)
+    finally:  # whichever of the two fails, the other has the numbers
+        show(loaded, found)
 
 
 def check_split(split: str) -> None:

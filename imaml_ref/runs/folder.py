@@ -107,9 +107,10 @@ class RunFolder:
     def read_summary(self) -> dict[str, Any] | None:
         """Read summary.json; None if it is absent or damaged."""
         try:
-            return json.loads(self.summary.read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):
+            found = json.loads(self.summary.read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError, RecursionError):
             return None
+        return found if isinstance(found, dict) else None
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write summary.json, whole or not at all."""
