@@ -77,23 +77,15 @@ def atomic_h5(
 ) -> Iterator[h5py.File]:
     """Yield an HDF5 file open for writing; at the end it becomes ``path``, whole.
 
-    It is made in memory: where a disk is full, HDF5 cannot close what it has open, and
-    takes the program down with it; bytes that cannot be written are an error.
-
     Args:
         path: Where the file will be.
         schema: What it is, such as ``"imaml_ref/dataset"``.
         version: Version of the schema, counted from 1.
     """
-    with atomic_path(path) as temporary:
-        in_memory = {"driver": "core", "backing_store": False}
-        with h5py.File(temporary, "w", **in_memory) as file:
-            file.attrs["schema"] = schema
-            file.attrs["schema_version"] = version
-            yield file
-            file.flush()
-            image = file.id.get_file_image()
-        temporary.write_bytes(image)
+    with atomic_path(path) as temporary, h5py.File(temporary, "x") as file:
+        file.attrs["schema"] = schema
+        file.attrs["schema_version"] = version
+        yield file
 
 
 @contextmanager
