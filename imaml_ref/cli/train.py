@@ -69,7 +69,7 @@ def ready(
     return prepare(make_config(given), folder)
 
 
-def tested(summary: dict[str, Any]) -> str:
+def which_theta(summary: dict[str, Any]) -> str:
     """Say which θ the test numbers belong to."""
     step, steps = summary["theta_step"], summary["meta_steps"]
     return (
@@ -95,7 +95,7 @@ def conclude(run: Prepared, summary: dict[str, Any], shown: Reporter) -> None:
         "untrained_accuracy": "transductive, from the untrained θ",
         "nearest_neighbour_accuracy": "nearest neighbour in pixels",
     }
-    shown.note(tested(summary))
+    shown.note(which_theta(summary))
     shown.note(f"{summary['test_tasks']} test tasks, {summary['protocol']}")
     for name, words in names.items():
         if name in summary:
