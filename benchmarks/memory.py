@@ -20,11 +20,10 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from matplotlib.ticker import LogLocator, StrMethodFormatter
 
 import imaml_ref as ir
+from imaml_ref.drawing import BLUE, GREEN, ORANGE, imported, panels, save
 from imaml_ref.files import atomic_path
-from imaml_ref.report import BLUE, GREEN, ORANGE, panels, save
 
 COMMAND = "python benchmarks/memory.py"
 STEP_SIZE, LAM = 0.1, 2.0
@@ -90,6 +89,7 @@ def table(steps: list[int], peaks: dict[str, list[int]]) -> str:
 
 def figure(steps: list[int], peaks: dict[str, list[int]], title: str):
     """Draw the peaks over the number of inner steps."""
+    ticker = imported("matplotlib.ticker")
     drawn, ((axes,),) = panels(1, 1, title, (5.2, 3.4))
     looks = {
         "inner loop": (GREEN, "v"),
@@ -102,8 +102,8 @@ def figure(steps: list[int], peaks: dict[str, list[int]], title: str):
             steps, np.array(values) / MiB, color=colour, marker=marker, label=name
         )
     axes.set_xticks(steps, [str(k) for k in steps])
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))
     axes.minorticks_off()
     axes.set_xlabel("inner gradient steps")
     axes.set_ylabel("peak memory / MiB")

@@ -9,9 +9,9 @@ import argparse
 import json
 from pathlib import Path
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from omniglot_side_by_side import CONTROLS, ESTIMATORS, slug
+
+from imaml_ref.drawing import imported
 
 COMMAND = "python benchmarks/omniglot_side_by_side.py; see its first lines"
 HEAD = (
@@ -74,8 +74,7 @@ def table(results):
 
 
 def figure(results, path):
-    fig = Figure(figsize=(13, 7), layout="constrained")
-    FigureCanvasAgg(fig)
+    fig = imported("matplotlib.figure").Figure(figsize=(13, 7), layout="constrained")
     for ax, (key, label) in zip(fig.subplots(2, 3).flat, PANELS.items(), strict=True):
         for i, arm in enumerate(results):
             points = [(p["step"], p[key]) for p in arm["curve"] if p[key] is not None]

@@ -14,6 +14,7 @@ import argparse
 import numpy as np
 
 import imaml_ref as ir
+from imaml_ref.drawing import panels, save
 
 FEATURES, OUTPUTS, LAM = 6, 2, 0.5
 STEPS = (5, 20, 80, 160, 320)
@@ -173,22 +174,19 @@ def error(got: np.ndarray, exact: np.ndarray) -> float:
 
 def draw(tables, path: str) -> None:
     """Draw the three tables side by side into a PNG file."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(12, 3.6), layout="constrained")
-    panels = figure.subplots(1, 3)
+    figure, (places,) = panels(1, 3, "The theory, in numbers", (12, 3.8))
     labels = (
         ("inner steps K", ("unrolled (9)", "implicit (5)", "bound (8)")),
         ("CG steps", ("scalar λ", "λ per parameter", "on I + Λ⁻¹H")),
         ("λ", ("first order, g = v", "five CG steps")),
     )
-    for panel, table, (name, curves) in zip(panels, tables, labels, strict=True):
+    for panel, table, (name, curves) in zip(places, tables, labels, strict=True):
         for values, label in zip(table.T[1:], curves, strict=True):
             panel.plot(table[:, 0], values, "o-", label=label)
         panel.set(xlabel=name, ylabel="relative error of g", yscale="log")
         panel.legend()
-    panels[2].set_xscale("log")
-    figure.savefig(path, dpi=150)
+    places[2].set_xscale("log")
+    save(figure, path)
 
 
 if __name__ == "__main__":

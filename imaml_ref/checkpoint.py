@@ -22,7 +22,7 @@ import h5py
 import numpy
 
 from .backend import Array, to_host
-from .files import atomic_h5, open_h5, whole
+from .files import atomic_path, open_h5, whole
 from .shown import Brief
 
 SCHEMA, VERSION = "imaml_ref/checkpoint", 1
@@ -104,9 +104,22 @@ def write_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
 
     Raises:
         FileNotFoundError: If the folder does not exist.
+        OSError: If it cannot be written.
+    """
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(as_bytes(checkpoint))
+
+
+def as_bytes(checkpoint: Checkpoint) -> bytes:
+    """Return the HDF5 file of a checkpoint, made in memory.
+
+    HDF5 that finds a disk full cannot close the file and may end the program; bytes
+    that do not fit are an error like any other.
     """
     state = checkpoint.state
-    with atomic_h5(path, schema=SCHEMA, version=VERSION) as file:
+    in_memory: Any = {"driver": "core", "backing_store": False}
+    with h5py.File("checkpoint", "w", **in_memory) as file:
+        file.attrs["schema"], file.attrs["schema_version"] = SCHEMA, VERSION
         file.attrs.update(checkpoint.about)
         file.attrs["chosen"] = checkpoint.chosen
         file.attrs["step"] = state.step
@@ -119,6 +132,8 @@ def write_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
             write_arrays(file, "best", arrays)
             file.attrs["best_step"] = state.best.step
             file.attrs["best_score"] = state.best.score
+        file.flush()
+        return file.id.get_file_image()
 
 
 def write_arrays(file: h5py.File, group: str, arrays: Mapping[str, Array]) -> None:

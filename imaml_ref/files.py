@@ -66,14 +66,32 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     temporary = path.with_name(temporary_name(path))
     with writing(path):
         try:
-            yield temporary
-            sync(temporary)
-            os.replace(temporary, path)
+            with naming(path):
+                yield temporary
+                sync(temporary)
+                os.replace(temporary, path)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
     with suppress(OSError):  # not every system lets a folder be synchronised
         sync(path.parent)
+
+
+@contextmanager
+def naming(path: str | os.PathLike) -> Iterator[None]:
+    """A context of writing a file, whose name errors of the system then carry.
+
+    Where a disk is full, the system says so of a number, not of a name.
+
+    Raises:
+        OSError: As it came, with a name.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno and error.filename is None:
+            error.filename = os.fspath(path)
+        raise
 
 
 @contextmanager

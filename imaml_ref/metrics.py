@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy
 
-from .files import atomic_path
+from .files import BadFile, atomic_path, naming
 
 COLUMNS = {
     "step": "meta-steps done",
@@ -36,6 +36,9 @@ class MetricsFile:
     Args:
         path: The file; it is created if absent.
         after: Rows beyond this step are dropped, and so is a row cut short.
+
+    Raises:
+        BadFile: If it is damaged.
     """
 
     def __init__(self, path: str | Path, *, after: int):
@@ -48,12 +51,14 @@ class MetricsFile:
 
     def append(self, row: Mapping[str, float]) -> None:
         """Add a row; what it does not name stays empty."""
-        self._writer.writerow({name: text(value) for name, value in row.items()})
+        with naming(self.path):
+            self._writer.writerow({name: text(value) for name, value in row.items()})
 
     def sync(self) -> None:
         """Have the rows on the disk: before the checkpoint that they lead to."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        with naming(self.path):
+            self._file.flush()
+            os.fsync(self._file.fileno())
 
     def __enter__(self) -> "MetricsFile":
         return self
@@ -69,12 +74,25 @@ def text(value: float) -> str:
 
 
 def whole_rows(path: Path) -> list[dict[str, str]]:
-    """Return the rows of a file that end in a line break; none if it is absent."""
+    """Return the rows of a file that end in a line break; none if it is absent.
+
+    Raises:
+        BadFile: If they are no such rows.
+    """
     if not path.is_file():
         return []
-    with path.open(newline="", encoding="utf-8") as file:
-        lines = [line for line in file if line.endswith("\n")]
-    return [row for row in csv.DictReader(lines) if None not in row.values()]
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            lines = [line for line in file if line.endswith("\n")]
+        rows = [row for row in csv.DictReader(lines) if None not in row.values()]
+        for row in rows:
+            int(row["step"])
+    except (ValueError, KeyError, csv.Error) as error:
+        raise BadFile(
+            f"{path} is damaged: {type(error).__name__}, {error}; restore it, or "
+            "remove it: the curves then begin at the checkpoint"
+        ) from error
+    return rows
 
 
 def write_rows(path: Path, rows: list[dict[str, str]]) -> None:

@@ -7,8 +7,10 @@ elsewhere, such as a list that it appends to, this process does not see.
 """
 
 import multiprocessing
+import os
 import pickle
 import signal
+import time
 import warnings
 from collections.abc import Callable, Generator, Sequence
 from multiprocessing.connection import Connection
@@ -20,6 +22,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 AHEAD = 2  # results that wait in a child until they are asked for, at most
+PARENT_SECONDS = 0.5  # between a child's looks whether its parent still lives
 
 
 _worker = [0]
@@ -67,7 +70,9 @@ class Child:
         context = multiprocessing.get_context("fork")
         self._results, sending = context.Pipe(duplex=False)
         self._process = context.Process(
-            target=work, args=(f, items, number, sending), daemon=True
+            target=work,
+            args=(f, items, number, sending, os.getpid()),
+            daemon=True,
         )
         with warnings.catch_warnings():
             # Python warns of locks that other threads may hold.  A fork waits for none:
@@ -101,9 +106,12 @@ class Child:
         self._results.close()
 
 
-def work(f: Callable, items: Sequence, number: int, sending: Connection) -> None:
+def work(
+    f: Callable, items: Sequence, number: int, sending: Connection, parent: int
+) -> None:
     """Compute in a fork, while a thread sends what is ready."""
     _worker[0] = number
+    Thread(target=end_with, args=(parent,), daemon=True).start()
     for name in (signal.SIGINT, signal.SIGTERM):
         # They are meant for the first process, which then ends this one.
         signal.signal(name, signal.SIG_IGN)
@@ -119,6 +127,20 @@ def work(f: Callable, items: Sequence, number: int, sending: Connection) -> None
             break
     ready.put(None)
     sender.join()
+
+
+def end_with(parent: int) -> None:
+    """End this fork once the process that it was forked from has ended.
+
+    One that was killed ends nothing.  Its pipes would not tell either: forks hold
+    copies of their ends, their own and those of forks before them.
+
+    Args:
+        parent: Its number, taken before the fork.
+    """
+    while os.getppid() == parent:
+        time.sleep(PARENT_SECONDS)
+    signal.raise_signal(signal.SIGKILL)
 
 
 def outcome(f: Callable, item) -> tuple[bool, bytes]:

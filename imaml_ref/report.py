@@ -1,43 +1,10 @@
-"""The figures of a run, drawn by matplotlib's objects: no window, no global state."""
-
-from pathlib import Path
-from typing import Any
+"""The figures of a run."""
 
 import numpy
 
-from .files import atomic_path
+from .drawing import BLUE, GREEN, ORANGE, RED, Figure, panels
 
 Metrics = dict[str, numpy.ndarray]
-Figure = Any  # matplotlib.figure.Figure; matplotlib is imported when a figure is drawn
-
-BLUE, ORANGE, GREEN, RED = "#0072b2", "#d55e00", "#009e73", "#c0392b"
-STYLE: Any = {
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "0.9",
-    "axes.axisbelow": True,
-    "font.size": 9,
-    "axes.titlesize": 10,
-}
-
-
-def save(figure: Figure, path: str | Path) -> None:
-    """Write a figure as PNG, whole or not at all."""
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=150, format="png")
-
-
-def panels(rows: int, columns: int, title: str, size: tuple[float, float]):
-    """Return a figure with a title, and its axes in an array (rows, columns)."""
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
-    with rc_context(STYLE):
-        figure = Figure(figsize=size, layout="constrained")
-        axes = figure.subplots(rows, columns, squeeze=False)
-    figure.suptitle(title, fontsize=10)
-    return figure, axes
 
 
 def learning_curves(metrics: Metrics, title: str) -> Figure:
@@ -86,9 +53,15 @@ def diagnostics(metrics: Metrics, title: str) -> Figure:
     definite.axhline(0, color=RED, linewidth=0.8)
     finish(definite, "smallest Ritz value, loss/parameter²")
     trend(share, step, 100 * metrics["negative_curvature"], RED, "pᵀAp ≤ 0")
-    share.set_ylim(bottom=0)
+    show_zero(share)
     finish(share, "share of the products / %")
     return figure
+
+
+def show_zero(axes) -> None:
+    """Have an axis of shares begin below zero: a line at zero is seen, not hidden."""
+    top = max(1.0, axes.get_ylim()[1])
+    axes.set_ylim(-top / 20, top)
 
 
 def trend(axes, step, values, color: str, label: str) -> None:
@@ -99,7 +72,8 @@ def trend(axes, step, values, color: str, label: str) -> None:
     step, values = step[known], values[known]
     width = max(1, len(values) // 20)
     axes.plot(step, values, color=color, alpha=0.25, linewidth=0.8)
-    axes.plot(step, running_mean(values, width), color=color, label=label)
+    style = {"color": color, "marker": "o" if len(values) == 1 else None}
+    axes.plot(step, running_mean(values, width), label=label, **style)
 
 
 def running_mean(values: numpy.ndarray, width: int) -> numpy.ndarray:

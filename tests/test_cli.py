@@ -10,7 +10,7 @@ import tomllib
 import h5py
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose, assert_array_equal
+from numpy.testing import assert_array_equal
 from tiny_runs import as_flags, make_images, snapshot, train
 
 import imaml_ref as ir
@@ -171,40 +171,6 @@ def test_an_unfinished_test_is_made_up_for(run, data, tmp_path):
         json.loads((folder / "summary.json").read_text()) for folder in (out, run)
     )
     assert {n: got[n] for n in names} == {n: expected[n] for n in names}
-
-
-# Evaluating
-
-
-def test_evaluate_prints_and_writes_what_evaluate_returns(run, tmp_path, capsys):
-    path = tmp_path / "found.json"
-    flags = ["--tasks", "7", "--split", "val", "--inner-steps", "3", "--seed", "2"]
-    assert main(["evaluate", str(run), *flags, "--json", str(path)]) == 0
-    loaded = load_run(run, inner_steps=3)
-    found = evaluate(
-        loaded.algorithm, loaded.theta, loaded.source, split="val", num_tasks=7, seed=2
-    )
-    written = json.loads(path.read_text())
-    assert found.as_dict("val").items() <= written.items()
-    percent = f"{100 * found.accuracy:.2f} % ± {100 * found.accuracy_ci95:.2f} %"
-    assert percent in capsys.readouterr().out
-
-
-def test_evaluate_finds_data_that_moved(run, data, tmp_path):
-    moved = tmp_path / "moved.h5"
-    moved.write_bytes(data.read_bytes())
-    assert main(["evaluate", str(run), "--tasks", "2", "--data", str(moved)]) == 0
-
-
-def test_load_run_needs_no_data(run, data, tmp_path):
-    loaded = load_run(run, data=str(tmp_path / "gone.h5"))
-    phi = loaded.algorithm.adapt(
-        loaded.theta, np.ones((1, 3, 8, 8, 1), np.float32), np.array([[0, 1, 2]])
-    )
-    assert phi.shape == (1, loaded.net.layout.size)
-    assert_allclose(loaded.theta, theta_of(run))
-    with pytest.raises(FileNotFoundError, match=r"gone\.h5"):
-        _ = loaded.source
 
 
 # Flags and help

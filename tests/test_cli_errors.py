@@ -1,8 +1,6 @@
 """Wrong input: exit status 2, one clear line, and nothing written or lost."""
 
 import os
-import signal
-import subprocess
 import sys
 
 import h5py
@@ -229,6 +227,22 @@ def test_evaluating_what_is_no_run(run, tmp_path, refused):
     assert "no checkpoint in" in refused("evaluate", tmp_path)
     assert "split must be one of" in refused("evaluate", run, "--split", "tset")
     assert "--tasks" in refused("evaluate", run, "--tasks", 1)
+    assert "ways must be at most 3" in refused("evaluate", run, "--ways", 4)
+    said = refused("evaluate", run, "--shots", 5)
+    assert "5 shots + 2 queries need 7 drawings" in said
+
+
+def test_a_folder_where_a_data_file_is_expected(run, tmp_path, refused):
+    (tmp_path / "shapes" / "round").mkdir(parents=True)
+    commands = (
+        ["train", "--data", "shapes", *as_flags(TINY)],
+        ["data", "info", "shapes"],
+        ["evaluate", run, "--data", "shapes"],
+    )
+    for command in commands:
+        said = refused(*command)
+        assert "shapes is a folder" in said
+        assert "`imaml-ref data pack-images shapes FILE.h5`" in said
 
 
 def test_predicting_from_what_are_no_images(run, tmp_path, refused):
@@ -251,65 +265,3 @@ def test_packing_what_is_not_there(refused):
     said = refused("data", "pack-omniglot", "none", "o.h5")
     assert "images_background" in said
     assert "no such folder" in refused("data", "pack-images", "none", "o.h5")
-
-
-# Divergence and signals
-
-
-def test_divergence_keeps_the_last_good_checkpoint(tmp_path, capsys):
-    out = tmp_path / "run"
-    keys = {"data": "sinusoid", "net": "mlp", "meta-lr": 5, "meta-steps": 30}
-    keys |= {"checkpoint-seconds": 1000}
-    assert main(["train", *as_flags(TINY | keys | {"out": out})]) == 3
-    (line,) = [t for t in capsys.readouterr().err.splitlines() if "imaml-ref:" in t]
-    assert "training diverged in meta-step" in line
-    with h5py.File(out / "checkpoint.h5") as file:
-        assert f"in meta-step {file.attrs['step'] + 1}:" in line
-        assert np.isfinite(file["theta"][()]).all()
-    assert not (out / "summary.json").exists()
-
-
-def test_a_solver_that_refuses_stops_the_run(data, tmp_path, capsys):
-    flags = "--net mlp --num-filters 4 --curvature hessian --negative-curvature refuse"
-    more = "--lam 1e-6 --cg-steps 8 --meta-steps 20"
-    assert train(data, tmp_path / "run", *flags.split(), *more.split()) == 3
-    assert "not positive definite" in capsys.readouterr().err
-
-
-def test_a_failed_check_ends_with_one(monkeypatch, capsys, tmp_path):
-    from imaml_ref import verify
-
-    good = verify.Row("part", "claim", "witness", 14.0, 12.0)
-    bad = verify.Row("part", "claim", "witness", 3.0, 12.0)
-    for rows, status in (([good], 0), ([good, bad], 1)):
-        monkeypatch.setattr(verify, "rows", lambda rows=rows, **_: iter(rows))
-        assert main(["verify", "--json", str(tmp_path / "rows.json")]) == status
-    out, err = capsys.readouterr()
-    assert err == "imaml-ref: 1 of 2 checks failed\n"
-    assert "1 of 2 checks passed" in out
-
-
-@pytest.mark.parametrize(
-    ("signum", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
-)
-def test_a_signal_ends_with_its_status_and_the_checkpoint(
-    data, tmp_path, signum, status
-):
-    out = tmp_path / "run"
-    keys = {"data": data, "out": out} | TINY | {"checkpoint-seconds": 1000}
-    flags = as_flags(keys | {"meta-steps": 10**6})
-    command = [sys.executable, "-m", "imaml_ref", "train", *flags]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        while "run: " not in process.stdout.readline():
-            pass
-        while not (out / "metrics.csv").exists():
-            assert process.poll() is None
-        process.send_signal(signum)
-        _, err = process.communicate(timeout=60)
-    assert process.returncode == status
-    assert err.splitlines()[-1].endswith("stopped with the checkpoint written")
-    with h5py.File(out / "checkpoint.h5") as file:
-        step = file.attrs["step"]
-    assert len((out / "metrics.csv").read_text().splitlines()) == step + 1

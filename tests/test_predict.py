@@ -131,7 +131,7 @@ def test_an_evaluation_without_an_accuracy_per_example_prints_the_others(blind, 
         assert main(["evaluate", str(blind), "--tasks", "3"]) == 0
     out = capsys.readouterr().out
     assert "accuracy, transductive" in out
-    assert "per example" not in out
+    assert "accuracy, per example" not in out
     assert "nan" not in out
 
 

@@ -3,8 +3,11 @@
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import time
 import warnings
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -213,3 +216,41 @@ def test_an_error_that_cannot_be_pickled_is_quoted():
 
     with pytest.raises(RuntimeError, match="worker process: Odd: this and that"):
         list(map_forked(fail, [0, 1], 2))
+
+
+ORPHANS = """
+import os, sys, time
+from imaml_ref.processes import map_forked
+
+kind, workers = sys.argv[1], int(sys.argv[2])
+
+def compute(i):
+    if kind == "deep in a computation" and i:
+        print("here", flush=True)
+        while True:
+            sum(range(1000))
+    return bytes(10**6)
+
+for _ in map_forked(compute, list(range(40)), workers):
+    print("here", flush=True)
+    time.sleep(1000)
+"""
+
+
+@pytest.mark.parametrize("workers", [2, 4])
+@pytest.mark.parametrize("kind", ["deep in a computation", "waiting for room"])
+def test_forks_end_after_their_parent_was_killed(kind, workers):
+    command = [sys.executable, "-c", ORPHANS, kind, str(workers)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, start_new_session=True
+    ) as process:
+        try:
+            process.stdout.readline()
+            time.sleep(0.3)
+            process.kill()
+            # The pipe ends when the last of those that hold it, forks too, has ended.
+            process.communicate(timeout=20)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from imaml_ref import report
+from imaml_ref import drawing, report
 from imaml_ref.data import TaskBatch
 from imaml_ref.metrics import COLUMNS
 
@@ -65,7 +65,7 @@ def test_what_was_not_measured_is_said():
 def test_a_run_without_steps_can_be_drawn(tmp_path):
     empty = {name: np.array([]) for name in COLUMNS}
     for draw in (report.learning_curves, report.diagnostics):
-        report.save(draw(empty, "x"), tmp_path / "a.png")
+        drawing.save(draw(empty, "x"), tmp_path / "a.png")
         assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -102,7 +102,7 @@ def test_an_episode_shows_every_class_and_what_was_said():
 def test_figures_are_written_whole(tmp_path, channels):
     path = tmp_path / "episode.png"
     figure = report.image_episode(make_images(channels), CHANCES, "λ ≤ 0, Σ")
-    report.save(figure, path)
+    drawing.save(figure, path)
     assert path.read_bytes().startswith(PNG)
     assert [p.name for p in tmp_path.iterdir()] == ["episode.png"]
 
@@ -120,9 +120,9 @@ def test_a_regression_episode_shows_points_and_both_curves():
 def test_drawing_leaves_no_global_state():
     code = (
         "import sys, numpy as np\n"
-        "from imaml_ref import report\n"
+        "from imaml_ref import drawing\n"
         "assert 'matplotlib' not in sys.modules\n"
-        "report.panels(1, 1, 'x', (1, 1))\n"
+        "drawing.panels(1, 1, 'x', (1, 1))\n"
         "assert 'matplotlib.pyplot' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

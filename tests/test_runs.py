@@ -2,17 +2,21 @@
 
 import json
 import signal
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
-from tiny_runs import TINY, make_images
+from tiny_runs import TINY, as_flags, make_images
 
 from imaml_ref.checkpoint import Best, write_checkpoint
+from imaml_ref.cli import main
 from imaml_ref.config import make_config
 from imaml_ref.data import write_dataset
 from imaml_ref.evaluation import Evaluation
+from imaml_ref.parallel import set_num_processes
 from imaml_ref.runs import (
     Interrupted,
     RunFolder,
@@ -23,7 +27,7 @@ from imaml_ref.runs import (
     train_run,
 )
 from imaml_ref.runs.finish import choose
-from imaml_ref.runs.interruption import Interruption
+from imaml_ref.runs.interruption import EXIT_STATUS, Interruption
 from imaml_ref.training import Diverged
 
 
@@ -179,3 +183,50 @@ def test_the_second_signal_acts_at_once():
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def in_a_thread(work):
+    """Return what a function returns in a thread of its own, or raise what it did."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(work).result()
+
+
+@pytest.mark.parametrize("workers", [{"threads": 2}, {"processes": 2}])
+def test_a_run_in_a_thread_is_the_same_and_leaves_signals_alone(
+    make_run, monkeypatch, workers
+):
+    handled = []
+
+    def note_handlers(self, what, total, *, done=0):
+        handled.append(tuple(map(signal.getsignal, EXIT_STATUS)))
+        return nullcontext(self)
+
+    monkeypatch.setattr(Silent, "progress", note_handlers)
+    before = tuple(map(signal.getsignal, EXIT_STATUS))
+    run = make_run(**workers)
+    try:
+        summary = in_a_thread(lambda: train_run(run))
+    finally:
+        set_num_processes(1)
+    assert set(handled) == {before}
+    assert summary["meta_steps"] == 2
+    here = train_run(make_run())
+    assert here["test_loss"] == pytest.approx(summary["test_loss"], rel=1e-4)
+
+
+def test_a_program_in_a_thread_trains_and_evaluates(tmp_path, capsys):
+    write_dataset(tmp_path / "patches.h5", make_images())
+    out = str(tmp_path / "run")
+    keys = TINY | {"data": tmp_path / "patches.h5", "out": out, "meta-steps": 1}
+    assert in_a_thread(lambda: main(["train", *as_flags(keys)])) == 0
+    assert in_a_thread(lambda: main(["evaluate", out, "--tasks", "3"])) == 0
+    assert "accuracy, transductive" in capsys.readouterr().out
+
+
+def test_handlers_that_are_not_pythons_stay(monkeypatch):
+    set_by, real = [], signal.signal
+    monkeypatch.setattr(signal, "getsignal", lambda _: None)
+    monkeypatch.setattr(signal, "signal", lambda *a: set_by.append(a) or real(*a))
+    with Interruption():
+        pass
+    assert set_by == []

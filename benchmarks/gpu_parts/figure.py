@@ -1,9 +1,8 @@
 """The results as one figure, drawn from the file: what is there gets a panel."""
 
-from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from peers.registry import OURS
 
-from imaml_ref.report import BLUE, GREEN, ORANGE, RED, panels, save
+from imaml_ref.drawing import BLUE, GREEN, ORANGE, RED, imported, panels, save
 
 from .registry import CONTENDERS, JAX, SGEMM, TORCH
 from .results import REHEARSAL, Results
@@ -114,10 +113,11 @@ def training(axes, entry: dict) -> None:
 
 def logarithmic(axes, values) -> None:
     """Let an axis be logarithmic, with room for the words."""
+    ticker = imported("matplotlib.ticker")
     axes.set_xscale("log")
     if values:
         axes.set_xlim(min(values) / 4, 3 * max(values))
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_formatter(ticker.NullFormatter())
     axes.grid(False, axis="y")

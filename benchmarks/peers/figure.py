@@ -1,8 +1,6 @@
 """The medians of all workloads as bars."""
 
-from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
-
-from imaml_ref.report import BLUE, GREEN, ORANGE, RED, panels
+from imaml_ref.drawing import BLUE, GREEN, ORANGE, RED, imported, panels
 
 from .contest import Row
 from .registry import OURS, PEERS, SGEMM
@@ -36,6 +34,7 @@ def figure(results: dict, title: str):
 
 def bars(axes, title: str, rows: dict[str, Row], gigaflop: float) -> None:
     """Draw the medians of one workload, the fastest on top."""
+    ticker = imported("matplotlib.ticker")
     timed = [r for r in rows.values() if r.seconds and r.name != SGEMM]
     timed.sort(key=lambda row: row.median, reverse=True)
     for place, row in enumerate(timed):
@@ -48,9 +47,9 @@ def bars(axes, title: str, rows: dict[str, Row], gigaflop: float) -> None:
     axes.set_xscale("log")
     if timed:
         axes.set_xlim(timed[-1].median / 4, 3 * timed[0].median)
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_formatter(ticker.NullFormatter())
     axes.set_xlabel("seconds of a meta-step, median")
     axes.set_title(title.replace(" tasks, ", " tasks,\n"), loc="left", fontsize=9)
 

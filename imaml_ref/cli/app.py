@@ -9,9 +9,10 @@ import typer
 from .._version import __version__
 from .conformance import app as conformance_app
 from .data import app as data_app
-from .errors import CTRL_C, WRONG_INPUT, Stop, complain
+from .errors import CTRL_C, NOBODY_READS, WRONG_INPUT, Stop, complain
 from .evaluate import evaluate_command
 from .predict import predict_command
+from .streams import flush, make_ready
 from .train import train
 from .verify import verify_command
 
@@ -72,15 +73,30 @@ def main(args: Sequence[str] | None = None) -> int:
     Args:
         args: Command and flags; those of the process by default.
     """
+    make_ready()
     given = list(sys.argv[1:] if args is None else args)
     if given in GROUPS:
         given.append("--help")
+    status = run(given)
+    try:
+        flush()
+    except OSError as error:
+        return status or cannot_print(error)
+    return status
+
+
+def run(given: list[str]) -> int:
+    """Run a command; return its exit status."""
     try:
         status = app(given, standalone_mode=False, prog_name="imaml-ref")
         return status if isinstance(status, int) else 0
     except Stop as stop:
         complain(stop)
         return stop.status
+    except OSError as error:
+        return cannot_print(error)
+    except SystemExit:  # so does the parser end where nobody reads
+        return NOBODY_READS
     except (KeyboardInterrupt, typer.Abort):
         complain("interrupted")
         return CTRL_C
@@ -91,3 +107,11 @@ def main(args: Sequence[str] | None = None) -> int:
             raise
         complain(message())
         return WRONG_INPUT
+
+
+def cannot_print(error: OSError) -> int:
+    """Say why nothing can be printed, unless nobody reads it; return the status."""
+    if isinstance(error, BrokenPipeError):
+        return NOBODY_READS
+    complain(error)
+    return WRONG_INPUT

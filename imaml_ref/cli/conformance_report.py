@@ -50,11 +50,13 @@ def conclude(
 
     if report.count(NOT_ATTEMPTED) == len(report.verdicts):
         raise Stop(WRONG_INPUT, f"{report.subject} answers nothing that is asked")
-    show(report, failures)
-    for path, write in ((json_file, as_json), (html_file, as_html)):
-        if path is not None:
-            with refusing(), atomic_path(path) as temporary:
-                temporary.write_text(write(report, choose(None)), encoding="utf-8")
+    try:
+        for path, write in ((json_file, as_json), (html_file, as_html)):
+            if path is not None:
+                with refusing(), atomic_path(path) as temporary:
+                    temporary.write_text(write(report, choose(None)), encoding="utf-8")
+    finally:
+        show(report, failures)
     failed, passed = report.count(FAIL), report.count(PASS)
     if failed:
         raise Stop(CHECK_FAILED, f"{failed} of {failed + passed} answers failed")

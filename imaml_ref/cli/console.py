@@ -3,9 +3,10 @@
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from ..runs import Progress, Reporter
+from .streams import say
 
 PLAIN_SECONDS = 10.0  # between two plain lines about one piece of work
 PER_SECOND = 2.0  # drawings of a bar; each takes milliseconds from the training
@@ -21,7 +22,7 @@ class Terminal:
 
     def note(self, text: str) -> None:
         """Print one line on standard output."""
-        print(text, flush=True)
+        say(text)
 
     @contextmanager
     def progress(
@@ -41,11 +42,15 @@ class Terminal:
             progress.TextColumn("{task.fields[text]}", style="dim"),
         )
         shown = Console(stderr=True)
-        with progress.Progress(
-            *columns, console=shown, refresh_per_second=PER_SECOND
-        ) as bars:
-            bar = bars.add_task(what, total=total, completed=done, rate="", text="")
+        bars = progress.Progress(*columns, console=shown, refresh_per_second=PER_SECOND)
+        bar = bars.add_task(what, total=total, completed=done, rate="", text="")
+        with suppress(OSError):  # the terminal may be closed meanwhile
+            bars.start()
+        try:
             yield TerminalProgress(bars, bar, Rate(done))
+        finally:
+            with suppress(OSError):
+                bars.stop()
 
 
 class TerminalProgress:
@@ -57,7 +62,8 @@ class TerminalProgress:
     def update(self, done: int, text: str = "") -> None:
         """Move the bar."""
         rate = f"{self._rate.at(done):.2f}/s"
-        self._bars.update(self._bar, completed=done, rate=rate, text=text)
+        with suppress(OSError):
+            self._bars.update(self._bar, completed=done, rate=rate, text=text)
 
 
 class Plain:
@@ -65,7 +71,7 @@ class Plain:
 
     def note(self, text: str) -> None:
         """Print one line on standard output."""
-        print(text, flush=True)
+        say(text)
 
     @contextmanager
     def progress(self, what: str, total: int, *, done: int = 0) -> Iterator[Progress]:
@@ -89,7 +95,7 @@ class PlainProgress:
         rate = self._rate.at(done)
         left = duration((self._total - done) / rate) if rate else "?"
         words = [f"{self._what} {done}/{self._total}", f"{rate:.2f}/s", f"{left} left"]
-        print("  ".join([*words, text]).rstrip(), file=sys.stderr, flush=True)
+        say("  ".join([*words, text]).rstrip(), error=True)
 
 
 class Rate:

@@ -1,12 +1,13 @@
 """How the program ends: 0 done, 1 a check failed, 2 wrong input, 3 diverged."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ..files import BadFile
 from ..runs import Interrupted
+from .streams import say
 
-CHECK_FAILED, WRONG_INPUT, DIVERGED, CTRL_C = 1, 2, 3, 130
+CHECK_FAILED, WRONG_INPUT, DIVERGED, CTRL_C, NOBODY_READS = 1, 2, 3, 130, 141
 
 
 class Stop(Exception):
@@ -41,15 +42,15 @@ def refusing() -> Iterator[None]:
 def computing() -> Iterator[None]:
     """Take arithmetic errors of a block for divergence, and signals for signals.
 
-    A file that cannot be written is wrong input, and so is what a disk or a memory is
-    too small for.
+    A file that cannot be written or is damaged is wrong input, and so is what a disk or
+    a memory is too small for.
 
     Raises:
         Stop: With exit status 2, 3, 130 or 143.
     """
     try:
         yield
-    except OSError as error:
+    except (OSError, BadFile) as error:
         raise Stop(WRONG_INPUT, error) from error
     except MemoryError as error:
         raise Stop(WRONG_INPUT, f"not enough memory: {error}") from error
@@ -61,4 +62,4 @@ def computing() -> Iterator[None]:
 
 def complain(message: object) -> None:
     """Say on standard error, in one line, why the program stops."""
-    print(f"imaml-ref: {message}", file=sys.stderr, flush=True)
+    say(f"imaml-ref: {message}", error=True)

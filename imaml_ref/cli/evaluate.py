@@ -10,10 +10,13 @@ from ..evaluation import Evaluation, evaluate
 from ..files import atomic_path
 from ..parallel import set_num_processes, set_num_threads
 from ..runs import Run, check_processes, load_run
+from ..runs.protocol import protocol
 from .console import reporter
 from .errors import computing, refusing
 
 SPLITS = ("train", "val", "test")
+KEPT = ("ways", "shots", "queries", "inner_steps")
+OF_RUN = "as in the run"
 RunArgument = Annotated[Path, typer.Argument(help="Folder of a run.", metavar="RUN")]
 Device = Annotated[
     str | None, typer.Option(help="cpu or cuda.", show_default="that of the run")
@@ -26,7 +29,21 @@ def evaluate_command(
     split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
     inner_steps: Annotated[
         int | None,
-        typer.Option(help="Inner steps.", show_default="those of the run", min=1),
+        typer.Option(help="Inner steps.", show_default=OF_RUN, min=1),
+    ] = None,
+    ways: Annotated[
+        int | None,
+        typer.Option(
+            help="Classes per task, up to the network's outputs.", show_default=OF_RUN
+        ),
+    ] = None,
+    shots: Annotated[
+        int | None,
+        typer.Option(help="Support examples per class.", show_default=OF_RUN),
+    ] = None,
+    queries: Annotated[
+        int | None,
+        typer.Option(help="Query examples per class.", show_default=OF_RUN),
     ] = None,
     seed: Annotated[
         int | None,
@@ -48,6 +65,7 @@ def evaluate_command(
     with refusing():
         check_split(split)
         changes = {"inner_steps": inner_steps, "data": data, "device": device}
+        changes |= {"ways": ways, "shots": shots, "queries": queries}
         given = {name: v for name, v in changes.items() if v is not None}
         loaded = load_run(run, **given)
         _ = loaded.source  # opened here, where a bad file is wrong input
@@ -57,9 +75,11 @@ def evaluate_command(
     seed = loaded.config.seed if seed is None else seed
     with computing():
         found = evaluate_run(loaded, split, tasks, seed)
-    show(loaded, found)
-    if json_file is not None:
-        write_json(json_file, loaded, found, seed)
+    try:
+        if json_file is not None:
+            write_json(json_file, loaded, found, seed)
+    finally:  # whichever of the two fails, the other has the numbers
+        show(loaded, found)
 
 
 def check_split(split: str) -> None:
@@ -92,8 +112,14 @@ def show(run: Run, found: Evaluation) -> None:
     print(f"{run.path}, θ after {step} meta-steps, {run.algorithm.name}")
     tasks = f"{found.num_tasks} tasks of {found.split}"
     print(f"{tasks}; ± is half the 95 % interval (Student's t)")
+    print(protocol_of(run))
     for words, value, half in lines(found):
         print(f"  {words:26} {value} ± {half}")
+
+
+def protocol_of(run: Run) -> str:
+    """Say what its tasks hold."""
+    return protocol(run.config, run.source.task)
 
 
 def lines(found: Evaluation) -> list[tuple[str, ...]]:
@@ -119,7 +145,8 @@ def write_json(path: Path, run: Run, found: Evaluation, seed: int) -> None:
         "run": run.path.name,
         "split": found.split,
         "seed": seed,
-        "inner_steps": run.config.inner_steps,
+        "protocol": protocol_of(run),
+        **{name: getattr(run.config, name) for name in KEPT},
         "meta_steps": run.checkpoint.result_step,
         "estimator": run.algorithm.name,
         **found.as_dict(found.split),

@@ -7,7 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
-from ..config import FIELDS, make_config, spelled
+from ..config import FIELDS, preset_value, spelled
+
+# Where a default may differ: the reliable preset by data, and the other presets.
+SITUATIONS = {
+    "glyphs": ("reliable", "glyphs"),
+    "a data file": ("reliable", "FILE.h5"),
+    "sinusoid": ("reliable", "sinusoid"),
+    "paper": ("paper", "glyphs"),
+    "released": ("released", "glyphs"),
+}
 
 PANELS = {
     "Data": ("data", "split_scheme", "ways", "shots", "queries", "rotate", "invert"),
@@ -93,15 +102,19 @@ def choices_of(name: str) -> str:
 
 
 def defaults_of(name: str) -> str:
-    """Say what a key is in the reliable preset, and in the paper's if that differs."""
-    reliable, paper = (
-        getattr(make_config(preset=p), name) for p in ("reliable", "paper")
-    )
+    """Say what a key is in the reliable preset, by data, and where others differ."""
     if name == "preset":
-        return f" (default {reliable})"
-    if reliable == paper:
-        return f" ({shown(paper)})"
-    return f" ({shown(reliable)}; paper {shown(paper)})"
+        return " (default reliable)"
+    if name == "data":
+        return f" ({FIELDS[name].default})"
+    labels: dict[Any, list[str]] = {}
+    for label, (preset, data) in SITUATIONS.items():
+        labels.setdefault(preset_value(name, preset, data), []).append(label)
+    words = [f"{', '.join(who)} {shown(value)}" for value, who in labels.items()]
+    value, who = next(iter(labels.items()))
+    if set(SITUATIONS) - set(who) <= {"paper", "released"}:
+        words[0] = shown(value)
+    return f" ({'; '.join(words)})"
 
 
 def shown(value: Any) -> str:

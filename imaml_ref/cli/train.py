@@ -9,6 +9,7 @@ import typer
 
 from ..config import make_config, read_config
 from ..runs import Prepared, Reporter, RunFolder, prepare, resumed_config, train_run
+from ..runs.figures import draw_missing
 from .console import duration, reporter
 from .errors import computing, refusing
 from .options import configured
@@ -35,7 +36,9 @@ def train(
     shown = reporter()
     with refusing():
         run = ready(keys, config, out, resume)
-    if run.finished:
+        finished = run.finished
+    if finished:
+        draw_missing(run, shown)
         shown.note(f"{run.folder.path} is finished: {run.folder.summary}")
         return
     with computing(), warnings.catch_warnings():
@@ -65,27 +68,36 @@ def ready(
     return prepare(make_config(given), folder)
 
 
+def which_theta(summary: dict[str, Any]) -> str:
+    """Say which θ the test numbers belong to."""
+    step, steps = summary["theta_step"], summary["meta_steps"]
+    return (
+        f"tested: θ after {step} of {steps} meta-steps ({summary['theta_reason']}), "
+        f"{summary['estimator']}"
+    )
+
+
 def conclude(run: Prepared, summary: dict[str, Any], shown: Reporter) -> None:
     """Say how it went."""
     names = {
         "test_accuracy": "test accuracy, transductive",
         "test_accuracy_per_example": "test accuracy, per example",
-        "untrained_accuracy": "the same from the untrained θ",
+        "untrained_accuracy": "transductive, from the untrained θ",
         "nearest_neighbour_accuracy": "nearest neighbour in pixels",
     }
-    tasks = summary["test_tasks"]
-    shown.note(f"{tasks} test tasks, {summary['estimator']}")
+    shown.note(which_theta(summary))
+    shown.note(f"{summary['test_tasks']} test tasks, {summary['protocol']}")
     for name, words in names.items():
         if name in summary:
             value, half = 100 * summary[name], 100 * summary[f"{name}_ci95"]
-            shown.note(f"  {words:30} {value:6.2f} ± {half:.2f} %")
+            shown.note(f"  {words:34} {value:6.2f} ± {half:.2f} %")
     if "test_accuracy" not in summary:
         for name, words in (
             ("test_loss", "test loss"),
             ("untrained_loss", "untrained"),
         ):
             shown.note(
-                f"  {words:30} {summary[name]:.4f} ± {summary[f'{name}_ci95']:.4f}"
+                f"  {words:34} {summary[name]:.4f} ± {summary[f'{name}_ci95']:.4f}"
             )
     shown.note(
         f"{summary['meta_steps']} meta-steps in {duration(summary['seconds'])}; "

@@ -33,10 +33,12 @@ def verify_command(
         device = resolved_device(device)
         rows = verify.rows(quick=quick, device=device, dtype=dtype)
     found = list(rows)
-    show(found)
-    if json_file is not None:
-        with refusing(), atomic_path(json_file) as temporary:
-            temporary.write_text(verify.as_json(found) + "\n", encoding="utf-8")
+    try:
+        if json_file is not None:
+            with refusing(), atomic_path(json_file) as temporary:
+                temporary.write_text(verify.as_json(found) + "\n", encoding="utf-8")
+    finally:
+        show(found)
     judge(found)
 
 

@@ -5,18 +5,22 @@ line, ``config.meta_lr`` in Python, and one line that says what it means, in
 ``keys.py``.
 """
 
-from .keys import FIELDS, Config, known_name, spelled
-from .presets import PRESETS, make_config
+from .keys import FIELDS, Config, by_field, known_name, spelled
+from .presets import PRESETS, make_config, preset_value
 from .toml import dumps, loads, read_config
+from .used import check_used
 
 __all__ = [
     "FIELDS",
     "PRESETS",
     "Config",
+    "by_field",
+    "check_used",
     "dumps",
     "known_name",
     "loads",
     "make_config",
+    "preset_value",
     "read_config",
     "spelled",
 ]

@@ -2,11 +2,13 @@
 
 import difflib
 import math
+from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
 from functools import partial
 from typing import Any
 
 from ..settings import as_float, plain, settle
+from ..shown import brief
 
 LARGEST_SEED = 2**64 - 1  # HDF5 has no larger integers, and a checkpoint names it
 DEVICES = "auto", "cpu", "cuda"
@@ -130,7 +132,7 @@ def known_name(name: str, where: str = "") -> str:
     Raises:
         ValueError: If there is no such key; the nearest one is named.
     """
-    candidate = name.replace("-", "_")
+    candidate = str(name).replace("-", "_")
     if candidate in FIELDS:
         return candidate
     (near,) = difflib.get_close_matches(candidate, FIELDS, n=1, cutoff=0.0)
@@ -151,6 +153,28 @@ def as_declared(f: Field, name: str, value: Any) -> Any:
     if not isinstance(f.default, float) or math.isnan(as_float(value)):
         return value
     return as_float(value)
+
+
+def by_field(keys: Mapping[str, Any], where: str = "") -> dict[str, Any]:
+    """Return values by the fields that their keys name.
+
+    Args:
+        keys: Values by key, with hyphens or underscores.
+        where: Where they stand, for the message.
+
+    Raises:
+        ValueError: If there is no such key, or two spellings of one.
+    """
+    found: dict[str, Any] = {}
+    for key, value in keys.items():
+        name = known_name(key, where)
+        if name in found:
+            raise ValueError(
+                f"{spelled(name)} is given twice{where}, as {spelled(name)!r} and as "
+                f"{name!r}; leave one of them"
+            )
+        found[name] = value
+    return found
 
 
 def check_type(f: Field, value: Any) -> None:
@@ -184,4 +208,4 @@ def check_range(f: Field, value: Any) -> None:
         wanted = f"at most {f.metadata['at_most']}"
     else:
         return
-    raise ValueError(f"{spelled(f.name)} must be {wanted}, got {value!r}")
+    raise ValueError(f"{spelled(f.name)} must be {wanted}, got {brief(value)}")

@@ -6,7 +6,7 @@ defaults (the paper's)  <  preset  <  what it changes for the data  <  file  <  
 from collections.abc import Mapping
 from typing import Any
 
-from .keys import FIELDS, Config, known_name
+from .keys import FIELDS, Config, by_field, check_type
 
 PRESETS: dict[str, dict[str, Any]] = {
     "paper": {},
@@ -59,16 +59,35 @@ def make_config(*sources: Mapping[str, Any], preset: str = "reliable") -> Config
         preset: The preset if no source names one.
 
     Raises:
-        ValueError: If a key or the preset is unknown, or a value is out of its range.
+        ValueError: If a key or the preset is unknown, or given twice in one source, or
+            a value is out of its range.
     """
     given: dict[str, Any] = {"preset": preset}
     for source in sources:
-        given.update((known_name(name), value) for name, value in source.items())
+        given.update(by_field(source))
+    for name in ("preset", "data"):  # looked up below, before the rest is checked
+        if not isinstance(given.get(name, ""), str):
+            check_type(FIELDS[name], given[name])
     if given["preset"] not in PRESETS:
         raise ValueError(
             f"preset must be one of {', '.join(PRESETS)}, got {given['preset']!r}"
         )
     data = given.get("data", FIELDS["data"].default)
-    changes = FOR_DATA.get((given["preset"], data), {})
-    merged = PRESETS[given["preset"]] | changes | given
-    return Config(**merged)
+    return Config(**(preset_values(given["preset"], data) | given))
+
+
+def preset_values(preset: str, data: str) -> dict[str, Any]:
+    """Return what a preset changes, for the data."""
+    return PRESETS[preset] | FOR_DATA.get((preset, data), {})
+
+
+def preset_value(name: str, preset: str, data: str) -> Any:
+    """Return what a preset makes of a key, for the data.
+
+    Args:
+        name: The field.
+        preset: The preset.
+        data: glyphs, sinusoid, or a file.
+    """
+    own = {"preset": preset, "data": data}
+    return (preset_values(preset, data) | own).get(name, FIELDS[name].default)

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from .keys import FIELDS, Config, known_name, spelled
+from .keys import FIELDS, Config, by_field, spelled
 from .presets import make_config
 
 
@@ -34,13 +34,13 @@ def loads(text: str, where: str = "the text") -> dict[str, Any]:
         where: What it is called in messages.
 
     Raises:
-        ValueError: If it is no TOML, or a key is unknown.
+        ValueError: If it is no TOML, or a key is unknown or given twice.
     """
     try:
         given = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # too many digits, brackets
         raise ValueError(f"{where} is not valid TOML: {error}") from error
-    return {known_name(name, f" in {where}"): v for name, v in given.items()}
+    return by_field(given, f" in {where}")
 
 
 def read_config(path: str | Path) -> dict[str, Any]:
@@ -53,8 +53,8 @@ def read_config(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no such configuration file: {path}; check the path")
-    try:
-        given = loads(path.read_text(encoding="utf-8"), str(path))
+    try:  # an editor may have put a mark before UTF-8
+        given = loads(path.read_text(encoding="utf-8-sig"), str(path))
         make_config(given)
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not valid TOML: it is not UTF-8 text") from error

@@ -54,10 +54,16 @@ def open_dataset(path: str | os.PathLike) -> ImageSet:
 
     Raises:
         FileNotFoundError: If there is no such file.
+        IsADirectoryError: If it is a folder.
         OSError: If the system does not let it be read.
         BadFile: If it is truncated, foreign, of a newer version, lacks something, its
             splits share classes or are out of range, or its digest does not hold.
     """
+    if Path(path).is_dir():
+        raise IsADirectoryError(
+            f"{path} is a folder, expected an HDF5 file; pack a folder of images, one "
+            f"folder per class, with `imaml-ref data pack-images {path} FILE.h5`"
+        )
     with (
         open_h5(path, schema=SCHEMA, version=VERSION) as file,
         whole(path, otherwise="does not hold", advice="pack it again"),

@@ -1,23 +1,21 @@
 """One test task of a run, drawn with what the adapted network says about it."""
 
-from pathlib import Path
-
 import numpy
 
 from .. import report
 from ..backend import Array, array_module, to_host
+from ..drawing import Figure
 from ..evaluation import beside
 from .prepare import Prepared
 
 
-def draw_episode(run: Prepared, algorithm, theta: Array, path: str | Path) -> None:
-    """Adapt to the first test task and draw it.
+def episode_figure(run: Prepared, algorithm, theta: Array) -> Figure:
+    """Adapt to the first test task, and return a figure of it.
 
     Args:
         run: The run.
         algorithm: Its algorithm, at the λ of θ.
         theta: The θ that was tested, (P,).
-        path: The PNG to write.
     """
     tasks = run.source.sample(
         "test", seed=run.config.seed, step=0, num_tasks=1, dtype=theta.dtype
@@ -29,13 +27,11 @@ def draw_episode(run: Prepared, algorithm, theta: Array, path: str | Path) -> No
         x, inputs = span_of(tasks)
         inputs = array_module(theta).asarray(inputs)
         before, after = (to_host(net.logits(p, inputs))[0, :, 0] for p in (theta, phi))
-        figure = report.regression_episode(tasks, x, before, after, algorithm.name)
-    else:
-        chances = softmax(to_host(net.logits(phi, here.query_x))[0])
-        figure = report.image_episode(
-            tasks, chances, algorithm.name, inverted=run.config.invert
-        )
-    report.save(figure, path)
+        return report.regression_episode(tasks, x, before, after, algorithm.name)
+    chances = softmax(to_host(net.logits(phi, here.query_x))[0])
+    return report.image_episode(
+        tasks, chances, algorithm.name, inverted=run.config.invert
+    )
 
 
 def span_of(tasks) -> tuple[numpy.ndarray, numpy.ndarray]:

@@ -1,4 +1,4 @@
-"""The end of a run: choose θ, test it once, say what the numbers are worth, draw.
+"""The end of a run: choose θ, test it once, write the numbers, and then draw.
 
 Validation chooses, the test never does: the last θ is taken, unless the best one on the
 validation tasks beats it there by more than the last one's 95 % interval.
@@ -8,18 +8,17 @@ import platform
 from importlib.metadata import version
 from typing import Any
 
-from .. import report
 from .._version import __version__
 from ..backend import Array
 from ..checkpoint import TrainingState
 from ..data.baselines import nearest_neighbour
 from ..evaluation import Evaluation, ci95, evaluate
 from ..experiment import device_stage_of, placed
-from ..metrics import read_metrics
 from ..parallel import num_processes, num_threads
 from ..training import at_lam
-from .episode import draw_episode
+from .figures import draw_missing, remove_figures
 from .prepare import Prepared
+from .protocol import protocol
 from .recorder import Recorder
 from .reporter import Reporter
 
@@ -29,7 +28,7 @@ USED = ("numpy", "scipy", "h5py")
 def finish(
     run: Prepared, state: TrainingState, recorder: Recorder, reporter: Reporter
 ) -> dict[str, Any]:
-    """Choose, test, write the figures and summary.json; return the summary.
+    """Choose, test, write summary.json and the figures; return the summary.
 
     Raises:
         Interrupted: If SIGINT or SIGTERM came; the checkpoint is written.
@@ -46,8 +45,9 @@ def finish(
         | circumstances(run, state)
         | {"lam": float(lam) if lam == lam else None}
     )
-    draw(run, algorithm, theta)
+    remove_figures(run.folder)
     run.folder.write_summary(summary)
+    draw_missing(run, reporter)
     return summary
 
 
@@ -130,6 +130,7 @@ def circumstances(run: Prepared, state: TrainingState) -> dict[str, Any]:
         "seconds": round(state.seconds, 3),
         "estimator": run.model.algorithm.name,
         "curvature": run.model.algorithm.curvature,
+        "protocol": protocol(config, source.task),
         "preset": config.preset,
         "num_parameters": run.model.net.layout.size,
         "seed": config.seed,
@@ -146,13 +147,3 @@ def circumstances(run: Prepared, state: TrainingState) -> dict[str, Any]:
             **{name: version(name) for name in USED},
         },
     }
-
-
-def draw(run: Prepared, algorithm, theta: Array) -> None:
-    """Write the figures of a run."""
-    metrics, title = read_metrics(run.folder.metrics), algorithm.name
-    report.save(
-        report.learning_curves(metrics, title), run.folder.path / "learning_curves.png"
-    )
-    report.save(report.diagnostics(metrics, title), run.folder.path / "diagnostics.png")
-    draw_episode(run, algorithm, theta, run.folder.path / "episode.png")

@@ -3,8 +3,8 @@
 config.toml     the configuration, in full
 metrics.csv     one row per meta-step
 checkpoint.h5   where the training stands
-summary.json    the result; it is written last, so it says that the run is finished
-*.png           figures
+summary.json    the result; once it is there, the run is finished
+*.png           figures, drawn after it
 .lock           empty; locked while a program writes the run
 """
 
@@ -19,8 +19,8 @@ from ..checkpoint import Checkpoint, read_checkpoint
 from ..config import (
     FIELDS,
     Config,
+    by_field,
     dumps,
-    known_name,
     loads,
     make_config,
     read_config,
@@ -112,9 +112,10 @@ class RunFolder:
     def read_summary(self) -> dict[str, Any] | None:
         """Read summary.json; None if it is absent or damaged."""
         try:
-            return json.loads(self.summary.read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):
+            found = json.loads(self.summary.read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError, RecursionError):
             return None
+        return found if isinstance(found, dict) else None
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write summary.json, whole or not at all."""
@@ -147,7 +148,7 @@ def resumed_config(folder: RunFolder, given: Mapping[str, Any]) -> Config:
         ValueError: If a key is given that the run has otherwise.
     """
     config = folder.read_config()
-    wanted = {known_name(name): value for name, value in given.items()}
+    wanted = by_field(given)
     wanted = {n: as_declared(FIELDS[n], n, value) for n, value in wanted.items()}
     if wanted.get("device") == "auto":
         del wanted["device"]

@@ -1,6 +1,7 @@
 """Ctrl-C and SIGTERM: finish what must be finished, then stop."""
 
 import signal
+from threading import current_thread, main_thread
 from typing import Any
 
 EXIT_STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143}
@@ -22,6 +23,9 @@ class Interrupted(Exception):
 class Interruption:
     """A context in which the first signal is noted, and the second one acts.
 
+    Signals come to the main thread, and only there can they be handled: in another one
+    nothing is, and neither is a signal that a program around Python handles.
+
     Attributes:
         signum: The signal that came, or None.
     """
@@ -31,8 +35,10 @@ class Interruption:
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> "Interruption":
-        for signum in EXIT_STATUS:
-            self._before[signum] = signal.signal(signum, self._note)
+        if current_thread() is main_thread():
+            for signum in EXIT_STATUS:
+                if signal.getsignal(signum) is not None:
+                    self._before[signum] = signal.signal(signum, self._note)
         return self
 
     def __exit__(self, *_) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..backend import Array
 from ..checkpoint import Checkpoint
-from ..config import Config
+from ..config import Config, by_field, check_used, spelled
 from ..data.tasks import TaskSource
 from ..experiment import Model, make_model, make_source, placed, resolved_device
 from ..files import BadFile
@@ -15,6 +15,8 @@ from ..readings import on_device
 from ..shown import Brief
 from ..training import at_lam
 from .folder import RunFolder, check_configuration
+
+OF_THETA = "net", "num_filters", "dtype", "lam"
 
 
 @dataclass(frozen=True, repr=False)
@@ -78,8 +80,9 @@ def load_run(path: str | Path, **changes: Any) -> Run:
 
     Args:
         path: Its folder.
-        changes: Keys of the configuration to change, such as ``inner_steps=50``; the
-            network stays.
+        changes: Keys of the configuration to change, such as ``inner_steps=50``, or
+            other tasks: ``queries=15, shots=5``, and ``ways`` up to the network's
+            outputs.  What belongs to θ stays: network, λ, precision.
 
     Raises:
         FileNotFoundError: If there is no run, or no checkpoint in it yet.
@@ -96,7 +99,8 @@ def load_run(path: str | Path, **changes: Any) -> Run:
             f"`imaml-ref train --resume --out {folder.path}`"
         )
     check_configuration(folder, checkpoint, config)
-    config, about = replace(config, **changes), checkpoint.about
+    about = checkpoint.about
+    config = changed(config, by_field(changes), about["num_outputs"])
     model = make_model(
         config,
         input_shape=about["input_shape"],
@@ -116,3 +120,30 @@ def load_run(path: str | Path, **changes: Any) -> Run:
         placed(theta, resolved_device(config.device)),
         checkpoint,
     )
+
+
+def changed(config: Config, changes: dict[str, Any], num_outputs: int) -> Config:
+    """Return the configuration of a run with some keys changed.
+
+    Args:
+        config: As it was trained.
+        changes: Values by field.
+        num_outputs: Of the network.
+
+    Raises:
+        ValueError: If one belongs to θ, has no effect, or asks for too many classes.
+    """
+    for name in OF_THETA:
+        if changes.get(name, getattr(config, name)) != getattr(config, name):
+            raise ValueError(
+                f"{spelled(name)} belongs to the θ of a run and stays "
+                f"{getattr(config, name)}, got {changes[name]}"
+            )
+    config = replace(config, **changes)
+    check_used(config, changes)
+    if "ways" in changes and config.ways > num_outputs:
+        raise ValueError(
+            f"ways must be at most {num_outputs}, the outputs of the trained network, "
+            f"got {config.ways}; train one for more classes"
+        )
+    return config

@@ -6,7 +6,7 @@ from typing import Any
 from .._version import __version__
 from ..backend import OR_CPU, Array
 from ..checkpoint import TrainingState
-from ..config import Config, dumps
+from ..config import Config, check_used, dumps
 from ..data.tasks import TaskSource
 from ..experiment import (
     Model,
@@ -77,6 +77,8 @@ def prepare(config: Config, folder: RunFolder) -> Prepared:
         "task": source.task,
     }
     model = make_model(config, **shapes)
+    if not folder.is_run():
+        check_used(config)
     about = {
         "config": dumps(config),
         "data_digest": source.digest,

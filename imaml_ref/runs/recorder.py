@@ -65,10 +65,12 @@ class Recorder:
 
 
 def in_words(row: Mapping[str, float]) -> str:
-    """Say in a few words how a step went."""
-    words = f"query loss {row['query_loss']:.3f}"
-    if row["query_accuracy"] == row["query_accuracy"]:
+    """Say in a few words how a step went; accuracies in %, losses as they are."""
+    words, score = f"query loss {row['query_loss']:.3f}", row.get("validation_score")
+    classifies = row["query_accuracy"] == row["query_accuracy"]
+    if classifies:
         words += f", accuracy {100 * row['query_accuracy']:.1f} %"
-    if "validation_score" in row:
-        words += f", validation {row['validation_score']:.3f}"
+    if score is not None:
+        said = f"accuracy {100 * score:.1f} %" if classifies else f"loss {-score:.3f}"
+        words += f", validation {said}"
     return words
