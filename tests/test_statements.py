@@ -189,7 +189,7 @@ def test_section_8_cross_entropy_fits_in_the_limit_where_h_and_g_vanish_together
     plain = ir.ProximalObjective(
         problem.loss, problem.theta, tasks.support_x, tasks.support_y, 0
     )
-    phi = ir.GradientDescent(0.5, 4000).solve(plain, problem.theta)
+    phi = ir.GradientDescent(0.5, 1500).solve(plain, problem.theta)
     lin = problem.loss.linearize(phi, tasks.support_x, tasks.support_y)
     H, G = curvatures(lin, phi)
     assert lin.accuracy() == 1

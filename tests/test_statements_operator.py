@@ -1,6 +1,7 @@
 """What docs/mathematics.md says of A = H + Λ in practice, computed: sections 9–12."""
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from imaml_ref.layers import BatchNorm2d, Conv2d, Flatten, Linear, Tanh
 # Section 9: a point φ that is stationary for (1) because θ = φ + ∇L(φ)/λ, by (3).
 
 
+@cache
 def normalised():
     """One convolution with batch normalisation at ε = 0, its φ, ∇L and H; one task."""
     net = ir.Network(
