@@ -1,9 +1,9 @@
 """What is measured with every meta-gradient, per task.
 
 r₁ = ‖∇G(φ)‖ says how stationary φ is, r₂ = ‖v − (H + Λ) x‖ how well (5) is solved.  The
-smallest Ritz value is an *upper* bound on λ_min(H + Λ): a product with pᵀAp ≤ 0 proves
-that the operator is indefinite, the absence of one proves nothing.  Both hold in exact
-arithmetic: rounding, of about ε ‖H + Λ‖, can make negative what is not.
+smallest Ritz value is an *upper* bound on λ_min of the operator that was solved, which
+damping, Gauss-Newton and ``Released`` change: but for rounding, a product with pᵀAp ≤ 0
+means that it is not positive definite; the absence of one means nothing.
 """
 
 from dataclasses import dataclass, fields

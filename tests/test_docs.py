@@ -17,7 +17,7 @@ import imaml_ref as ir
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = Path(ir.__file__).parent  # not always below ROOT: CI installs it elsewhere
-PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [p for d in (".", "docs", "findings") for p in sorted((ROOT / d).glob("*.md"))]
 MATHEMATICS = (ROOT / "docs" / "mathematics.md").read_text(encoding="utf-8")
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 LINK = re.compile(r"\[([^]]*)\]\(([^)\s]+)\)")

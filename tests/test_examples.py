@@ -84,8 +84,8 @@ def test_cg_converges_and_the_asymmetric_form_does_not(theory):
     assert cos[-1] < 0.9
     assert scalar[steps == 7] < 1e-11
     assert each[steps == 14] < 1e-10
-    # docs/mathematics.md, section 6, quotes this one.
-    np.testing.assert_allclose(asymmetric[steps == 14], 0.06, rtol=0.1)
+    # docs/mathematics.md, section 6, says this and the line before.
+    assert asymmetric[steps == 14] > 0.01
 
 
 def test_first_order_is_right_for_large_lam_only(theory):

@@ -27,7 +27,8 @@ class GradientDescent:
     """K steps of (1), complex-safe, so that the complex step of θ ↦ φ_K is exact.
 
     Args:
-        step_size: α > 0, in parameter²/loss; below 2/(h_max + λ) it contracts.
+        step_size: α > 0, in parameter²/loss; where H + Λ is positive definite it
+            contracts below 2/(h_max + λ).
         num_steps: K.
 
     Raises:
