@@ -1,4 +1,4 @@
-#!/usr/bin/env bash
+#!/bin/sh
 # NumPy 2.4.6: the sum of a row depends on how many rows stand beside it, if einsum sums.
 #
 # numpy.einsum("tp,tp->t", a, b) is one dot product for each row t.  One expects a row of a
@@ -9,7 +9,7 @@
 #
 # Seen: of 9 rows of 20,001 entries all nine differ from the same row alone (float32, float64); of 8,192
 # entries none; with matmul, vecdot and sum none.
-set -euo pipefail
+set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
