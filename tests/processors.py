@@ -32,14 +32,6 @@ COMMAND = "python tests/processors.py"
 BELOW = "## What was tried and what was not"
 WHOLE, NUMBERS = "whole", "numbers"
 KERNELS = ("Nehalem", "Sandybridge", "Haswell", "Zen", "SkylakeX", "Cooperlake")
-    "Nehalem",
-    "Sandybridge",
-    "Haswell",
-    "Zen",
-    "SkylakeX",
-    "Cooperlake",
-    "SapphireRapids",
-]
 NO_WITNESS = ("nvidia-cuda-nvrtc", "ruff", "mypy")  # of the extra `test`, not needed
 
 # Run in the environment of a row: what it really is.
