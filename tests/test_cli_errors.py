@@ -111,7 +111,7 @@ IMPOSSIBLE = {
     "--meta-lr 0": "meta-lr must be above 0",
     "--split-scheme mine": "unknown split scheme 'mine'; there is only",
     "--preset best": "preset must be one of",
-    "--lamb 2": "No such option: --lamb",
+    "--lamb 2": "No such option",
     "--resume": "--resume needs --out",
     "--config none.toml": "no such configuration file: none.toml",
     "--algorithm maml --inner adam": "maml unrolls gradient descent only",
