@@ -1,8 +1,8 @@
 """Processes in place of threads: the same bits, errors as they were, nothing left."""
 
 import multiprocessing
-import pickle
 import os
+import pickle
 import signal
 import time
 import warnings
