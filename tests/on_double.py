@@ -8,7 +8,7 @@ from tiny_runs import make_images
 
 import imaml_ref as ir
 from imaml_ref.backend import to_device
-from imaml_ref.data import Episodes, Sinusoids
+from imaml_ref.data import Episodes, Sinusoids, TaskBatch
 from imaml_ref.evaluation import beside
 from imaml_ref.readings import settle, waiting
 from imaml_ref.training import meta_train
@@ -63,6 +63,29 @@ class Training:
             **settings | changes,
         )
         return state, rows
+
+
+@dataclass(frozen=True)
+class Overflowing:
+    """Tasks whose numbers are, from one step on, the largest that there are.
+
+    Sums of them overflow in whichever order, so that a training diverges there on every
+    processor; a step that is too long may go on for ever.
+    """
+
+    source: object
+    last_good: int
+
+    def sample(self, *args, step, **kwargs):
+        tasks = self.source.sample(*args, step=step, **kwargs)
+        if step < self.last_good:
+            return tasks
+        arrays = (tasks.support_x, tasks.support_y, tasks.query_x, tasks.query_y)
+        return TaskBatch(*(a if a.dtype.kind == "i" else largest(a) for a in arrays))
+
+
+def largest(a):
+    return np.full_like(a, np.finfo(a.dtype).max)
 
 
 def images(size=8):

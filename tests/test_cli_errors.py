@@ -112,7 +112,7 @@ IMPOSSIBLE = {
     "--lam 1e-40": "lam and its reciprocal must be neither 0 nor infinite in float32",
     "--split-scheme mine": "unknown split scheme 'mine'; there is only",
     "--preset best": "preset must be one of",
-    "--lamb 2": "No such option: --lamb",
+    "--lamb 2": "No such option",
     "--resume": "--resume needs --out",
     "--config none.toml": "no such configuration file: none.toml",
     "--algorithm maml --inner adam": "maml unrolls gradient descent only",

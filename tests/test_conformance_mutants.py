@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from imaml_ref.conformance import ask, judge, load_suite
 from imaml_ref.conformance.laboratory import Laboratory
 from imaml_ref.conformance.levels import LEVELS
-from imaml_ref.conformance.matrix import as_text, matrix, page
+from imaml_ref.conformance.matrix import REACH, as_text, judged, matrix, page
 from imaml_ref.conformance.mutants import CATALOGUE, Mistake, combined, sentence
 from imaml_ref.parallel import one_blas_thread
 
@@ -20,10 +20,20 @@ CASES = load_suite()
 REFUSED = [name for name, case in CASES.items() if case.refuse and not case.answers]
 
 
+# In digits: an error a quarter above or below what is asked for.  Rounding is to be a
+# hundredth of that (``certify.MARGIN``), 0.004 digits.
+CLEAR = 0.1
+
+
+@pytest.fixture(scope="module", name="laboratory")
+def make_laboratory():
+    return Laboratory(CASES)
+
+
 @pytest.fixture(scope="module", name="found")
-def make_matrix():
+def make_matrix(laboratory):
     with one_blas_thread():
-        return matrix(CASES)
+        return matrix(CASES, laboratory)
 
 
 @pytest.mark.parametrize("name", CATALOGUE)
@@ -47,6 +57,20 @@ def test_only_mistakes_about_definiteness_do_not_warn(found):
     silent = {n for n, row in found.items() if any(row[c] for c in REFUSED)}
     assert {"no-look-at-curvature", "no-look-at-stationarity"} <= silent
     assert all(found[n]["indefinite"] == "" for n in silent - {"no-look-at-curvature"})
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_no_rounding_decides_a_cell(found, laboratory, name):
+    """Fails at the level that the page says, and passes below, by a clear margin."""
+    for case in CASES.values():
+        first = found[name][case.name]
+        reach = first or REACH.get(CATALOGUE[name].level, "L7")
+        for level in (level for level in case.levels if level <= reach):
+            with one_blas_thread():
+                seen = judged(laboratory, name, case, level).verdicts
+            beyond = [v.digits - v.required for v in seen if v.digits and v.required]
+            worst = min(beyond, default=np.inf)
+            assert abs(worst) > CLEAR, f"{case.name}, {level}: {worst:+.3f} digits"
 
 
 def test_the_page_is_what_the_code_writes(found):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from gpu_card import fetched, needing_card
 from numpy.testing import assert_array_equal
+from on_double import Overflowing
 from tiny_runs import make_images, train
 
 import imaml_ref as ir
@@ -118,13 +119,15 @@ def test_divergence_names_the_step_at_which_it_happened():
     loss = ir.TaskLoss(net, ir.SquaredError())
     algorithm = ir.IMAML(loss, 2.0, ir.GradientDescent(0.05, 3))
     theta = net.init(np.random.default_rng(0))
-    settings = {"optimizer": ir.SGD(1e3), "meta_steps": 14, "log_interval": 50}
+    source = Overflowing(Sinusoids(5, 6), 5)
+    settings = {"optimizer": ir.Adam(1e-2), "meta_steps": 14, "log_interval": 50}
     said = []
     for start in (theta, to_device(theta)):
         with np.errstate(all="ignore"), pytest.raises(Diverged) as caught:
-            meta_train(algorithm, start, Sinusoids(5, 6), **settings)
+            meta_train(algorithm, start, source, **settings)
         said.append((caught.value.state.step, str(caught.value).partition("(")[0]))
     assert said[0] == said[1]
+    assert said[0][0] == 5
 
 
 @needing_card
