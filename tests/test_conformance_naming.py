@@ -2,10 +2,17 @@
 
 import numpy as np
 import pytest
-from blind import CASES, SMALL, diagnoses, perturbed, report_of, up_to_failure
+from blind import (
+    CASES,
+    SMALL,
+    diagnoses,
+    one_laboratory,
+    perturbed,
+    report_of,
+    up_to_failure,
+)
 
 from imaml_ref.conformance.judge import FAIL
-from imaml_ref.conformance.laboratory import Laboratory
 from imaml_ref.conformance.mutants import CATALOGUE
 from imaml_ref.parallel import one_blas_thread
 
@@ -20,7 +27,7 @@ def one_thread():
 
 @pytest.fixture(scope="module", name="laboratory")
 def make_laboratory():
-    return Laboratory(CASES)
+    return one_laboratory()
 
 
 @pytest.fixture(name="rng")
