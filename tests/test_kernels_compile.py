@@ -13,7 +13,8 @@ from kernel_compilers import compile_log
 from imaml_ref.kernels.launch import options, source
 from imaml_ref.kernels.table import KERNELS
 
-ARCHITECTURES = ("sm_80", "sm_90")
+# Registers are as many on both; what one compiles without spills, so does the other.
+ARCHITECTURES = (pytest.param("sm_80", marks=pytest.mark.thorough), "sm_90")
 COMPILE = compile_log()
 # CuPy asks for it whatever else it is told: what is below 1e-38 in float32 is 0.
 OF_CUPY = ("-ftz=true",)
