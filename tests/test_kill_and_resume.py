@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-STEPS = 120
+STEPS = 60
 TRAIN = (
     f"-m imaml_ref train --meta-steps {STEPS} --data sinusoid --num-filters 8 "
     "--meta-batch 8 --meta-lr-half-life 50 --inner-steps 3 "
