@@ -19,8 +19,13 @@ from imaml_ref.files import BadFile
 SUITE = load_suite()
 
 
-# Many convolutions each; what is theirs alone is in the others, too.
-DEAR = ("conv-norm-tanh", "strided-softplus")
+# CI certifies all anew; by default one network of convolutions stands for them: to the
+# shipped answers of all, the dense computation is held in test_conformance_judge.py.
+DEAR = {
+    name
+    for name, case in SUITE.items()
+    if "Conv2d" in str(case.network) and name != "conv-norm-relu"
+}
 
 
 @pytest.fixture(scope="module")
@@ -211,3 +216,8 @@ def test_the_grid_draws_the_same_numbers_everywhere():
     positive = Grid(8).positive((3000,), 0.25, 1.0)
     assert positive.min() == pytest.approx(0.25, abs=0.005)
     assert positive.max() == pytest.approx(1.0, abs=0.005)
+
+
+def test_what_is_done_to_a_case_is_not_in_the_next_one_that_is_loaded():
+    load_suite()["ridge"].theta[:] = 7
+    assert_array_equal(load_suite()["ridge"].theta, SUITE["ridge"].theta)

@@ -49,13 +49,22 @@ def library(file: str, dtype: str, text: str | None = None) -> ctypes.CDLL:
     # templates else are, and their shared memory may lie in a section of its own.
     whole = f'#include "fibers.h"\nnamespace {{\n#line 1 "{file}"\n{text}\n}}\n{runs}'
     flags = (*FLAGS, *options(dtype))
-    headers = [path.read_text("utf-8") for path in sorted(HERE.glob("*.h"))]
-    told = "\0".join([whole, *headers, *flags, compiler()])
-    digest = hashlib.sha256(told.encode()).hexdigest()[:16]
-    place = KEPT / f"{Path(file).stem}-{dtype}-{digest}.so"
+    stem = f"{Path(file).stem}-{dtype}"
+    place = KEPT / f"{stem}-{digest(whole, *flags)}.so"
     if not place.exists():
-        compile_to(place, whole, flags, file)
+        header = KEPT / f"header-{digest(*flags)}" / "fibers.h.gch"
+        if not header.exists():
+            included = '#include "fibers.h"'
+            compile_to(header, included, (*flags, "-x", "c++-header"), "fibers.h")
+        compile_to(place, whole, (*flags, f"-I{header.parent}"), file)
     return ctypes.CDLL(str(place))
+
+
+def digest(*told: str) -> str:
+    """Return a name for what comes of a text, the headers and the compiler."""
+    headers = [path.read_text("utf-8") for path in sorted(HERE.glob("*.h"))]
+    whole = "\0".join([*told, *headers, compiler()])
+    return hashlib.sha256(whole.encode()).hexdigest()[:16]
 
 
 def compile_to(place: Path, text: str, flags: tuple[str, ...], file: str) -> None:
@@ -64,7 +73,7 @@ def compile_to(place: Path, text: str, flags: tuple[str, ...], file: str) -> Non
     Raises:
         RuntimeError: If it does not compile.
     """
-    KEPT.mkdir(parents=True, exist_ok=True)
+    place.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=KEPT) as folder:
         path = Path(folder) / "source.cpp"
         path.write_text(text, encoding="utf-8")
