@@ -1,9 +1,12 @@
 """Answers of mistakes, handed in as somebody's own."""
 
+from functools import cache
+
 from imaml_ref.conformance import Report, judge, load_suite
 from imaml_ref.conformance.answers import Attempt
 from imaml_ref.conformance.diagnosis import diagnose
 from imaml_ref.conformance.judge import FAIL
+from imaml_ref.conformance.laboratory import Laboratory
 from imaml_ref.conformance.levels import OUTER_STEPS
 from imaml_ref.conformance.matrix import REACH
 from imaml_ref.conformance.mutants import CATALOGUE
@@ -11,6 +14,12 @@ from imaml_ref.conformance.mutants import CATALOGUE
 CASES = load_suite()
 SMALL = ("ridge", "logistic", "mlp-tanh", "spd-10")
 ROUNDING = 1e-12  # of another program: relative, entry by entry
+
+
+@cache
+def one_laboratory():
+    """Return that of all tests of a process: what a mistake answers is kept."""
+    return Laboratory(CASES)
 
 
 def perturbed(case, level, a, rng, size=ROUNDING):

@@ -143,7 +143,7 @@ def tested(row: Row, python: str, settings: dict[str, str], workers: int) -> dic
     in_order = row.seed is None
     command += ["-p", "no:randomly"] if in_order else [f"--randomly-seed={row.seed}"]
     if row.scope == NUMBERS:
-        command += ["-m", NUMBERS]
+        command += ["-m", f"{NUMBERS} and not thorough"]
     if (
         row.versions == "lowest"
     ):  # of whose own dependencies newer ones deprecate things

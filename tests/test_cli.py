@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
-from tiny_runs import as_flags, make_images, snapshot, train
+from tiny_runs import as_flags, make_images, no_figures, snapshot, train
 
 import imaml_ref as ir
 from imaml_ref.cli import main
@@ -20,6 +20,12 @@ from imaml_ref.config.keys import FIELDS
 from imaml_ref.data import write_dataset
 from imaml_ref.evaluation import evaluate
 from imaml_ref.runs import load_run
+
+
+@pytest.fixture(autouse=True)
+def _figures_of_the_first_run_only(monkeypatch):
+    """The run of the module is made before."""
+    no_figures(monkeypatch)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from double import device_double
 from PIL import Image
-from tiny_runs import TINY, as_flags, make_images, snapshot, train
+from tiny_runs import TINY, as_flags, make_images, no_figures, snapshot, train
 
 import imaml_ref as ir
 from imaml_ref import verify
@@ -23,6 +23,13 @@ from imaml_ref.verify.layers import layer_rows
 from imaml_ref.verify.solvers import solver_rows
 
 STEPS = ["--meta-steps", "5", "--validation-interval", "2"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _without_figures():
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        no_figures(monkeypatch)
+        yield
 
 
 @pytest.fixture(scope="module")

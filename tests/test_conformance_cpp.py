@@ -60,11 +60,14 @@ def checked(program, inputs, answers):
     return conformance.check_file(answers)
 
 
+@pytest.fixture(name="program", scope="module")
+def compile_the_example(tmp_path_factory):
+    return compiled(SOURCES, tmp_path_factory.mktemp("cpp") / "answer")
+
+
 @pytest.fixture(name="report", scope="module")
-def run_the_example(inputs, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("cpp")
-    program = compiled(SOURCES, folder / "answer")
-    return checked(program, inputs, folder / "answers.h5")
+def run_the_example(program, inputs):
+    return checked(program, inputs, program.parent / "answers.h5")
 
 
 def is_known(case):
@@ -108,8 +111,7 @@ def test_a_factor_that_is_forgotten_fails_at_the_meta_gradient(inputs, tmp_path)
     assert outcomes.items() >= levels.items()
 
 
-def test_a_foreign_file_is_refused_in_one_line(inputs, tmp_path):
-    program = compiled(SOURCES, tmp_path / "answer")
+def test_a_foreign_file_is_refused_in_one_line(program, tmp_path):
     answers = tmp_path / "answers.h5"
     conformance.write_answers(answers, {})
     for path, text in ((answers, "no inputs of the suite"), (tmp_path, "cannot open")):

@@ -4,12 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from blind import CASES, SMALL, diagnoses, perturbed, report_of
+from blind import CASES, SMALL, diagnoses, one_laboratory, perturbed, report_of
 
 from imaml_ref.conformance import Report, ask, judge
 from imaml_ref.conformance.diagnosis import diagnose
 from imaml_ref.conformance.judge import FAIL
-from imaml_ref.conformance.laboratory import Laboratory
 from imaml_ref.conformance.mutants import sentence
 from imaml_ref.parallel import one_blas_thread
 
@@ -22,7 +21,7 @@ def one_thread():
 
 @pytest.fixture(scope="module", name="laboratory")
 def make_laboratory():
-    return Laboratory(CASES)
+    return one_laboratory()
 
 
 @pytest.fixture(name="rng")

@@ -51,6 +51,9 @@ def one(case, level, name, value, **said):
     return found
 
 
+# It is a route of the certificates of test_conformance_suite.py, and judges six cases
+# in either precision in test_cli_conformance.py.
+@pytest.mark.thorough
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_the_reference_passes_every_case(dtype):
     report = check(Engine(), dtype=dtype)

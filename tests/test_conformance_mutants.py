@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from blind import CASES, one_laboratory
 from numpy.testing import assert_allclose, assert_array_equal
 
-from imaml_ref.conformance import ask, judge, load_suite
+from imaml_ref.conformance import ask, judge
 from imaml_ref.conformance.laboratory import Laboratory
 from imaml_ref.conformance.levels import LEVELS
 from imaml_ref.conformance.matrix import REACH, as_text, judged, matrix, page
@@ -15,7 +16,6 @@ from imaml_ref.conformance.mutants import CATALOGUE, Mistake, combined, sentence
 from imaml_ref.parallel import one_blas_thread
 
 PAGE = Path(__file__).parents[1] / "docs" / "conformance-mutants.md"
-CASES = load_suite()
 # Where there is nothing to fail, only to warn of.
 REFUSED = [name for name, case in CASES.items() if case.refuse and not case.answers]
 
@@ -33,7 +33,7 @@ def make_laboratory():
 @pytest.fixture(scope="module", name="found")
 def make_matrix(laboratory):
     with one_blas_thread():
-        return matrix(CASES, laboratory)
+        return matrix(CASES, one_laboratory())
 
 
 @pytest.mark.parametrize("name", CATALOGUE)

@@ -9,9 +9,8 @@ from numpy.testing import assert_array_equal
 
 from imaml_ref.conformance import LEVELS, export_inputs, load_suite
 from imaml_ref.conformance.agreement import agreement
-from imaml_ref.conformance.build import cases as generated
-from imaml_ref.conformance.build import checked
-from imaml_ref.conformance.certify import required_digits
+from imaml_ref.conformance.build import checked, problems
+from imaml_ref.conformance.certify import certified, required_digits
 from imaml_ref.conformance.grid import Grid, on_grid
 from imaml_ref.conformance.levels import OUTER_STEPS
 from imaml_ref.conformance.suite import write_suite
@@ -20,38 +19,60 @@ from imaml_ref.files import BadFile
 SUITE = load_suite()
 
 
+# CI certifies all anew; by default one network of convolutions stands for them: to the
+# shipped answers of all, the dense computation is held in test_conformance_judge.py.
+DEAR = {
+    name
+    for name, case in SUITE.items()
+    if "Conv2d" in str(case.network) and name != "conv-norm-relu"
+}
+
+
 @pytest.fixture(scope="module")
 def fresh():
-    return {case.name: case for case in generated()}
+    """The cases before they are answered, each with its levels."""
+    return {case.name: (case, levels) for case, levels in problems()}
 
 
 def test_the_generator_makes_the_cases_of_the_shipped_suite(fresh):
     assert list(fresh) == list(SUITE)
     for name, case in SUITE.items():
-        assert fresh[name].levels == case.levels
+        made, levels = fresh[name]
+        assert (levels or tuple(made.refuse)) == case.levels
         for field in ("title", "network", "loss", "outer", "second_order", "refuse"):
-            assert getattr(fresh[name], field) == getattr(case, field), (name, field)
+            assert getattr(made, field) == getattr(case, field), (name, field)
 
 
 def test_inputs_come_out_bit_for_bit(fresh):
     for name, case in SUITE.items():
-        assert fresh[name].inputs.keys() == case.inputs.keys()
-        for key, a in case.inputs.items():
+        made, _ = fresh[name]
+        assert made.inputs.keys() == case.inputs.keys() - unanswered(case)
+        for key, a in made.inputs.items():
             if key != "solution":
-                assert_array_equal(fresh[name].inputs[key], a, err_msg=f"{name} {key}")
-                assert fresh[name].inputs[key].dtype == a.dtype
+                assert_array_equal(a, case.inputs[key], err_msg=f"{name} {key}")
+                assert a.dtype == case.inputs[key].dtype
 
 
-def test_answers_come_out_to_their_certified_digits(fresh):
-    for name, case in SUITE.items():
-        for level, answers in case.answers.items():
-            origin = case.theta if level in OUTER_STEPS else None
-            for key, answer in answers.items():
-                new = fresh[name].answers[level][key].want
-                digits = agreement(case, new, answer.want, origin).digits
-                assert digits >= answer.required["float64"] + 0.5, (name, level, key)
-                kappa = fresh[name].answers[level][key].kappa
-                assert kappa == pytest.approx(answer.kappa, rel=0.01), (name, level)
+def unanswered(case):
+    """Return what is among the inputs of a case only once it is answered."""
+    return {"solution"} if "L4" in case.answers else set()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=[pytest.mark.thorough] * (n in DEAR)) for n in SUITE],
+)
+def test_answers_come_out_to_their_certified_digits(fresh, name):
+    case, made = SUITE[name], checked(certified(*fresh[name]))
+    assert made.inputs.keys() == case.inputs.keys()
+    assert made.answers.keys() == case.answers.keys()
+    for level, answers in case.answers.items():
+        origin = case.theta if level in OUTER_STEPS else None
+        for key, answer in answers.items():
+            new = made.answers[level][key]
+            digits = agreement(case, new.want, answer.want, origin).digits
+            assert digits >= answer.required["float64"] + 0.5, (level, key)
+            assert new.kappa == pytest.approx(answer.kappa, rel=0.01), level
 
 
 def test_inputs_are_multiples_of_one_in_1024():
@@ -195,3 +216,8 @@ def test_the_grid_draws_the_same_numbers_everywhere():
     positive = Grid(8).positive((3000,), 0.25, 1.0)
     assert positive.min() == pytest.approx(0.25, abs=0.005)
     assert positive.max() == pytest.approx(1.0, abs=0.005)
+
+
+def test_what_is_done_to_a_case_is_not_in_the_next_one_that_is_loaded():
+    load_suite()["ridge"].theta[:] = 7
+    assert_array_equal(load_suite()["ridge"].theta, SUITE["ridge"].theta)

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -20,7 +21,9 @@ TINY = "--rehearse", "--workloads", "W1", "--rounds", "2", "--turn", "0.01"
 def load(monkeypatch):
     """Return a function that imports a module of the folder, while the test runs."""
     monkeypatch.syspath_prepend(str(FOLDER))
+    before = signal.getsignal(signal.SIGTERM)
     yield importlib.import_module
+    signal.signal(signal.SIGTERM, before)  # which the script takes for itself
     for name in [n for n in sys.modules if n.partition(".")[0] in MODULES]:
         sys.modules.pop(name)
 
@@ -126,9 +129,11 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("words", "message"), WRONG.values(), ids=WRONG)
-def test_what_cannot_be_meant_is_refused_in_a_line(words, message, tmp_path):
-    status, printed, said = run(*words, "--rehearse")
-    assert (status, printed, len(said.splitlines())) == (2, "", 1)
+def test_what_cannot_be_meant_is_refused_in_a_line(words, message, bench, capsys):
+    with pytest.raises(SystemExit) as ending:
+        bench.main([*words, "--rehearse"])
+    printed, said = capsys.readouterr()
+    assert (ending.value.code, printed, len(said.splitlines())) == (2, "", 1)
     assert message in said
     assert not (FOLDER / "results" / "mine").exists()
 

@@ -46,8 +46,20 @@ OPTIONS = {
 LONG = "many steps", "tolerance", "indefinite"
 
 
-@pytest.mark.parametrize("options", OPTIONS)
-@pytest.mark.parametrize("name", NETS)
+# By default each net with some options, and one with all.
+MOST = {"conv4": ("paper", "damped"), "3-way": ("gauss-newton", "truncate")}
+PAIRS = [
+    pytest.param(
+        name,
+        options,
+        marks=[pytest.mark.thorough] * (options not in MOST.get(name, OPTIONS)),
+    )
+    for name in NETS
+    for options in OPTIONS
+]
+
+
+@pytest.mark.parametrize(("name", "options"), PAIRS)
 def test_the_meta_gradient_is_that_of_the_plain_path(name, options):
     at, least = problem(name), 8 if options in LONG else 11
     options = OPTIONS[options](at)

@@ -235,6 +235,10 @@ def test_the_figure_has_a_bar_for_every_time(bench):
 
 
 def test_the_record_says_what_was_run_and_no_path(bench, tmp_path, monkeypatch, capsys):
+    from peers.registry import PEERS, SGEMM
+
+    small = replace(PEERS[SGEMM], options={"order": 64})  # of 4096 it takes seconds
+    monkeypatch.setitem(PEERS, SGEMM, small)
     words = [*TINY, "--contenders", "imaml_ref", "--out", str(tmp_path / "out")]
     monkeypatch.setattr(sys, "argv", ["meta_step.py", *words])
     bench.main()

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
-from tiny_runs import TINY, as_flags, make_images
+from tiny_runs import TINY, as_flags, make_images, no_figures
 
 from imaml_ref.checkpoint import Best, write_checkpoint
 from imaml_ref.cli import main
@@ -29,6 +29,11 @@ from imaml_ref.runs import (
 from imaml_ref.runs.finish import choose
 from imaml_ref.runs.interruption import EXIT_STATUS, Interruption
 from imaml_ref.training import Diverged
+
+
+@pytest.fixture(autouse=True)
+def _without_figures(monkeypatch):
+    no_figures(monkeypatch)
 
 
 @pytest.fixture

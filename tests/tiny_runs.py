@@ -4,6 +4,7 @@ import numpy as np
 
 from imaml_ref.cli import main
 from imaml_ref.data import ImageSet
+from imaml_ref.runs import finish
 
 TINY = {
     "net": "linear",
@@ -18,6 +19,14 @@ TINY = {
     "threads": 1,
     "checkpoint-seconds": 0,
 }
+
+
+def no_figures(monkeypatch):
+    """Leave the figures of a run out: they take longer than a tiny run.
+
+    test_figures.py, test_cli.py and test_report.py look at them.
+    """
+    monkeypatch.setattr(finish, "draw_missing", lambda *_: None)
 
 
 def as_flags(keys):

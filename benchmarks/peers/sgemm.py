@@ -8,9 +8,9 @@ ORDER = 4096
 GIGAFLOP = 2 * ORDER**3 / 1e9
 
 
-def build(problem: Problem) -> Contender:
+def build(problem: Problem, order: int = ORDER) -> Contender:
     """Return the product in place of a contender; of the problem it takes the dtype."""
     rng = np.random.default_rng(1)
-    a, b = rng.uniform(size=(2, ORDER, ORDER)).astype(problem.theta.dtype)
+    a, b = rng.uniform(size=(2, order, order)).astype(problem.theta.dtype)
     out = np.empty_like(a)
     return Contender(lambda: np.matmul(a, b, out=out), lambda: out, lambda g: g)

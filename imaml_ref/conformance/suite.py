@@ -9,6 +9,8 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
+from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
@@ -40,13 +42,19 @@ def load_suite(path: str | Path | None = None) -> dict[str, Case]:
         BadFile: If it is truncated, foreign, of a newer version, or lacks a part.
     """
     if path is None:
-        with as_file(files(__package__) / "suite.h5") as shipped:
-            return load_suite(shipped)
+        return deepcopy(shipped())
     with (
         open_h5(path, schema=SUITE, version=VERSION) as file,
         whole(path, otherwise="is a damaged suite", advice="write it again"),
     ):
         return {name: read_case(name, file["cases"][name]) for name in file["cases"]}
+
+
+@cache
+def shipped() -> dict[str, Case]:
+    """Return the cases of the package: a file of many parts is slow to open."""
+    with as_file(files(__package__) / "suite.h5") as path:
+        return load_suite(path)
 
 
 def write_suite(path: str | Path, cases: Iterable[Case]) -> None:

@@ -7,7 +7,6 @@ optimization", SIAM Journal on Scientific Computing 16(5):1190-1208, 1995.
 from dataclasses import dataclass
 
 import numpy
-from scipy.optimize import minimize
 
 from ..backend import Array, array_module, to_device, to_host
 from ..settings import number, settle, whole
@@ -61,6 +60,8 @@ class LBFGS:
         Raises:
             InnerDivergence: If G or φ is not finite at the end.
         """
+        from scipy.optimize import minimize  # a third of the time to import the package
+
         on_host = array_module(theta) is numpy
 
         def value_and_gradient(flat):
