@@ -200,8 +200,10 @@ class Network:
         if x.shape[2:] != self.input_shape or len(x) != len(phi):
             expected = ", ".join(map(str, (len(phi), "N", *self.input_shape)))
             raise ValueError(f"x expects shape ({expected}), got {x.shape}")
-        if not x.shape[1]:
-            raise ValueError(f"x of shape {x.shape} has no examples: N must be above 0")
+        if 0 in x.shape[:2]:
+            raise ValueError(
+                f"x of shape {x.shape} has no examples: T and N must be above 0"
+            )
 
     def unpack(self, phi: Array) -> dict[str, Params]:
         """Return each layer's parameters as views of φ, by layer and name."""
@@ -216,8 +218,10 @@ def check_direction(phi: Array, v: Array) -> None:
     """Refuse a direction that would be broadcast, to be the same for all tasks or not.
 
     Raises:
+        TypeError: If v is no array.
         ValueError: If v has not the shape of φ.
     """
+    check_array("a direction", v)
     if v.shape != phi.shape:
         raise ValueError(
             f"a direction expects the shape (T, P) of φ, {phi.shape}, got {v.shape}; "
