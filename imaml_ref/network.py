@@ -13,7 +13,7 @@ import numpy
 from .backend import Array, array_module, check_array
 from .layers.base import Layer, Params
 from .parameters import ParameterLayout
-from .settings import having, sizes
+from .settings import a_layer, having, sizes
 from .shown import brief
 
 
@@ -35,7 +35,7 @@ class Network:
                 f"layers must be a dict of them by name, got {brief(layers)}"
             )
         for name, layer in layers.items():
-            having("vjp_dot", "ReLU()")(f"layer {name!r}", layer)
+            a_layer(f"layer {name!r}", layer)
         self.layers = dict(layers)
         self.input_shape = sizes((28, 28, 1))("input_shape", input_shape)
         named = {

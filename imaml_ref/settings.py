@@ -137,6 +137,21 @@ def having(method: str, example: str) -> Check:
     return check
 
 
+def a_layer(name: str, value: Any) -> Any:
+    """Require the sweeps of a layer, and the shapes of its parameters.
+
+    Raises:
+        ValueError: If it has them not.
+    """
+    having("vjp_dot", "ReLU()")(name, value)
+    if not hasattr(value, "shapes"):
+        raise ValueError(
+            f"{name}, {brief(value)}, has no shapes of parameters; "
+            "let its class inherit from imaml_ref.layers.Layer"
+        )
+    return value
+
+
 def plain(value: Any) -> Any:
     """Return a scalar of an array library as Python's own; all else as it is."""
     kind = getattr(getattr(value, "dtype", None), "kind", "f")

@@ -31,6 +31,12 @@ class Tensor:
         return self.a
 
 
+class FourMethods:
+    """What is nearly a layer."""
+
+    forward = jvp = vjp = vjp_dot = lambda self, *arrays: arrays
+
+
 TAKE_THETA = {
     "implicit": lambda t: ir.implicit_gradient(LOSS, t, TASKS),
     "at": lambda t: ir.implicit_gradient_at(LOSS, t, PHI, TASKS),
@@ -209,6 +215,14 @@ REFUSED = {
         lambda: ir.Network({"a": ir.layers.ReLU}, (2,)),
         r"layer 'a' must be an object with vjp_dot\(\), such as ReLU\(\)",
     ),
+    "a layer of four methods only": (
+        lambda: ir.Network({"a": FourMethods()}, (2,)),
+        "layer 'a', .*FourMethods.*, has no shapes of parameters; let its class",
+    ),
+    "four methods to check": (
+        lambda: check_layer(FourMethods(), (2, 3, 4)),
+        "layer, .*FourMethods.*, has no shapes of parameters; let its class inherit",
+    ),
     "a layer to check": (
         lambda: check_layer(ir.layers.Linear, (2, 3, 4)),
         r"layer must be an object with vjp_dot\(\)",
@@ -244,10 +258,6 @@ REFUSED = {
     "a pool of text": (
         lambda: ir.architectures.conv4(pool="max"),
         "pool must be what makes a layer, such as layers.Tanh, got 'max'",
-    ),
-    "an answer of lists": (
-        lambda: ir.checks.digits(THETA.tolist(), THETA),
-        "the first of two to compare must be a NumPy or CuPy array, got list",
     ),
     "an answer that is a tensor": (
         lambda: ir.checks.digits(Tensor(THETA), THETA),
