@@ -6,6 +6,7 @@ Every one takes its activation (and pooling) as an argument: with ``Softplus`` a
 
 from collections.abc import Callable, Sequence
 from math import prod
+from typing import Any
 
 from .layers import (
     BatchNorm2d,
@@ -19,6 +20,7 @@ from .layers import (
 )
 from .network import Network
 from .settings import sizes
+from .shown import brief
 
 MakeLayer = Callable[[], Layer]
 MakeNorm = Callable[[int], Layer]
@@ -101,7 +103,7 @@ def conv4(
     for block in range(1, 5):
         conv = Conv2d(channels, num_filters, padding=(1, 1))
         layers |= _block(block, conv, norm, activation)
-        layers[f"pool{block}"] = pool()
+        layers[f"pool{block}"] = made("pool", pool)
         height, width, channels = height // 2, width // 2, num_filters
     return _with_head(layers, height * width * channels, num_ways, input_shape)
 
@@ -128,7 +130,7 @@ def mlp(
     features = prod(input_shape)
     for i, units in enumerate(sizes((40, 40))("hidden", hidden), 1):
         layers[f"linear{i}"] = Linear(features, units)
-        layers[f"activation{i}"] = activation()
+        layers[f"activation{i}"] = made("activation", activation)
         features = units
     layers["head"] = Linear(features, num_outputs)
     return Network(layers, input_shape)
@@ -169,3 +171,16 @@ def _with_head(layers, features, num_ways, input_shape) -> Network:
     """Return the network with a linear layer on the flattened features."""
     head = {"flatten": Flatten(), "head": Linear(features, num_ways)}
     return Network(layers | head, input_shape)
+
+
+def made(name: str, make: Any) -> Layer:
+    """Return the layer that a class, or a function, makes.
+
+    Raises:
+        TypeError: If it is neither, such as a layer that is made already.
+    """
+    if not callable(make):
+        raise TypeError(
+            f"{name} must be what makes a layer, such as layers.Tanh, got {brief(make)}"
+        )
+    return make()

@@ -20,7 +20,7 @@ from .backend import Array, array_module, check_array
 from .data.tasks import TaskBatch, TaskSource
 from .objective import check_labels
 from .readings import on_device, read, settle, value_of, waiting
-from .settings import having, whole
+from .settings import having, truth, whole
 from .shown import Brief
 from .task_mean import chunks, each
 
@@ -155,6 +155,7 @@ def evaluate(
     having("sample", "data.Sinusoids()")("source", source)
     check_array("θ", theta)
     num_tasks = whole()("num_tasks", num_tasks)
+    per_example = truth("per_example", per_example)
     if per_example and (layer := blind_layer(algorithm.loss.net)):
         warnings.warn(
             f"there is no accuracy per example: {why_blind(layer)}; take larger images "

@@ -31,6 +31,7 @@ def check_writable(path: str | os.PathLike) -> None:
     Raises:
         FileNotFoundError: If its folder does not exist.
         IsADirectoryError: If it is a folder.
+        FileExistsError: If it is a device, a pipe or the like.
         PermissionError: If nothing may be written into its folder.
     """
     path = Path(path)
@@ -41,6 +42,11 @@ def check_writable(path: str | os.PathLike) -> None:
     if path.is_dir():
         raise IsADirectoryError(
             f"cannot write {path}: it is a folder; name a file, such as {path / 'FILE'}"
+        )
+    if path.exists() and not path.is_file():
+        raise FileExistsError(
+            f"cannot write {path}: it is a device or a pipe, and would be replaced; "
+            "name a file"
         )
     if not os.access(path.parent, os.W_OK):
         raise PermissionError(
@@ -55,13 +61,17 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     The temporary path has the suffix of ``path``.  After an exception it is removed,
     and ``path`` stays as it was.  A killed process leaves its temporary file behind;
     the next write of the same path removes it, if nothing else is being written there.
+    A link stays a link: what it leads to is written.
 
     Raises:
         FileNotFoundError: If the folder does not exist.
         IsADirectoryError: If there is a folder of that name.
+        FileExistsError: If there is a device or the like.
         PermissionError: If nothing may be written into the folder.
     """
     path = Path(path)
+    if path.is_symlink():
+        path = Path(os.path.realpath(path))
     check_writable(path)
     temporary = path.with_name(temporary_name(path))
     with writing(path):

@@ -23,14 +23,15 @@ from .estimators import (
 from .inner import GradientDescent, check_inner, solve
 from .released import PullBackDescent
 from .settings import having, settle
+from .shown import Brief
 from .solvers import CG
 from .strength import positive_strength, proximal_strength
 from .task_mean import MetaGradient, Tasks
 from .unrolled import check_unrolls, unrolled_gradient
 
 
-@dataclass(frozen=True)
-class Algorithm:
+@dataclass(frozen=True, repr=False)
+class Algorithm(Brief):
     """What the algorithms share: a loss, λ of the inner problem, an inner loop.
 
     Args:
@@ -78,7 +79,7 @@ def require_lam(algorithm: Algorithm) -> None:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class IMAML(Algorithm):
     """Implicit MAML: (5) at the solution of the proximal inner problem.
 
@@ -122,7 +123,7 @@ class IMAML(Algorithm):
         return self._estimate(theta, tasks, self.estimator)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class MAML(Algorithm):
     """MAML: the exact derivative of K gradient steps, without a proximal term.
 
@@ -146,7 +147,7 @@ class MAML(Algorithm):
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FirstOrderMAML(Algorithm):
     """First order: g = v at the φ of the inner loop, proximal where λ is given.
 
@@ -161,7 +162,7 @@ class FirstOrderMAML(Algorithm):
         return self._estimate(theta, tasks, FirstOrder())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Reptile(Algorithm):
     """Reptile: θ moves towards the φ of the inner loop, g = θ − φ.
 
@@ -178,7 +179,7 @@ class Reptile(Algorithm):
         return self._estimate(theta, tasks, Displacement())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ReleasedIMAML(Algorithm):
     """The estimator of the paper's released code, which is not (5).
 

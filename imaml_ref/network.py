@@ -13,7 +13,7 @@ import numpy
 from .backend import Array, array_module, check_array
 from .layers.base import Layer, Params
 from .parameters import ParameterLayout
-from .settings import having, sizes
+from .settings import a_layer, having, sizes
 from .shown import brief
 
 
@@ -35,7 +35,7 @@ class Network:
                 f"layers must be a dict of them by name, got {brief(layers)}"
             )
         for name, layer in layers.items():
-            having("vjp_dot", "ReLU()")(f"layer {name!r}", layer)
+            a_layer(f"layer {name!r}", layer)
         self.layers = dict(layers)
         self.input_shape = sizes((28, 28, 1))("input_shape", input_shape)
         named = {
@@ -200,8 +200,10 @@ class Network:
         if x.shape[2:] != self.input_shape or len(x) != len(phi):
             expected = ", ".join(map(str, (len(phi), "N", *self.input_shape)))
             raise ValueError(f"x expects shape ({expected}), got {x.shape}")
-        if not x.shape[1]:
-            raise ValueError(f"x of shape {x.shape} has no examples: N must be above 0")
+        if 0 in x.shape[:2]:
+            raise ValueError(
+                f"x of shape {x.shape} has no examples: T and N must be above 0"
+            )
 
     def unpack(self, phi: Array) -> dict[str, Params]:
         """Return each layer's parameters as views of φ, by layer and name."""
@@ -216,8 +218,10 @@ def check_direction(phi: Array, v: Array) -> None:
     """Refuse a direction that would be broadcast, to be the same for all tasks or not.
 
     Raises:
+        TypeError: If v is no array.
         ValueError: If v has not the shape of φ.
     """
+    check_array("a direction", v)
     if v.shape != phi.shape:
         raise ValueError(
             f"a direction expects the shape (T, P) of φ, {phi.shape}, got {v.shape}; "

@@ -96,6 +96,8 @@ def finish(axes, label: str) -> None:
     """Label the axes; say so where there is nothing to draw."""
     axes.set_xlabel("meta-steps")
     axes.set_ylabel(label)
+    # A common offset or power of ten would stand where the legend is.
+    axes.ticklabel_format(axis="y", style="plain", useOffset=False)
     if axes.get_legend_handles_labels()[0]:
         legend_above(axes)
     else:

@@ -106,8 +106,20 @@ def one_of(choices: Collection[str]) -> Check:
     return check
 
 
+def truth(name: str, value: Any) -> bool:
+    """Require a truth value: a text such as "no" would be taken for true.
+
+    Raises:
+        ValueError: If it is something else.
+    """
+    found = plain(value)
+    if not isinstance(found, bool):
+        raise ValueError(f"{name} must be True or False, got {brief(value)}")
+    return found
+
+
 def having(method: str, example: str) -> Check:
-    """Return the check of an object with a method, or a function in its place.
+    """Return the check of an object with a method.
 
     Args:
         method: Its name.
@@ -115,8 +127,7 @@ def having(method: str, example: str) -> Check:
     """
 
     def check(name: str, value: Any) -> Any:
-        fits = callable(getattr(value, method, None)) or callable(value)
-        if isinstance(value, type) or not fits:
+        if isinstance(value, type) or not callable(getattr(value, method, None)):
             raise ValueError(
                 f"{name} must be an object with {method}(), such as {example}, "
                 f"got {brief(value)}"
@@ -124,6 +135,21 @@ def having(method: str, example: str) -> Check:
         return value
 
     return check
+
+
+def a_layer(name: str, value: Any) -> Any:
+    """Require the sweeps of a layer, and the shapes of its parameters.
+
+    Raises:
+        ValueError: If it has them not.
+    """
+    having("vjp_dot", "ReLU()")(name, value)
+    if not hasattr(value, "shapes"):
+        raise ValueError(
+            f"{name}, {brief(value)}, has no shapes of parameters; "
+            "let its class inherit from imaml_ref.layers.Layer"
+        )
+    return value
 
 
 def plain(value: Any) -> Any:

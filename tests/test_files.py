@@ -57,6 +57,27 @@ def test_a_failed_first_write_leaves_nothing(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+def test_a_link_stays_one_and_what_it_leads_to_is_written(tmp_path):
+    (tmp_path / "large").mkdir()
+    link = tmp_path / "a.h5"
+    link.symlink_to(tmp_path / "large" / "b.h5")
+    for value in (1, 2):
+        write(link, value)
+        assert read(tmp_path / "large" / "b.h5") == value
+    assert link.is_symlink()
+    assert sorted(os.listdir(tmp_path)) == ["a.h5", "large"]
+    assert os.listdir(tmp_path / "large") == ["b.h5"]
+
+
+def test_a_pipe_is_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "a.h5")
+    (tmp_path / "link").symlink_to("a.h5")
+    for name in ("a.h5", "link"):
+        with pytest.raises(FileExistsError, match=r"a\.h5: it is a device or a pipe"):
+            write(tmp_path / name, 1)
+    assert (tmp_path / "a.h5").is_fifo()
+
+
 KILLED = """
 import os, signal, sys
 from imaml_ref.files import atomic_h5

@@ -31,6 +31,12 @@ class Tensor:
         return self.a
 
 
+class FourMethods:
+    """What is nearly a layer."""
+
+    forward = jvp = vjp = vjp_dot = lambda self, *arrays: arrays
+
+
 TAKE_THETA = {
     "implicit": lambda t: ir.implicit_gradient(LOSS, t, TASKS),
     "at": lambda t: ir.implicit_gradient_at(LOSS, t, PHI, TASKS),
@@ -209,6 +215,14 @@ REFUSED = {
         lambda: ir.Network({"a": ir.layers.ReLU}, (2,)),
         r"layer 'a' must be an object with vjp_dot\(\), such as ReLU\(\)",
     ),
+    "a layer of four methods only": (
+        lambda: ir.Network({"a": FourMethods()}, (2,)),
+        "layer 'a', .*FourMethods.*, has no shapes of parameters; let its class",
+    ),
+    "four methods to check": (
+        lambda: check_layer(FourMethods(), (2, 3, 4)),
+        "layer, .*FourMethods.*, has no shapes of parameters; let its class inherit",
+    ),
     "a layer to check": (
         lambda: check_layer(ir.layers.Linear, (2, 3, 4)),
         r"layer must be an object with vjp_dot\(\)",
@@ -228,6 +242,46 @@ REFUSED = {
     "episodes of pixels": (
         lambda: ir.data.Episodes(NCHW, 2, 1, 1),
         r"data must be an object with classes\(\)",
+    ),
+    "a source that is a function": (
+        lambda: ir.evaluate(IMAML, THETA, lambda: TASKS, num_tasks=2),
+        r"source must be an object with sample\(\)",
+    ),
+    "a solver that is a function": (
+        lambda: ir.IMAML(LOSS, solver=lambda matvec, b: b),
+        r"solver must be an object with solve\(\), such as CG\(\)",
+    ),
+    "an activation that is made": (
+        lambda: ir.architectures.mlp(activation=ir.layers.Tanh()),
+        r"activation must be what makes a layer, such as layers.Tanh, got Tanh\(\)",
+    ),
+    "a pool of text": (
+        lambda: ir.architectures.conv4(pool="max"),
+        "pool must be what makes a layer, such as layers.Tanh, got 'max'",
+    ),
+    "an answer that is a tensor": (
+        lambda: ir.checks.digits(Tensor(THETA), THETA),
+        "the first of two to compare must be a NumPy",
+    ),
+    "a direction of lists": (
+        lambda: LOSS.linearize(PHI, X, Y).hvp(PHI.tolist()),
+        "a direction must be a NumPy or CuPy array, got list",
+    ),
+    "no tasks linearised": (
+        lambda: LOSS.linearize(PHI[:0], X[:0], Y[:0]),
+        "has no examples: T and N must be above 0",
+    ),
+    "invert of text": (
+        lambda: ir.data.Episodes(images(), 1, 1, 1, invert="no"),
+        "invert must be True or False, got 'no'",
+    ),
+    "a bias of text": (
+        lambda: ir.layers.Conv2d(1, 2, use_bias="no"),
+        "use_bias must be True or False, got 'no'",
+    ),
+    "per example of a number": (
+        lambda: ir.evaluate(IMAML, THETA, Sinusoids(), num_tasks=2, per_example=1),
+        "per_example must be True or False, got 1",
     ),
     "images of lists": (lambda: images(images=[[1]]), "images must be a NumPy"),
     "splits of lists": (

@@ -56,6 +56,16 @@ def test_diagnostics_show_residuals_cosine_ritz_value_and_definiteness():
         assert_allclose(ax.lines[0].get_ydata(), factor * metrics[name])
 
 
+def test_nothing_stands_over_a_legend(tmp_path):
+    close = 0.999084 + 1e-7 * np.arange(STEPS)
+    figure = report.diagnostics(
+        make_metrics(cos_gv=close, smallest_ritz=1e-7 * close), "x"
+    )
+    drawing.save(figure, tmp_path / "figure.png")
+    for axes in figure.axes:
+        assert not axes.yaxis.get_offset_text().get_text()
+
+
 def test_what_was_not_measured_is_said():
     nan = np.full(STEPS, np.nan)
     figure = report.diagnostics(make_metrics(smallest_ritz=nan), "x")

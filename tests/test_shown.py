@@ -36,6 +36,7 @@ def shown(tmp_path_factory):
         found.diagnostics,
         ir.cg_batched(lambda v: v, np.ones((200, 3)))[1],
         evaluate(run.algorithm, run.theta, run.source, num_tasks=90),
+        ir.IMAML(problem.loss, lam=np.ones_like(problem.theta)),
         prepared,
         run,
         run.checkpoint,

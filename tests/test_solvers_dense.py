@@ -1,5 +1,7 @@
 """The dense oracle is exact, and says when it cannot be."""
 
+import warnings
+
 import numpy as np
 import pytest
 import systems
@@ -59,6 +61,18 @@ def test_the_dtype_is_kept(dtype):
     tolerance = 100 * np.finfo(dtype).eps
     assert_allclose(x, systems.solution(A, b), rtol=tolerance, atol=tolerance)
     assert_array_equal(info.status, Status.CONVERGED)
+
+
+def test_a_complex_step_goes_through_and_a_complex_system_is_refused():
+    A, b = systems.positive_definite()
+    product = systems.product_of(A.astype(complex))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        x, info = Dense().solve(product, b + 1e-30j * b)
+    assert_allclose(x.imag / 1e-30, systems.solution(A, b), rtol=1e-9, atol=1e-9)
+    assert np.isfinite(info.residual).all()
+    with pytest.raises(TypeError, match="b must be real, got complex128"):
+        Dense().solve(product, b * (1 + 2j))
 
 
 def test_too_much_memory_is_refused_before_it_is_asked_for():

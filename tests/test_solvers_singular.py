@@ -1,10 +1,12 @@
 """MINRES where A is singular to rounding, and where M is not what it must be."""
 
+import warnings
+
 import numpy as np
 import pytest
 import systems
 
-from imaml_ref.solvers import MINRES, CertifiedCG, Status
+from imaml_ref.solvers import CG, MINRES, CertifiedCG, Status
 
 SPECTRA = {
     "definite": lambda n: np.linspace(1, 10, n),
@@ -85,3 +87,15 @@ def test_an_indefinite_preconditioner_is_named_or_does_no_harm(solver):
             assert (solved | wrong).all()
             named += wrong.sum()
     assert named > 0
+
+
+@pytest.mark.parametrize("solver", [CG(), CertifiedCG(), MINRES()])
+def test_a_preconditioner_that_sees_nothing_is_named(solver):
+    b = np.array([[0.0, 0.0, 2.0]])
+    for M in (0.0, np.array([1.0, 1.0, 0.0]), lambda r: 0 * r):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            x, info = solver.solve(lambda v: 3 * v, b, M)
+        assert info.status[0] == Status.INDEFINITE_PRECONDITIONER
+        assert not x.any()
+        assert info.residual[0] == 2

@@ -84,6 +84,25 @@ def test_x0_may_be_of_another_size_than_b():
         assert (np.abs(x - b / A) <= 1e-14 * largest).all()
 
 
+BELOW = [
+    *((np.float32, k) for k in (5, 12, 17, 20, 30)),
+    *((np.float64, k) for k in (5, 140, 148, 160, 170)),
+]
+
+
+@pytest.mark.parametrize(("dtype", "power"), BELOW)
+def test_info_0_is_true_however_far_x0_is_above_the_solution(dtype, power):
+    A = np.diag(EIGENVALUES).astype(dtype)
+    b = np.full(3, 10.0**-power).astype(dtype)
+    x, info = cg(A, b, np.ones(3, dtype), rtol=1e-3)
+    true = norm((b - A @ x)[None])[0] <= 1e-3 * norm(b[None])[0]
+    assert info >= 0
+    assert (info == 0) == true
+    again, info = cg(A, b, x, rtol=1e-3)  # in units of what is left of it
+    assert info == 0
+    assert_allclose(again / b, 1 / EIGENVALUES, rtol=2e-3)
+
+
 def test_an_absolute_tolerance_far_above_b_is_met_at_once():
     b = np.full((1, 3), 1e-300)
     for solver in (ir.CG(3, atol=1e20), ir.CertifiedCG(atol=1e20)):

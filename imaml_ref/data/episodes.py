@@ -15,7 +15,7 @@ from typing import Any
 import numpy
 
 from ..backend import Array, array_module, to_device
-from ..settings import having, one_of, settle, whole
+from ..settings import having, one_of, settle, truth, whole
 from ..shown import Brief
 from .draws import check_floating, task_generator
 from .images import SPLITS, ImageSet
@@ -61,6 +61,7 @@ class Episodes(Brief):
             num_shots=whole(),
             num_queries=whole(),
             rotate=one_of(ROTATED),
+            invert=truth,
         )
         height, width, _ = self.input_shape
         if self.rotate != "none" and height != width:

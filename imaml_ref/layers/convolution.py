@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 from ..backend import Array
 from ..ops import Pair, Window, patches, patches_adjoint, sum_rows
-from ..settings import pair, settle, whole
+from ..settings import pair, settle, truth, whole
 from .base import Layer
 
 
@@ -65,6 +65,7 @@ class Conv2d(Layer):
             kernel_size=pair(1),
             stride=pair(1),
             padding=pair(0),
+            use_bias=truth,
         )
 
     @property

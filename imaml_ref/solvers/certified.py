@@ -33,7 +33,7 @@ from ..settings import one_of, settle, whole
 from .diagnostics import summarise
 from .info import SolverInfo, Status
 from .options import check_count, check_tolerance
-from .recurrence import RUNNING, Record, State, advance, begin
+from .recurrence import RUNNING, Record, State, advance, begin, vanished
 from .system import (
     CONDUCTS,
     Matvec,
@@ -170,7 +170,10 @@ def look(system, state, proof, record, due):
     state = _merge(restart, fresh, state)
     stagnant = refuted & (strikes >= PATIENCE)
     status = xp.where(stagnant, int(Status.STAGNATION), state.status)
-    proven = proof.proven | (restart & (status == int(Status.CONVERGED)))
+    # From an x₀ far above the solution r may vanish while it is large beside b.
+    least_seen = vanished(s.dtype) * norm(system.b)
+    true = norm(s) <= xp.maximum(system.tolerance, least_seen)
+    proven = proof.proven | (restart & (status == int(Status.CONVERGED)) & true)
     proof = Proof(proven, least, strikes, proof.products + looked)
     beta = xp.where(restart, 0, record.beta)
     return state._replace(status=status), proof, record._replace(beta=beta)
@@ -201,7 +204,9 @@ def _certify(system, state, proof, records):
         asked = (int(Status.NEGATIVE_CURVATURE), int(Status.TRUNCATED))
         ended = xp.isin(state.status, xp.asarray((*asked, int(Status.NOT_FINITE))))
         passed = ~ended & (true <= system.tolerance)
-        status = xp.where(passed, int(Status.CONVERGED), state.status)
+        refuted = (state.status == int(Status.CONVERGED)) & ~proof.proven
+        status = xp.where(refuted, int(Status.STAGNATION), state.status)
+        status = xp.where(passed, int(Status.CONVERGED), status)
         state = state._replace(status=status, residual=true)
     x, status = solution(system, state.x, state.status)
     info = summarise(system, state._replace(status=status), records)

@@ -8,7 +8,14 @@ import numpy as np
 from ..backend import Array, array_module, to_host
 from ..settings import settle, whole
 from .info import SolverInfo, Status
-from .system import Matvec, check_function, check_vectors, norm, product
+from .system import (
+    Matvec,
+    check_function,
+    check_real,
+    check_vectors,
+    norm,
+    product,
+)
 
 
 @dataclass(frozen=True)
@@ -39,9 +46,10 @@ class Dense:
 
         Raises:
             ValueError: If the matrix would exceed max_bytes, or a shape is wrong.
-            TypeError: If b is not of floating type, or dtypes are mixed.
+            TypeError: If b is not real and of floating type, or dtypes are mixed.
         """
         check_vectors("b", b)
+        check_real(b)
         needed = b.shape[0] * b.shape[1] ** 2 * b.dtype.itemsize
         if needed > self.max_bytes:
             raise ValueError(
@@ -87,7 +95,7 @@ def _summary(A, b, x, residual):
     T, P = b.shape
     known = np.isfinite(A).all((1, 2)) & np.isfinite(b).all(1)
     finite = known & np.isfinite(x).all(1)
-    safe = np.where(known[:, None, None], A, 0).astype(np.float64)
+    safe = np.where(known[:, None, None], A, 0).real.astype(np.float64)
     values = np.linalg.eigvalsh((safe + safe.transpose(0, 2, 1)) / 2)
     size = np.abs(values).max(1)
     rounding = P * np.finfo(A.dtype).eps * size

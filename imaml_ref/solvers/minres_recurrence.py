@@ -240,7 +240,8 @@ def _judge(system: System, squared: Array, r: Array) -> Array:
     """Return the status that β² of (3) and r of (8) lead to, (T,)."""
     xp = array_module(squared)
     residual = norm(r)
-    status = xp.where(squared >= 0, int(RUNNING), int(Status.INDEFINITE_PRECONDITIONER))
+    # β = 0 at r = 0 is the end, and tested below.
+    status = xp.where(squared > 0, int(RUNNING), int(Status.INDEFINITE_PRECONDITIONER))
     status = xp.where(xp.isfinite(squared), status, int(Status.NOT_FINITE))
     status = xp.where(residual <= system.tolerance, int(Status.CONVERGED), status)
     # An infinite b has an infinite tolerance.

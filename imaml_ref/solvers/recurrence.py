@@ -102,7 +102,8 @@ def advance(system: System, state: State) -> tuple[State, Record]:
     q = product(system.matvec, p)  # (2)
     c, rho_sigma = dot(p, q), rho / sigma  # (3)
     status = xp.where(active, judge_curvature(system, c, rho_sigma), status)
-    first = system.unit_M * sigma
+    with np.errstate(over="ignore"):  # of a step that hardly a task takes
+        first = system.unit_M * sigma
     alpha, moves = step_length(status, active, iterations, c, rho_sigma, first)
     x = x + column(alpha) * p  # (4)
     r = r + column(-alpha) * q  # (5)
