@@ -21,11 +21,15 @@ def power_of_two(a: Array) -> Array:
     is exact: vectors beside them are of size 1 but for a factor of 16.
     """
     real, xp = a.real, array_module(a)
-    size = xp.maximum(real.max(-1), -real.min(-1))
-    usable = (size > 0) & xp.isfinite(size)
-    _, exponent = xp.frexp(xp.where(usable, size, size.dtype.type(0.5)))
-    most = xp.finfo(size.dtype).maxexp - 4
-    return xp.ldexp(xp.ones_like(size), xp.clip(exponent, -most, most))
+    return powers_of_two(xp.maximum(real.max(-1), -real.min(-1)))
+
+
+def powers_of_two(sizes: Array) -> Array:
+    """Return such a u for each of some sizes ≥ 0, real."""
+    xp = array_module(sizes)
+    _, exponent = xp.frexp(xp.where(xp.isfinite(sizes), sizes, sizes.dtype.type(0)))
+    most = xp.finfo(sizes.dtype).maxexp - 4
+    return xp.ldexp(xp.ones_like(sizes), xp.minimum(xp.maximum(exponent, -most), most))
 
 
 def in_units(a: Array) -> tuple[Array, Array]:

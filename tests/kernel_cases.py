@@ -76,6 +76,11 @@ def add_row(make, tasks, rows, cols):
     return {"a": a, "row": row, **sizes, "row_task": cols + 2}
 
 
+def centre(make, tasks, rows, cols):
+    a = 3 + make.normal(tasks, rows, cols)
+    return {"a": a, "tasks": tasks, "rows": rows, "cols": cols}
+
+
 EITHER = (False, True)
 # A tile of each size; with a gap of 3 a row of C is a multiple of four.
 SMALL = {"tasks": 2, "m": 21, "n": 17, "k": 150}
@@ -208,6 +213,7 @@ CASES = {
     **{f"bmm_pair_{way}": each(bmm_pair, PAIRS) for way in ROUNDED},
     "row_sums": each(row_sums, ROWS),
     "add_row": each(add_row, ROWS),
+    "centre": each(centre, ROWS),
     "bn_relu": [
         *each(bn_relu, ACTIVE),
         in_place(bn_relu, c="Z"),

@@ -83,6 +83,11 @@ def add_row(o):
     shaped(o.a, o.tasks, o.rows, o.cols)[...] += row
 
 
+def centre(o):
+    a = shaped(o.a, o.tasks, o.rows, o.cols)
+    a -= m(a)
+
+
 # Batch normalisation and ReLU: conv_block, with m the mean over rows.
 
 
@@ -163,6 +168,7 @@ FORMULAS = {
         bmm_pair,
         row_sums,
         add_row,
+        centre,
         bn_relu,
         bn_relu_vjp,
         bn_relu_jvp,

@@ -7,6 +7,8 @@ Where a mean is off by its rounding and met by μ once more, it is ε (μ/σ)²,
 
 import numpy as np
 import pytest
+from fused_points import needs_fused
+from kernel_machine import by_kernels
 
 import imaml_ref as ir
 from imaml_ref.fused import plain_path
@@ -27,8 +29,8 @@ def task_loss(activation):
     return ir.TaskLoss(ir.Network(layers, SIZE), ir.SoftmaxCrossEntropy())
 
 
-def relative_errors(loss, examples):
-    """Return those of outputs, gradient, H v and G v in float32."""
+def relative_errors(loss, examples, way=lambda answers: answers()):
+    """Return those of outputs, gradient, H v and G v in float32, computed in a way."""
     rng = np.random.default_rng(1)
     phi = np.stack([loss.net.init(rng) for _ in range(T)]).astype(np.float32)
     v = rng.normal(size=phi.shape).astype(np.float32)
@@ -36,7 +38,8 @@ def relative_errors(loss, examples):
     y = rng.integers(3, size=(T, examples))
     with plain_path():
         want = answers(loss, phi.astype(float), v.astype(float), x.astype(float), y)
-    pairs = zip(answers(loss, phi, v, x, y), want, strict=True)
+    got = way(lambda: answers(loss, phi, v, x, y))
+    pairs = zip(got, want, strict=True)
     return [np.linalg.norm(got - true) / np.linalg.norm(true) for got, true in pairs]
 
 
@@ -53,4 +56,13 @@ def test_a_normalisation_loses_what_its_input_has_lost(examples):
 
 def test_patches_that_are_data_are_centred_first_and_lose_nothing():
     errors = relative_errors(task_loss(ReLU), 5)
+    assert max(errors) < 1e-5, errors
+
+
+@needs_fused
+@pytest.mark.parametrize("stage", ["graphs", "fused"])
+@pytest.mark.parametrize("examples", [5, 75])
+def test_so_they_are_on_a_device(examples, stage):
+    with ir.device_stage(stage):
+        errors = relative_errors(task_loss(ReLU), examples, by_kernels)
     assert max(errors) < 1e-5, errors

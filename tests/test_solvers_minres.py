@@ -82,10 +82,10 @@ def test_the_true_residual_decides():
     system = make_system(systems.product_of(A), b, rtol=1e-9, atol=0.0)
     x = systems.solution(A, b) / system.unit[:, None]
     state = begin(system)._replace(x=x)
-    assert_array_equal(certify(system, state, [])[1].status, Status.CONVERGED)
+    assert_array_equal(certify(system, state, [], [])[1].status, Status.CONVERGED)
     claim = np.full(2, Status.CONVERGED)
     wrong = state._replace(x=0.9 * state.x, status=claim)
-    assert_array_equal(certify(system, wrong, [])[1].status, Status.STAGNATION)
+    assert_array_equal(certify(system, wrong, [], [])[1].status, Status.STAGNATION)
 
 
 def test_a_product_that_is_not_finite_ends_its_task_only():

@@ -14,7 +14,18 @@ SPECTRA = {
         -np.linspace(1, 5, n // 2), np.linspace(1, 9, n - n // 2)
     ],
     "wide": lambda n: np.geomspace(1e-4, 1, n),
+    "wider": lambda n: np.geomspace(1e-6, 1, n),
+    "widest": lambda n: np.geomspace(1e-9, 1, n),
 }
+# No eigenvalue but 0 is below ε^(1/2) ‖A‖.
+WITHIN = [
+    *((name, np.float64) for name in ("definite", "indefinite", "wide")),
+    *((name, np.float32) for name in ("definite", "indefinite")),
+]
+BEYOND = [
+    ("widest", np.float64),
+    *((name, np.float32) for name in ("wide", "wider", "widest")),
+]
 
 
 def singular(spectrum, n, nullity, seed):
@@ -27,19 +38,51 @@ def singular(spectrum, n, nullity, seed):
     return (A + A.T) / 2, b, np.linalg.norm(Q[:, :nullity].T @ b)
 
 
-@pytest.mark.parametrize("spectrum", SPECTRA)
+def problems(*args, tasks, dtype):
+    """Return A, b and the least residual of as many tasks, and A v and b in a dtype."""
+    A, b, least = map(
+        np.stack, zip(*(singular(*args, seed) for seed in range(tasks)), strict=True)
+    )
+    return A, b, least, (systems.product_of(A.astype(dtype)), b.astype(dtype))
+
+
+def norm(a):
+    return np.linalg.norm(a, axis=-1)
+
+
+def true_residual(A, x, b):
+    return norm(b - np.einsum("tij,tj->ti", A, x.astype(float)))
+
+
+@pytest.mark.parametrize(("spectrum", "dtype"), WITHIN)
 @pytest.mark.parametrize("nullity", [1, 3])
 @pytest.mark.parametrize("n", [4, 8, 9, 20, 60])
-def test_of_a_singular_system_the_residual_is_the_least(spectrum, n, nullity):
-    for seed in range(4):
-        A, b, least = singular(spectrum, n, nullity, seed)
-        x, info = MINRES().solve(systems.product_of(A[None]), b[None])
-        # A watched step may add ε^(1/2) to the square, and A x is rounded.
-        rounding = n * np.finfo(float).eps * np.abs(A).sum(1).max()
-        slack = 1e-6 * np.linalg.norm(b) + rounding * np.linalg.norm(x)
-        assert np.linalg.norm(b - A @ x[0]) <= least + slack
-        assert info.status[0] == Status.SINGULAR
-        assert info.iterations[0] < 5 * n
+def test_of_a_singular_system_the_residual_is_the_least(spectrum, dtype, n, nullity):
+    eps = np.finfo(dtype).eps
+    A, b, least, given = problems(spectrum, n, nullity, tasks=4, dtype=dtype)
+    x, info = MINRES().solve(*given)
+    # A watched step may add ε^(1/2) to the square; A and A x are rounded.
+    rounding = eps * np.linalg.norm(A, 2, axis=(1, 2)) * norm(x)
+    slack = eps**0.5 * norm(b) + 2 * rounding
+    assert (slack < 0.05 * norm(b)).all()
+    assert (true_residual(A, x, b) <= least + slack).all()
+    assert (info.status == Status.SINGULAR).all()
+    assert (info.iterations < 5 * n).all()
+
+
+@pytest.mark.parametrize(("spectrum", "dtype"), BEYOND)
+@pytest.mark.parametrize("nullity", [0, 1, 3])
+def test_where_rounding_is_all_the_residual_is_no_worse_than_before(
+    spectrum, dtype, nullity
+):
+    A, b, _, given = problems(spectrum, 60, nullity, tasks=6, dtype=dtype)
+    x, info = MINRES().solve(*given)
+    slack = 2 * np.finfo(dtype).eps ** 0.5 * norm(b)
+    assert (abs(true_residual(A, x, b) - info.residual) <= slack).all()
+    assert (info.residual <= norm(b) + slack).all()
+    for steps in (1, 8, 32):
+        _, before = MINRES(steps).solve(*given)
+        assert (info.residual <= before.residual + slack).all()
 
 
 def test_a_singular_system_does_not_change_its_neighbours():

@@ -4,9 +4,11 @@ The witness is A x = b written down: A is diagonal, of a few eigenvalues.
 """
 
 import warnings
+from itertools import product
 
 import numpy as np
 import pytest
+import systems
 from numpy.testing import assert_allclose, assert_array_equal
 
 import imaml_ref as ir
@@ -171,6 +173,53 @@ def test_a_system_that_is_solved_says_so_however_long_it_goes_on(dtype, lam):
     x, info = ir.CG(400).solve(lambda v: H * v + dtype(lam) * v, b, M=1 / lam)
     assert info.status[0] == Status.CONVERGED
     assert_allclose(x, b / (H + dtype(lam)), rtol=100 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("conduct", ["continue", "truncate", "refuse"])
+@pytest.mark.parametrize("largest", [0.01, 0.1, 1.0, 1e6])
+@pytest.mark.parametrize(("dtype", "steps"), [(np.float32, 44), (np.float64, 132)])
+def test_a_definite_system_stays_so_however_long_it_goes_on(
+    dtype, steps, largest, conduct
+):
+    A = np.empty((20, 11, 11))
+    for seed in range(20):
+        Q, _ = np.linalg.qr(np.random.default_rng(seed).normal(size=(11, 11)))
+        A[seed] = largest * (Q * np.geomspace(0.1, 1, 11)) @ Q.T
+    A, b = A.astype(dtype), np.random.default_rng(0).normal(size=(20, 11)).astype(dtype)
+    for M in (None, dtype(10 / largest)):
+        solver = ir.CG(steps, on_negative_curvature=conduct)
+        x, info = solver.solve(systems.product_of(A), b, M)
+        exact = np.linalg.solve(A.astype(float), b[..., None].astype(float))[..., 0]
+        error = np.linalg.norm(x - exact, axis=1) / np.linalg.norm(exact, axis=1)
+        assert error.max() <= 10 * 10 * np.finfo(dtype).eps  # κ = 10
+        assert (info.negative_curvature == 0).all()
+        # A itself is rounded, and a quotient of what is: ε ‖A‖.
+        least = (0.1 - 11 * np.finfo(dtype).eps) * largest
+        assert (info.smallest_rayleigh >= least).all()
+        assert (info.status == Status.CONVERGED).all()
+
+
+LAMS = [
+    *((np.float32, lam) for lam in (1e-37, 1e-25, 1e-19, 1.0, 1e19, 1e30, 1e37)),
+    *((np.float64, lam) for lam in (1e-307, 1e-170, 1.0, 1e170, 1e307)),
+]
+
+
+@pytest.mark.parametrize("conduct", ["continue", "truncate", "refuse"])
+@pytest.mark.parametrize(("dtype", "lam"), LAMS)
+def test_a_strength_of_any_size_has_its_solution_without_a_word(dtype, lam, conduct):
+    H, lam = np.array([1, 1.5, 2, 2.5, 3, 3.2], dtype), dtype(lam)
+    b = np.random.default_rng(0).normal(size=(2, 6)).astype(dtype)
+    solvers = [
+        *(ir.CG(n, on_negative_curvature=conduct) for n in (6, 30)),
+        ir.CertifiedCG(rtol=1e-6, on_negative_curvature=conduct),
+    ]
+    for solver, M in product(solvers, (1 / lam, 1 / np.full(6, lam))):
+        with warnings.catch_warnings(), np.errstate(all="raise", under="ignore"):
+            warnings.simplefilter("error")
+            x, info = solver.solve(lambda v: H * v + lam * v, b, M)
+        assert_allclose(x * (H + lam) / b, 1, rtol=1e-5)
+        assert set(info.status) <= {Status.CONVERGED, Status.MAXITER}
 
 
 @pytest.mark.parametrize("M", [-1.0, 0.0, np.array([[-1.0], [1.0]])])

@@ -1,6 +1,11 @@
 """The first block, whose images are data: its patches are made once, and stay.
 
 Launches and equations are those of ``ConvBlock``, for Ẋ = 0 and without x̄.
+
+X has its mean over the rows taken from it.  c, Ż − μ and Xᵀ Z̄ do not see that, since Z̄
+and R{Z̄} have mean zero; but they have it to rounding only, and met by a mean μ of the
+images, whose spread is σ, they would lose digits with (μ/σ)² where c has lost them with
+μ/σ.  Where the images themselves are far from zero the difference is exact.
 """
 
 from ..backend import Array
@@ -17,6 +22,8 @@ class InputBlock(ConvBlock):
     def load(self, program: Program) -> None:
         """Write X."""
         self.windows.patches(program, self.x, self.X.array)
+        tasks, rows, cols = self.X_shape
+        program.do("centre", a=self.X.array, tasks=tasks, rows=rows, cols=cols)
 
     def forward(self, program: Program) -> None:
         """Write y of (1)."""

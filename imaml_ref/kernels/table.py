@@ -48,6 +48,12 @@ PRODUCTS = (
         "inout: a, in: row, int: tasks rows cols row_task",
         entrywise("add_row", "tasks", "rows", "cols"),
     ),
+    row(
+        "centre",
+        "rows.cu",
+        "inout: a, int: tasks rows cols",
+        by_channel("centre", "cols"),
+    ),
 )
 
 ON_TENSOR_CORES = {"dtypes": ("float32",)}

@@ -15,7 +15,16 @@ from .info import SolverInfo, Status
 from .lanczos import pivots, smallest_of_tridiagonal
 from .minres_recurrence import RUNNING, Record, State, advance, begin
 from .options import check_count, check_tolerance
-from .system import Matvec, System, dot, make_system, norm, product, solution
+from .system import (
+    Matvec,
+    System,
+    column,
+    dot,
+    make_system,
+    norm,
+    product,
+    solution,
+)
 
 
 @dataclass(frozen=True)
@@ -23,10 +32,13 @@ class MINRES:
     """The minimal residual method: right for indefinite A, if it is not singular.
 
     The residual is the least that the Krylov space has, and of an A that is singular to
-    rounding, SINGULAR, the least there is (to about ε^(1/2) ‖b‖); x then has a part
-    that A does not see.  The error of x is like κ² ε where that of CG is like κ ε: in
-    float32 no digit is left at κ = 3e3, and for a positive definite A that is badly
-    conditioned ``CertifiedCG`` is better.
+    rounding, SINGULAR, the least there is, both to about ε^(1/2) ‖b‖ + ε ‖A‖ ‖x‖ where
+    no eigenvalue of A but 0 is below ε^(1/2) ‖A‖; x then has a part that A does not
+    see.  The error of x is like κ² ε where that of CG is like κ ε: in float32 no digit
+    is left at κ = 3e3, and for a positive definite A that is badly conditioned
+    ``CertifiedCG`` is better.  Beyond that κ the true residual leaves the recursive
+    one; then x is the best of those after 0, 1, 2, 4, 8, … steps and the last, and no
+    residual is above (1 + ε^(1/2)) ‖b‖.
 
     ``residual`` is the true one, by one more product, and CONVERGED means that it
     passed; STAGNATION, that the recursive one has lost it.  ``smallest_ritz`` is the
@@ -71,30 +83,55 @@ def minres_batched(system: System, maxiter: int) -> tuple[Array, SolverInfo]:
     """Run the recurrence from x₀ = 0 until every task has ended, or maxiter steps."""
     state = begin(system)
     records: list[Record] = []
-    for _ in range(maxiter):
+    earlier = [state.x]
+    for step in range(1, maxiter + 1):
         if not (state.status == RUNNING).any():
             break
         state, record = advance(system, state)
         records.append(record)
-    return certify(system, state, records)
+        if step & (step - 1) == 0:
+            earlier.append(state.x)
+    return certify(system, state, records, earlier)
 
 
-def certify(system: System, state: State, records: list[Record]):
+def best_of(system: System, state: State, r: Array, earlier: list[Array]):
+    """Return x and looks of a state, and ‖b − A x‖: those of the best x if (8) is lost.
+
+    Args:
+        system: The system.
+        state: Where the iteration ended.
+        r: b − A x there.
+        earlier: The x of some steps.
+    """
+    xp = array_module(r)
+    x, true, looks = state.x, norm(r), state.looks
+    lost = true > norm(state.r) + xp.finfo(r.dtype).eps ** 0.5 * norm(system.b)
+    if bool(lost.any()):
+        for candidate in earlier:
+            other = norm(system.b - product(system.matvec, candidate))
+            better = lost & (other < true)
+            x = xp.where(column(better), candidate, x)
+            true = xp.where(better, other, true)
+        looks = looks + lost * len(earlier)
+    return x, true, looks
+
+
+def certify(system: System, state: State, records: list[Record], earlier: list[Array]):
     """Return x, and with the true residual what it and the records show."""
     r = system.b - product(system.matvec, state.x)
-    true, tolerance = norm(r), system.tolerance
-    xp = array_module(r)
+    x, true, looks = best_of(system, state, r, earlier)
+    tolerance, xp = system.tolerance, array_module(r)
     passed = true <= tolerance
     error = r - state.r  # what rounding, or M, has done to (8)
-    drifted = (state.status == RUNNING) & ~(norm(error) <= DRIFT * true)
+    drifted = (state.status == RUNNING) & ~(norm(error) <= DRIFT * norm(r))
     refuted = drifted | ((state.status == int(Status.CONVERGED)) & ~passed)
     status = xp.where(refuted, int(Status.STAGNATION), state.status)
     bad = refuted & ((quadratic(system, r) < 0) | (quadratic(system, error) < 0))
     status = xp.where(bad, int(Status.INDEFINITE_PRECONDITIONER), status)
     known = status != int(Status.NOT_FINITE)
     status = xp.where(known & passed, int(Status.CONVERGED), status)
-    x, status = solution(system, state.x, status)
-    units = (system.scale, system.unit_M, state.looks)
+    x, status = solution(system, x, status)
+    units = (system.scale, system.unit_M, looks)
     last = (status, state.iterations, true * system.unit, tolerance * system.unit)
     scalars = [scalar for record in records for scalar in record]
     return x, read(described, *units, *last, *scalars)

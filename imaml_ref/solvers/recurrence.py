@@ -36,12 +36,13 @@ Sparse Linear Systems, 2nd ed., algorithms 6.18 and 9.1; truncation as in Noceda
 Wright, Numerical Optimization, 2nd ed., algorithm 7.1.
 """
 
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..backend import Array, array_module
-from ..lengths import power_of_two
+from ..lengths import powers_of_two
 from .info import Status
 from .system import System, cleared, column, dot, product
 
@@ -90,7 +91,7 @@ def begin(system: System, x: Array, r: Array) -> State:
     rho, residual = measure(r, z)
     status = judge_residual(system, rho, residual)
     sigma = size_of_direction(rho, residual)
-    p = xp.where(column(status == RUNNING), z, z.dtype.type(0)) * column(1 / sigma)
+    p = cleared(z * column(1 / sigma), status != RUNNING)
     return State(x, r, p, sigma, rho, residual, xp.zeros_like(status), status)
 
 
@@ -101,12 +102,13 @@ def advance(system: System, state: State) -> tuple[State, Record]:
     active = status == RUNNING
     q = product(system.matvec, p)  # (2)
     c, rho_sigma = dot(p, q), rho / sigma  # (3)
-    status = xp.where(active, judge_curvature(system, c, rho_sigma), status)
+    judged = judge_curvature(system, c, rho_sigma, residual)
+    status = xp.where(active, judged, status)
     with np.errstate(over="ignore"):  # of a step that hardly a task takes
         first = system.unit_M * sigma
     alpha, moves = step_length(status, active, iterations, c, rho_sigma, first)
-    x = x + column(alpha) * p  # (4)
-    r = r + column(-alpha) * q  # (5)
+    x = increased(column(alpha) * p, x)  # (4)
+    r = increased(column(-alpha) * q, r)  # (5)
     z = system.precondition(r)  # (6)
     next_rho, next_residual = measure(r, z)
     residual = xp.where(moves, next_residual, residual)
@@ -116,8 +118,8 @@ def advance(system: System, state: State) -> tuple[State, Record]:
     beta = xp.where(runs, next_rho, 0) / xp.where(runs, rho, 1)
     record = Record(active, c, dot(p, p), rho_sigma / sigma, beta, sigma)
     longer, sigma = sigma, size_of_direction(next_rho, next_residual)
-    p = z * column(1 / sigma) + column(beta * (longer / sigma)) * p  # (7)
-    p = cleared(p, ~runs)
+    p = column(beta * (longer / sigma)) * p
+    p = cleared(increased(p, z * column(1 / sigma)), ~runs)  # (7)
     state = State(x, r, p, sigma, next_rho, residual, iterations + moves, status)
     return state, record
 
@@ -127,7 +129,13 @@ def size_of_direction(rho: Array, residual: Array) -> Array:
     usable = residual > 0
     xp = array_module(rho)
     size = xp.where(usable, rho.real, 1) / xp.where(usable, residual, 1)
-    return power_of_two(column(size))
+    return powers_of_two(xp.abs(size))
+
+
+def increased(a: Array, b: Array) -> Array:
+    """Return a + b, (T, P), in the place of a, which nobody else has."""
+    a += b
+    return a
 
 
 def measure(r: Array, z: Array) -> tuple[Array, Array]:
@@ -149,8 +157,8 @@ def step_length(status, active, iterations, c, rho, unit) -> tuple[Array, Array]
     return xp.where(first, unit, alpha).astype(c.dtype), runs | first
 
 
-def judge_curvature(system: System, c: Array, rho: Array) -> Array:
-    """Return the status that c and ρ/σ of (8) lead to, (T,)."""
+def judge_curvature(system: System, c: Array, rho: Array, residual: Array) -> Array:
+    """Return the status that c and ρ/σ of (8), and ‖r‖, lead to, (T,)."""
     xp = array_module(c)
     tiny = xp.finfo(c.dtype).tiny
     # α would overflow, or does not exist.
@@ -158,9 +166,13 @@ def judge_curvature(system: System, c: Array, rho: Array) -> Array:
     if system.conduct != "continue":
         bad = bad | (c.real <= 0)
     status = xp.where(bad, int(ENDINGS[system.conduct]), int(RUNNING))
-    # α would lose half its digits to the end of the range, and r part from x.
-    short = xp.abs(rho.real) <= tiny * xp.finfo(c.dtype).eps ** 0.5 * xp.abs(c.real)
-    status = xp.where(short & ~bad, int(Status.STAGNATION), status)
+    # α would lose half its digits to the end of the range, and r part from x; where r
+    # is rounding of b, x has moved for the last time.
+    eps = xp.finfo(c.dtype).eps
+    short = xp.abs(rho.real) <= tiny * eps**0.5 * xp.abs(c.real)
+    solved = residual <= 16 * eps
+    ending = xp.where(solved, int(Status.CONVERGED), int(Status.STAGNATION))
+    status = xp.where(short & ~bad, ending, status)
     return xp.where(xp.isfinite(c), status, int(Status.NOT_FINITE))
 
 
@@ -182,6 +194,7 @@ def judge_residual(system: System, rho: Array, residual: Array) -> Array:
     return xp.where(xp.isfinite(residual), status, int(Status.NOT_FINITE))
 
 
+@cache
 def vanished(dtype: Any) -> Any:
     """Return the ‖r‖, in units of the first one, below which r says nothing any more.
 

@@ -68,12 +68,15 @@ def make_system(
     rtol, atol = check_tolerance("rtol", rtol), check_tolerance("atol", atol)
     check_choice("on_negative_curvature", conduct, CONDUCTS)
     xp = array_module(b)
+    at_zero = x0 is None
     x0, r0 = start(matvec, b, x0)
     r0, unit = in_units(r0)
-    b, x0 = (a * column(1 / unit) for a in (b, x0))
+    # Of x₀ = 0 b is r₀, which has its unit already.
+    b, x0 = (r0, x0) if at_zero else (a * column(1 / unit) for a in (b, x0))
+    length = xp.sqrt(dot(b, b).real) if at_zero else norm(b)
     # An atol far above u may be infinite in units of it, and then is met.
     with np.errstate(over="ignore"):
-        tolerance = xp.maximum(rtol * norm(b), unit.dtype.type(atol) / unit)
+        tolerance = xp.maximum(rtol * length, unit.dtype.type(atol) / unit)
     M, unit_M, scale = strength(M, b)
     return System(
         matvec, preconditioner(M), b, x0, r0, tolerance, unit, unit_M, scale, conduct
