@@ -92,6 +92,20 @@ def test_a_picture_of_16_bits_is_resized_like_its_8_bits(tmp_path):
         np.testing.assert_array_equal(found, expected, err_msg=name)
 
 
+@pytest.mark.parametrize("mode", ["1", "P"])
+def test_drawings_of_few_values_are_blended_when_they_shrink(tmp_path, mode):
+    """Pillow resizes these modes by nearest neighbour, whatever filter it is given."""
+    ink = np.random.default_rng(0).random((105, 105)) < 0.5
+    grey = Image.fromarray(np.where(ink, 0, 255).astype(np.uint8))
+    grey.convert(mode).save(tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.mode == mode
+    found = read_image(tmp_path / "a.png", 28, "grey")[..., 0]
+    expected = np.asarray(grey.resize((28, 28), Image.Resampling.LANCZOS))
+    np.testing.assert_array_equal(found, expected)
+    assert len(np.unique(found)) > 100
+
+
 def tags(red, *more):
     return b"tRNS", big([red, *more])
 

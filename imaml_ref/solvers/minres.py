@@ -49,7 +49,8 @@ class MINRES:
 
     Args:
         maxiter: Most steps; 5 P if None.
-        rtol: Tolerance relative to ‖b‖₂, without unit.
+        rtol: Tolerance relative to ‖b‖₂ as in CG, without unit (that of SciPy's minres
+            is relative to ‖A‖ ‖x‖, and weaker).
         atol: Absolute tolerance, in units of b.
 
     Raises:
