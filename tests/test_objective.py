@@ -18,7 +18,8 @@ from imaml_ref.checks import (
 from imaml_ref.checks.models import random_point
 from imaml_ref.layers import BatchNorm2d, Softplus, Tanh
 from imaml_ref.losses import SoftmaxCrossEntropy, SquaredError
-from imaml_ref.objective import ProximalObjective, TaskLoss, proximal_strength
+from imaml_ref.objective import ProximalObjective, TaskLoss
+from imaml_ref.strength import proximal_strength
 
 LOSSES = {"cross_entropy": SoftmaxCrossEntropy(), "squared_error": SquaredError()}
 
