@@ -73,9 +73,7 @@ def meta_train(
             inner solution diverges, a solver refuses, or a λ that is learned leaves
             what the dtype of θ holds.
     """
-    check_parts(
-        algorithm, theta if resume is None else resume.theta, source, optimizer
-    )
+    check_parts(algorithm, theta if resume is None else resume.theta, source, optimizer)
     meta_steps = whole(0)("meta_steps", meta_steps)
     meta_batch = whole()("meta_batch", meta_batch)
     seed = whole(0)("seed", seed)
