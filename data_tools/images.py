@@ -83,10 +83,10 @@ def find_images(folder: Path) -> dict[str, list[Path]]:
 
     Raises:
         FileNotFoundError: If there is no such folder.
+        NotADirectoryError: If it is a file.
         ValueError: If there is no folder in it, or one has no image.
     """
-    if not folder.is_dir():
-        raise FileNotFoundError(f"no such folder: {folder}; check the path")
+    check_folder(folder)
     classes = {}
     for sub in sorted(p for p in folder.iterdir() if p.is_dir()):
         if not sub.name.startswith("."):
@@ -115,10 +115,13 @@ def choose(
     if per_class is None and low != high:
         raise ValueError(
             f"classes must have equally many images, but {fewest!r} has {low} and "
-            f"{most!r} {high}; add images, or take the first {low} with per_class={low}"
+            f"{most!r} {high}; add images, or take the first {low} with "
+            f"per_class={low}, on the command line --per-class {low}"
         )
     number = low if per_class is None else per_class
-    if not 1 <= number <= low:
+    if number < 1:
+        raise ValueError(f"images per class must be at least 1, got {number}")
+    if number > low:
         raise ValueError(
             f"{number} images per class were asked for, class {fewest!r} has {low}"
         )
@@ -129,6 +132,29 @@ def is_image(path: Path) -> bool:
     """Whether a path is named like an image, and is neither hidden nor a folder."""
     known = Image.registered_extensions().get(path.suffix.lower()) in Image.OPEN
     return known and not path.name.startswith(".") and not path.is_dir()
+
+
+def left_out(folder: Path) -> int:
+    """Count images that belong to no class: beside their folders, or deeper in them."""
+    found = 0
+    for place, folders, files in os.walk(folder):  # what cannot be read has no say
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        if len(Path(place).relative_to(folder).parts) != 1:
+            found += sum(is_image(Path(place, name)) for name in files)
+    return found
+
+
+def check_folder(folder: Path) -> None:
+    """Check that a path is a folder.
+
+    Raises:
+        FileNotFoundError: If it is not there.
+        NotADirectoryError: If it is a file.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(f"{folder} is a file, expected a folder of images")
+    if not folder.is_dir():
+        raise FileNotFoundError(f"no such folder: {folder}; check the path")
 
 
 def check_name(folder: Path) -> None:
@@ -150,11 +176,11 @@ def images_below(folder: Path) -> list[Path]:
 
     Raises:
         FileNotFoundError: If there is no such folder.
+        NotADirectoryError: If it is a file.
         OSError: If a folder cannot be read.
         ValueError: If there is no image.
     """
-    if not folder.is_dir():
-        raise FileNotFoundError(f"no such folder: {folder}; check the path")
+    check_folder(folder)
     paths = sorted(filter(is_image, files_below(folder)))
     if not paths:
         raise ValueError(f"no images in {folder}; expected PNG, JPEG or the like")

@@ -17,7 +17,7 @@ from scipy.special import stdtrit
 
 from .alone import blind_layer, logits_alone, why_blind
 from .backend import Array, array_module, check_array
-from .data.tasks import TaskBatch, TaskSource
+from .data.tasks import TaskBatch, TaskSource, draw
 from .objective import check_labels
 from .readings import on_device, read, settle, value_of, waiting
 from .settings import having, truth, whole
@@ -149,7 +149,8 @@ def evaluate(
 
     Raises:
         TypeError: If θ is no array.
-        ValueError: If there is to be no task, or algorithm or source is something else.
+        ValueError: If there is to be no task, algorithm or source is something else, or
+            the source returns other than so many tasks of finite inputs.
     """
     having("adapt", "IMAML(loss)")("algorithm", algorithm)
     having("sample", "data.Sinusoids()")("source", source)
@@ -165,7 +166,8 @@ def evaluate(
         per_example = False
     parts, source = [], near(theta, source)
     for first in range(0, num_tasks, CHUNK):
-        tasks = source.sample(
+        tasks = draw(
+            source,
             split,
             seed=seed,
             step=0,
@@ -173,6 +175,8 @@ def evaluate(
             num_tasks=min(CHUNK, num_tasks - first),
             dtype=theta.dtype,
         )
+        if not on_device(tasks.support_x):
+            tasks.check_finite()
         with waiting() as readings:
             part = measure(algorithm, theta, beside(theta, tasks), per_example)
         settle(readings)

@@ -38,8 +38,9 @@ class TaskLoss:
     loss: Loss
 
     def __post_init__(self):
-        net = having("forward", "architectures.mlp()")
-        settle(self, net=net, loss=having("forward", "SoftmaxCrossEntropy()"))
+        # Both have forward(): these tell one from the other where they are swapped.
+        net = having("vjp", "architectures.mlp()")
+        settle(self, net=net, loss=having("grad", "SoftmaxCrossEntropy()"))
 
     def linearize(self, phi: Array, x: Array, y: Array) -> Linearization:
         """Return L, its gradient and its curvature at φ.

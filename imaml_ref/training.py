@@ -12,7 +12,7 @@ from typing import Any
 
 from .backend import Array, check_array
 from .checkpoint import Best, TrainingState
-from .data.tasks import TaskSource
+from .data.tasks import TaskSource, draw
 from .evaluation import evaluate, near
 from .meta_step import Diverged, Metrics, at_lam, lam_of, meta_step, metrics_of
 from .readings import copies_for, on_device, value_of, waiting
@@ -73,7 +73,7 @@ def meta_train(
             inner solution diverges, a solver refuses, or a λ that is learned leaves
             what the dtype of θ holds.
     """
-    check_parts(theta if resume is None else resume.theta, source, optimizer)
+    check_parts(algorithm, theta if resume is None else resume.theta, source, optimizer)
     meta_steps = whole(0)("meta_steps", meta_steps)
     meta_batch = whole()("meta_batch", meta_batch)
     seed = whole(0)("seed", seed)
@@ -86,7 +86,8 @@ def meta_train(
     looks = {validation_interval, log_interval if on_device(state.theta) else 1} - {0}
 
     def next_step(state: TrainingState) -> tuple[TrainingState, Any]:
-        tasks = source.sample(
+        tasks = draw(
+            source,
             "train",
             seed=seed,
             step=state.step,
@@ -114,13 +115,14 @@ def meta_train(
     return state
 
 
-def check_parts(theta, source, optimizer) -> None:
+def check_parts(algorithm, theta, source, optimizer) -> None:
     """Refuse what no training can start with.
 
     Raises:
         TypeError: If θ is no array.
-        ValueError: If source or optimiser are something else.
+        ValueError: If algorithm, source or optimiser are something else.
     """
+    having("__call__", "IMAML(loss)")("algorithm", algorithm)
     check_array("θ", theta)
     having("sample", "data.Sinusoids()")("source", source)
     having("step", "Adam()")("optimizer", optimizer)

@@ -76,10 +76,25 @@ def test_a_signal_ends_with_its_status_and_the_checkpoint(
         process.send_signal(signum)
         _, err = process.communicate(timeout=60)
     assert process.returncode == status
-    assert err.splitlines()[-1].endswith("stopped with the checkpoint written")
     with h5py.File(out / "checkpoint.h5") as file:
         step = file.attrs["step"]
+    way_on = f"go on with imaml-ref train --resume --out {out}"
+    assert err.splitlines()[-1].endswith(
+        f"stopped with the checkpoint written at meta-step {step}; {way_on}"
+    )
     assert len((out / "metrics.csv").read_text().splitlines()) == step + 1
+
+
+def test_a_resumed_run_that_is_none_says_that_it_starts_anew(data, tmp_path, capsys):
+    out = tmp_path / "nowhere"
+    keys = {"data": data, "out": out} | TINY | {"meta-steps": 0, "test-tasks": 2}
+    note = f"there is no run in {out}: starting anew"
+    assert main(["train", "--resume", *as_flags(keys)]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == note
+    (out / "checkpoint.h5").unlink()  # a run killed before its first checkpoint is one
+    (out / "summary.json").unlink()
+    assert main(["train", "--resume", "--out", str(out)]) == 0
+    assert note not in capsys.readouterr().out
 
 
 # Files of a run that somebody spoiled

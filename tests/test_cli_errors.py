@@ -138,6 +138,14 @@ def test_an_unknown_key_is_answered_with_the_nearest(tmp_path, refused):
     assert "'meta-bach' in mine.toml; did you mean 'meta-batch'?" in said
 
 
+@pytest.mark.parametrize("flag", ["out", "resume", "config"])
+def test_a_flag_is_no_key(tmp_path, refused, flag):
+    (tmp_path / "mine.toml").write_text(f'{flag} = "x"\n')
+    said = refused("train", "--config", "mine.toml")
+    assert f"'{flag}' in mine.toml is a flag of imaml-ref train" in said
+    assert f"give --{flag} on the command line" in said
+
+
 def test_a_gpu_that_is_absent(data, refused, monkeypatch):
     monkeypatch.setitem(sys.modules, "cupy", None)
     flags = ["--data", data, *as_flags(TINY), "--device", "cuda"]
@@ -158,6 +166,16 @@ def test_an_output_folder_that_is_not_free(data, run, tmp_path, refused):
     before = snapshot(run)
     assert "holds a run already; add --resume" in refused(*flags, run)
     assert snapshot(run) == before
+
+
+def test_data_that_lie_elsewhere_are_to_be_named(run, tmp_path, refused):
+    text = (copied(run, tmp_path) / "config.toml").read_text()
+    (data,) = (t.split(" = ")[1] for t in text.splitlines() if t.startswith("data = "))
+    relative = text.replace(data.split("  ")[0].strip(), '"a.h5"')
+    (tmp_path / "copy" / "config.toml").write_text(relative)
+    said = refused("evaluate", "copy")
+    assert "no such file: a.h5, the data of copy" in said
+    assert "say where they lie with --data FILE.h5" in said
 
 
 # Resuming what does not belong together
@@ -263,6 +281,9 @@ def test_predicting_from_what_are_no_images(run, tmp_path, refused):
     Image.new("L", (9, 9)).save(query / "q.png")
     said = refused("predict", run, support, query)
     assert "tells 3 classes apart, got support images of 2" in said
+    assert "has 3 outputs and needs as many support folders" in said
+    said = refused("predict", run, support, query / "q.png")
+    assert "q.png is a file, expected a folder of images" in said
     (query / "r.png").write_text("no image")
     assert "r.png cannot be read as an image" in refused("predict", run, support, query)
 
@@ -271,3 +292,5 @@ def test_packing_what_is_not_there(refused):
     said = refused("data", "pack-omniglot", "none", "o.h5")
     assert "images_background" in said
     assert "no such folder" in refused("data", "pack-images", "none", "o.h5")
+    said = refused("data", "show")
+    assert "'show'. (commands: pack-omniglot, pack-images, info)" in said

@@ -109,7 +109,7 @@ def test_folders_and_documents_named_like_images_are_no_images(folder, tmp_path)
 
 def test_unequal_classes_are_named_and_per_class_evens_them(folder, tmp_path):
     (folder / "class 3" / "a.png").unlink()
-    expected = r"but 'class 3' has 5 and 'class 0' 6; .* per_class=5"
+    expected = r"but 'class 3' has 5 and 'class 0' 6; .* per_class=5, .* --per-class 5"
     with pytest.raises(ValueError, match=expected):
         pack_images(folder, tmp_path / "d.h5")
     data = pack_images(folder, tmp_path / "d.h5", per_class=5, size=9)
@@ -187,7 +187,7 @@ ARGUMENTS = {
     r"split named/val must name classes .*, got none": {
         "split": (["class 1"], [], ["class 2"])
     },
-    r"0 images per class": {"per_class": 0},
+    r"images per class must be at least 1, got 0": {"per_class": 0},
 }
 
 
@@ -199,6 +199,17 @@ def test_wrong_arguments_are_named(folder, tmp_path, expected, changes):
         pack_images(folder, tmp_path / "absent" / "d.h5")
     with pytest.raises(IsADirectoryError, match=r"it is a folder; name a file"):
         pack_images(folder, tmp_path, **changes)
+
+
+def test_images_that_belong_to_no_class_are_counted(folder, tmp_path, capsys):
+    pack = ["data", "pack-images", str(folder), str(tmp_path / "d.h5"), "--size", "4"]
+    assert main(pack) == 0
+    assert "passed over" not in capsys.readouterr().out
+    (folder / "class 1" / "more").mkdir()
+    for place in (folder, folder / "class 1" / "more"):
+        picture(0).save(place / "loose.png")
+    assert main(pack) == 0
+    assert "2 images passed over: they lie beside" in capsys.readouterr().out
 
 
 SPLITS = {

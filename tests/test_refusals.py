@@ -189,7 +189,7 @@ REFUSED = {
     ),
     "a loss that is a class": (
         lambda: ir.TaskLoss(LOSS.net, ir.SoftmaxCrossEntropy),
-        r"loss must be an object with forward\(\), such as SoftmaxCrossEntropy\(\)",
+        r"loss must be an object with grad\(\), such as SoftmaxCrossEntropy\(\)",
     ),
     "a loss that is a network": (
         lambda: ir.unrolled_gradient(LOSS.net, THETA, TASKS),

@@ -51,6 +51,7 @@ def test_what_is_not_finite_is_named():
     b[2, 0] = np.nan
     _, info = Dense().solve(systems.product_of(A), b)
     assert list(info.status) == [0, 0, Status.NOT_FINITE]
+    assert_array_equal(info.negative_curvature, 0)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -105,8 +105,15 @@ def run(given: list[str]) -> int:
         message = getattr(error, "format_message", None)
         if message is None:
             raise
-        complain(message())
+        complain(message() + commands_there_are(error))
         return WRONG_INPUT
+
+
+def commands_there_are(error: Exception) -> str:
+    """Name the commands of a group that was asked for another one; else nothing."""
+    group = getattr(getattr(error, "ctx", None), "command", None)
+    commands = getattr(group, "commands", None)
+    return f" (commands: {', '.join(commands)})" if commands else ""
 
 
 def cannot_print(error: OSError) -> int:

@@ -49,11 +49,17 @@ def pack_omniglot(
 def pack_images(
     folder: Annotated[Path, typer.Argument(help="One folder of images per class.")],
     dst: Destination,
-    size: Annotated[int, typer.Option(help="Height and width, pixels.")] = 28,
+    size: Annotated[
+        int,
+        typer.Option(help="Height and width, pixels; the aspect ratio is not kept."),
+    ] = 28,
     colour: Annotated[str, typer.Option(help="grey or rgb.")] = "grey",
     per_class: Annotated[
         int | None,
-        typer.Option(help="Images of each class.", show_default="all"),
+        typer.Option(
+            help="Images of each class: the first N by name, others are left out.",
+            show_default="all",
+        ),
     ] = None,
     split: Annotated[
         str,
@@ -66,7 +72,7 @@ def pack_images(
 ):
     """Pack one's own images, one folder per class."""
     with refusing():
-        from data_tools.images import pack_images
+        from data_tools.images import left_out, pack_images
         from data_tools.splits import parse_split
 
         pack_images(
@@ -78,7 +84,13 @@ def pack_images(
             split=parse_split(split),
             seed=seed,
         )
+        passed_over = left_out(folder)
     show_info(dst)
+    if passed_over:
+        print(
+            f"{'note':16} {passed_over} images passed over: they lie beside the class "
+            "folders or in folders inside them"
+        )
 
 
 @app.command(epilog="Example: imaml-ref data info omniglot.h5")

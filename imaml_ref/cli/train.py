@@ -35,7 +35,7 @@ def train(
     """
     shown = reporter()
     with refusing():
-        run = ready(keys, config, out, resume)
+        run = ready(keys, config, out, resume, shown)
         finished = run.finished
     if finished:
         draw_missing(run, shown)
@@ -49,7 +49,11 @@ def train(
 
 
 def ready(
-    keys: dict[str, Any], config: Path | None, out: Path | None, resume: bool
+    keys: dict[str, Any],
+    config: Path | None,
+    out: Path | None,
+    resume: bool,
+    shown: Reporter,
 ) -> Prepared:
     """Return the run that the flags ask for, checked; nothing is written.
 
@@ -65,6 +69,8 @@ def ready(
     if resume and folder.is_run():
         return prepare(resumed_config(folder, given), folder)
     folder.check_free()
+    if resume:
+        shown.note(f"there is no run in {out}: starting anew")
     return prepare(make_config(given), folder)
 
 

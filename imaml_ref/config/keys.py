@@ -12,6 +12,7 @@ from ..shown import brief
 
 LARGEST_SEED = 2**64 - 1  # HDF5 has no larger integers, and a checkpoint names it
 DEVICES = "auto", "cpu", "cuda"
+FLAGS_ONLY = "out", "resume", "config"
 
 
 def key(default: Any, text: str, **limits) -> Any:
@@ -135,6 +136,11 @@ def known_name(name: str, where: str = "") -> str:
     candidate = str(name).replace("-", "_")
     if candidate in FIELDS:
         return candidate
+    if candidate in FLAGS_ONLY:
+        raise ValueError(
+            f"{name!r}{where} is a flag of imaml-ref train, not a configuration key; "
+            f"give --{candidate} on the command line"
+        )
     (near,) = difflib.get_close_matches(candidate, FIELDS, n=1, cutoff=0.0)
     raise ValueError(
         f"unknown configuration key {name!r}{where}; did you mean {spelled(near)!r}?"

@@ -69,8 +69,13 @@ def demand_methods(subject: Any) -> None:
     """Refuse an object that cannot be asked anything.
 
     Raises:
-        TypeError: If it has none of the methods.
+        TypeError: If it has none of the methods, or is a class.
     """
+    if isinstance(subject, type):
+        raise TypeError(
+            f"the subject must be an object, got the class {subject.__name__}; "
+            f"give {subject.__name__}()"
+        )
     if not any(callable(getattr(subject, name, None)) for name in METHODS):
         raise TypeError(
             f"{type(subject).__name__} has none of the methods {', '.join(METHODS)}; "

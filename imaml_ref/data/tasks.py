@@ -114,3 +114,24 @@ class TaskSource(Protocol):
         was drawn before.
         """
         ...
+
+
+def draw(source: TaskSource, split: str, *, num_tasks: int, **where: Any) -> TaskBatch:
+    """Draw tasks from a source that may be one's own.
+
+    Args:
+        source: Where they come from.
+        split: Of which split.
+        num_tasks: How many.
+        where: The other arguments of ``TaskSource.sample``.
+
+    Raises:
+        ValueError: If they are not as many.
+    """
+    tasks = source.sample(split, num_tasks=num_tasks, **where)
+    if len(tasks) != num_tasks:
+        raise ValueError(
+            f"{type(source).__name__}.sample must return num_tasks = {num_tasks} "
+            f"tasks, got {len(tasks)}"
+        )
+    return tasks

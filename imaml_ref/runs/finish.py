@@ -71,7 +71,7 @@ class Tester:
 
             def observe(done):
                 progress.update(done)
-                self.recorder.interruption.raise_if_asked()
+                self.recorder.stop_if_asked()
 
             return evaluate(
                 algorithm,

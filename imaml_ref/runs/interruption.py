@@ -1,6 +1,8 @@
 """Ctrl-C and SIGTERM: finish what must be finished, then stop."""
 
+import shlex
 import signal
+from pathlib import Path
 from threading import current_thread, main_thread
 from typing import Any
 
@@ -12,11 +14,17 @@ class Interrupted(Exception):
 
     Args:
         signum: The signal; ``EXIT_STATUS`` says how the program ends.
+        step: The meta-step of the checkpoint.
+        path: The folder of the run.
     """
 
-    def __init__(self, signum: int):
+    def __init__(self, signum: int, step: int, path: Path):
         name = signal.Signals(signum).name
-        super().__init__(f"{name}: stopped with the checkpoint written")
+        out = shlex.quote(str(path))
+        super().__init__(
+            f"{name}: stopped with the checkpoint written at meta-step {step}; "
+            f"go on with imaml-ref train --resume --out {out}"
+        )
         self.exit_status = EXIT_STATUS[signal.Signals(signum)]
 
 
@@ -44,14 +52,18 @@ class Interruption:
     def __exit__(self, *_) -> None:
         self._restore()
 
-    def raise_if_asked(self) -> None:
+    def raise_if_asked(self, step: int, path: Path) -> None:
         """Stop here if a signal came.
+
+        Args:
+            step: The meta-step of the checkpoint.
+            path: The folder of the run.
 
         Raises:
             Interrupted: If so.
         """
         if self.signum is not None:
-            raise Interrupted(self.signum)
+            raise Interrupted(self.signum, step, path)
 
     def _note(self, signum, _frame) -> None:
         self.signum = signum

@@ -65,7 +65,14 @@ class Run(Brief):
             FileNotFoundError: If the data file is absent.
             BadFile: If it does not hold what the run was trained on.
         """
-        source, about = make_source(self.config), self.checkpoint.about
+        about = self.checkpoint.about
+        try:
+            source = make_source(self.config)
+        except FileNotFoundError as error:
+            raise FileNotFoundError(
+                f"no such file: {self.config.data}, the data of {self.path}; "
+                "say where they lie with --data FILE.h5"
+            ) from error
         if source.digest != about["data_digest"]:
             raise BadFile(
                 f"{self.path} was trained on data of digest "

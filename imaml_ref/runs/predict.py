@@ -53,7 +53,8 @@ def predict(
     if len(support) != ways:
         raise ValueError(
             f"{run.path} tells {ways} classes apart, got support images of "
-            f"{len(support)}"
+            f"{len(support)}; its network has {ways} outputs and needs as many support "
+            "folders"
         )
     one_by_one = alone or len(query) == 1
     if one_by_one and (layer := blind_layer(run.net)):

@@ -26,6 +26,7 @@ class Recorder:
 
     Attributes:
         last: The last state that it was told of, or None.
+        saved_step: The meta-step of the last checkpoint it wrote, 0 before.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Recorder:
         self.folder, self.metrics, self.about = folder, metrics, about
         self.seconds, self.interruption, self.progress = seconds, interruption, progress
         self.last: TrainingState | None = None
+        self.saved_step = 0
         self._saved_at = time.monotonic()
 
     def asked(self) -> bool:
@@ -60,8 +62,16 @@ class Recorder:
         self.metrics.sync()
         checkpoint = Checkpoint(state, self.about, chosen)
         write_checkpoint(self.folder.checkpoint, checkpoint)
-        self._saved_at = time.monotonic()
+        self._saved_at, self.saved_step = time.monotonic(), state.step
         return checkpoint
+
+    def stop_if_asked(self) -> None:
+        """Stop here, where the last checkpoint has all that was done, if a signal came.
+
+        Raises:
+            Interrupted: If so.
+        """
+        self.interruption.raise_if_asked(self.saved_step, self.folder.path)
 
 
 def in_words(row: Mapping[str, float]) -> str:

@@ -88,7 +88,7 @@ def train_alone(run: Prepared, reporter: Reporter) -> dict[str, Any]:
             )
             state = trained(run, recorder)
         recorder.save(state)
-        interruption.raise_if_asked()
+        recorder.stop_if_asked()
         return finish(run, state, recorder, reporter)
 
 

@@ -97,6 +97,7 @@ def _summary(A, b, x, residual):
     finite = known & np.isfinite(x).all(1)
     safe = np.where(known[:, None, None], A, 0).real.astype(np.float64)
     values = np.linalg.eigvalsh((safe + safe.transpose(0, 2, 1)) / 2)
+    values[~known] = np.inf  # of what is not finite none is known
     size = np.abs(values).max(1)
     rounding = P * np.finfo(A.dtype).eps * size
     singular = np.abs(values).min(1) <= rounding
