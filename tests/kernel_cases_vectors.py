@@ -36,6 +36,14 @@ def descend(make, size, each, shared, tasks=3):
     )
 
 
+def sigmas(make, tasks):
+    """Return powers of two."""
+    return np.ldexp(np.ones(tasks, make.dtype), make.ints(9, tasks) - 4)
+
+
+REALS = ("tolerance", "rho", "residual", "sigma")
+
+
 def cg_begin(make, size, each):
     tasks = 6
     given = vectors(make, tasks, size, ("b",), ("x", "r", "p"))
@@ -44,7 +52,7 @@ def cg_begin(make, size, each):
     given["b"][2, size - 1] = np.inf
     given["b"][3] *= 1e-4  # within atol
     given |= strength(make, "M", size, each)
-    given |= {n: make.unwritten(tasks) for n in ("tolerance", "rho", "residual")}
+    given |= {n: make.unwritten(tasks) for n in REALS}
     given |= {n: make.unwritten_ints(tasks) for n in ("iterations", "status")}
     return given | {"rtol": 0.1, "atol": np.full(tasks, 0.01, make.dtype)}
 
@@ -56,22 +64,27 @@ def indefinite(make, size, each):
 
 
 def cg_length(make, size, each, conduct):
-    tasks = 7
+    tasks, kind = 9, np.finfo(make.dtype)
     given = vectors(make, tasks, size, ("Hp", "p"))
     given["Hp"] += 3 * given["p"]
     given["Hp"][2:4] = -10 * given["p"][2:4]  # negative curvature
     given["p"][4] = 0  # c = 0
     given["Hp"][5, size - 1] = np.nan
-    status = [RUNNING, int(Status.CONVERGED), *[RUNNING] * 5]
+    given["Hp"][7:] = given["p"][7:] / kind.eps  # α leaves the range
+    status = [RUNNING, int(Status.CONVERGED), *[RUNNING] * 7]
     given |= {
         "status": np.array(status, "int32"),
-        "iterations": np.array([1, 2, 0, 3, 4, 5, 0], "int32"),
+        "iterations": np.array([1, 2, 0, 3, 4, 5, 0, 1, 1], "int32"),
         "moves": make.unwritten_ints(tasks),
         "rho": make.positive(tasks),
+        "sigma": sigmas(make, tasks),
+        "residual": make.positive(tasks),
+        "unit_M": 2 * make.ints(2, 1).astype(make.dtype) + 2,
         "alpha": make.unwritten(tasks),
-        "record": make.unwritten(5, tasks),
+        "record": make.unwritten(6, tasks),
         "conduct": conduct,
     }
+    given["rho"][7:], given["sigma"][7:], given["residual"][7] = kind.tiny, 1, kind.eps
     return given | strength(make, "shift", size, each)
 
 
@@ -86,9 +99,10 @@ def cg_move(make, size, each):
         "tolerance": np.array([0.1, 0.1, 1e3, 0.1, 0.1, 0.1, 0.1], make.dtype),
         "rho": make.positive(tasks),
         "residual": make.positive(tasks),
+        "sigma": sigmas(make, tasks),
         "status": np.array([*[RUNNING] * 4, *ended, RUNNING], "int32"),
         "beta": make.unwritten(tasks),
-        "record": make.unwritten(5, tasks),
+        "record": make.unwritten(6, tasks),
     }
     given["alpha"][5] = 0
     return given | strength(make, "shift", size, each) | strength(make, "M", size, each)
@@ -107,7 +121,8 @@ def cg_direction(make, size, each):
     del given["partials"]
     given["p"][1, 2] = np.nan
     status = [RUNNING, int(Status.NOT_FINITE), RUNNING]
-    given |= {"beta": make.normal(tasks), "status": np.array(status, "int32")}
+    given |= {"beta": make.normal(tasks), "sigma": sigmas(make, tasks)}
+    given |= {"status": np.array(status, "int32")}
     return given | strength(make, "M", size, each)
 
 

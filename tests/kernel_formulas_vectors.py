@@ -7,7 +7,7 @@ import numpy as np
 from kernel_views import entries, shaped
 
 from imaml_ref.solvers import Status
-from imaml_ref.solvers.recurrence import vanished
+from imaml_ref.solvers.recurrence import size_of_direction, vanished
 
 RUNNING = int(Status.MAXITER)
 # By conduct: continue, truncate, refuse.
@@ -54,6 +54,7 @@ def cg_begin(o):
     x[...], r[...], p[...] = 0, b, 0
     o.rho[...], o.residual[...] = measured(o, r)  # (1)
     o.tolerance[...] = np.maximum(o.rtol * o.residual, o.atol)
+    o.sigma[...] = size_of_direction(o.rho, o.residual)
     o.iterations[...] = 0
     o.status[...] = judge_residual(o, o.rho, o.residual)
 
@@ -70,24 +71,32 @@ def cg_length(o):
     Hp, p = vectors(o, "Hp", "p")
     q = Hp + strength(o, "shift") * p  # (2)
     c, active = dot(p, q), o.status == RUNNING
-    status = np.where(active, judge_curvature(o, c), o.status)
+    rho = o.rho / o.sigma
+    status = np.where(active, judge_curvature(o, c, rho), o.status)
     runs = status == RUNNING
     # A task truncated at its first direction takes it at unit length: x₀ + M r₀.
     first = active & (status == Status.TRUNCATED) & (o.iterations == 0)
-    alpha = np.where(runs, o.rho, 0) / np.where(runs, c, 1)
-    o.alpha[...] = np.where(first, 1, alpha)
+    alpha = np.where(runs, rho, 0) / np.where(runs, c, 1)  # (8)
+    o.alpha[...] = np.where(first, o.unit_M[0] * o.sigma, alpha)
     o.moves[...] = runs | first
     o.iterations += o.moves
     o.status[...] = status
-    o.record[:4] = active, c, dot(p, p), o.rho  # (3)
+    o.record[:4] = active, c, dot(p, p), rho / o.sigma  # (3)
+    o.record[5] = o.sigma
 
 
-def judge_curvature(o, c):
+def judge_curvature(o, c, rho):
+    kind = np.finfo(c.dtype)
     # α = ρ/c would overflow, or does not exist.
-    bad = np.abs(c) <= np.finfo(c.dtype).tiny * np.abs(o.rho)
+    bad = np.abs(c) <= kind.tiny * np.abs(rho)
     if o.conduct:
         bad |= c <= 0
-    status = np.where(bad, ENDINGS[o.conduct], RUNNING)
+    # α would lose digits to the end of the range.
+    short = np.abs(rho) <= kind.tiny * kind.eps**0.5 * np.abs(c)
+    solved = o.residual <= o.size * kind.eps
+    status = np.where(solved, Status.CONVERGED, Status.STAGNATION)
+    status = np.where(short, status, RUNNING)
+    status = np.where(bad, ENDINGS[o.conduct], status)
     return np.where(np.isfinite(c), status, Status.NOT_FINITE)
 
 
@@ -101,15 +110,17 @@ def cg_move(o):
     judged = judge_residual(o, rho, residual)
     o.status[...] = np.where(o.status == RUNNING, judged, o.status)
     runs = o.status == RUNNING
-    o.beta[...] = np.where(runs, rho, 0) / np.where(runs, o.rho, 1)  # (6)
-    o.rho[...] = rho
-    o.record[4] = o.beta
+    o.record[4] = np.where(runs, rho, 0) / np.where(runs, o.rho, 1)  # (6)
+    o.rho[...], longer = rho, o.sigma.copy()
+    o.sigma[...] = size_of_direction(rho, residual)
+    o.beta[...] = o.record[4] * (longer / o.sigma)
 
 
 def cg_direction(o):
     r, p = vectors(o, "r", "p")
     runs = o.status[:, None] == RUNNING
-    p[...] = np.where(runs, strength(o, "M") * r + o.beta[:, None] * p, 0)  # (7)
+    z = strength(o, "M") * r / o.sigma[:, None]
+    p[...] = np.where(runs, z + o.beta[:, None] * p, 0)  # (7)
 
 
 FORMULAS = (descend, cg_begin, cg_length, cg_move, cg_direction)

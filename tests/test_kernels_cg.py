@@ -105,6 +105,32 @@ def test_a_system_that_is_solved_says_so_however_long_it_goes_on():
     assert digits(x, want) > 12
 
 
+LAMS = [
+    *((np.float32, lam) for lam in (1e-37, 1e-25, 1e-19, 1e16, 1e19, 1e25, 1e37)),
+    *((np.float64, lam) for lam in (1e-307, 1e-170, 1e170, 1e307)),
+]
+
+
+@pytest.mark.parametrize("each", [False, True])
+@pytest.mark.parametrize(("dtype", "lam"), LAMS)
+def test_a_shift_of_any_size_is_that_of_the_plain_path(dtype, lam, each):
+    at = system()[0].astype(dtype)
+    shift = np.full(at.v.shape[1], dtype(lam)) if each else dtype(lam)
+
+    def answer():
+        return solved(at, ir.CG(maxiter=4), at.v, shift, "gnvp")
+
+    (x, info), size = by_kernels(answer), dtype(max(lam, 1))
+    with plain_path():
+        want, want_info = answer()
+    assert (info.status == want_info.status).all()
+    # In units in which a norm has squares; four steps of CG lose few digits.
+    least = -np.log10(np.finfo(dtype).eps) - 4
+    assert min(map(digits, x * size, want * size)) > least
+    assert np.isfinite(info.smallest_ritz).all()
+    assert_allclose(info.smallest_ritz / size, want_info.smallest_ritz / size, 1e-2)
+
+
 def test_a_shift_for_each_parameter():
     at, b = system()
     shift = np.random.default_rng(0).uniform(40, 60, b.shape[1])

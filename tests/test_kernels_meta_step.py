@@ -42,8 +42,9 @@ OPTIONS = {
 }
 
 
-# CG makes something of rounding, the more the longer it goes on.
-LONG = "many steps", "tolerance", "indefinite"
+# CG makes something of rounding, the more the longer it goes on, and where H + Λ is
+# indefinite, as it is before any step.
+LONG = "many steps", "tolerance", "indefinite", "no steps"
 
 
 # By default each net with some options, and one with all.

@@ -117,7 +117,7 @@ def test_a_product_is_cut_for_its_size(size, m, n, k):
 
 
 def test_states_have_the_numbers_of_the_solvers():
-    text = source("vectors.cu")
+    text = source("cg.cu")
     numbers = dict(re.findall(r"^  ([A-Z_]+) = (\d),?$", text, re.M))
     numbers["MAXITER"] = numbers.pop("RUNNING")
     assert numbers == {name: str(int(Status[name])) for name in numbers}
@@ -191,7 +191,7 @@ def cupy(monkeypatch):
 def test_a_launch_says_what_the_table_says(cupy):
     arguments = next(cases("descend", "float32"))
     Launcher("float32")("descend", **arguments)
-    assert cupy.compiled == [(source("vectors.cu"), ("-std=c++17", "-DREAL=float"))]
+    assert cupy.compiled == [(source("descent.cu"), ("-std=c++17", "-DREAL=float"))]
     expected = KERNELS["descend"].launched(arguments)
     assert [launched[:3] for launched in cupy.launched] == expected
     for _, _, _, values in cupy.launched:

@@ -1,13 +1,10 @@
 """Conjugate gradients where the sweeps are: (H + s) x = b for all tasks, or with G.
 
-The recurrence, its letters and its numbers are those of ``solvers.recurrence``; b has
-the unit it has there, p and M have none: their squares leave the range of a float where
-λ is beyond the tenth power of the ends of that range, or so.  Its
+The recurrence, its letters, numbers and units are those of ``solvers.recurrence``.  Its
 scalars are arrays, and a task that has ended goes on with α = 0 and p = 0, so that a
 step is the same launches for everybody.
 """
 
-from functools import partial
 from typing import Any
 from weakref import proxy
 
@@ -22,7 +19,8 @@ from ..solvers.system import CONDUCTS
 from .program import Program
 from .table import chunks
 
-REALS = ("tolerance", "rho", "residual", "alpha", "beta")
+REALS = ("tolerance", "rho", "residual", "sigma", "alpha", "beta")
+LENGTH = ("rho", "sigma", "residual", "alpha")
 COUNTS = ("status", "iterations", "moves")
 
 
@@ -42,8 +40,8 @@ class Krylov:
         self.partials = zeros((tasks, 2, chunks(size)))
         self.reals = {name: zeros((tasks,)) for name in REALS}
         self.counts = {name: zeros((tasks,), "int32") for name in COUNTS}
-        self.record = zeros((len(Record._fields) - 1, tasks))  # p has no unit here
-        self._strengths: dict[tuple[int, ...], tuple[Array, Array]] = {}
+        self.record = zeros((len(Record._fields), tasks))
+        self._strengths: dict[tuple[int, ...], tuple[Array, Array, Array]] = {}
         self._steps: dict[tuple, Program] = {}
 
     def solve(self, solver: Any, curvature: str, b: Array, shift: Any):
@@ -56,8 +54,9 @@ class Krylov:
             shift: s > 0, a number or (P,); the preconditioner is M = 1/s.
         """
         shape = getattr(shift, "shape", ())
-        s, M = self.strengths(shape)
+        s, M, unit_M = self.strengths(shape)
         s[...], M[...] = shift, 1 / shift
+        M[...], unit_M[...] = in_units(M)
         b, unit = in_units(b)
         self.begin(b, M, len(shape), solver, unit)
         step = self.step(curvature, solver.on_negative_curvature, shape)
@@ -68,14 +67,16 @@ class Krylov:
                 break
             step.run()
             records.append(self.record.copy())
-        scale = 1.0 if shape else float(1 / shift)
-        return self.x * unit[:, None], self.found(scale, unit, records)
+        # As in ``System``: what Ritz values are divided by.
+        scale = 1 / unit_M if shape else M.copy()
+        found = self.found(scale, unit, unit_M.copy(), records)
+        return self.x * unit[:, None], found
 
-    def strengths(self, shape: tuple[int, ...]) -> tuple[Array, Array]:
-        """Return the arrays in which s and M wait, (1,) or (P,)."""
+    def strengths(self, shape: tuple[int, ...]) -> tuple[Array, Array, Array]:
+        """Return the arrays in which s and M/m wait, (1,) or (P,), and m, (1,)."""
         if shape not in self._strengths:
             s, M = (self.space.zeros(shape or (1,)) for _ in range(2))
-            self._strengths[shape] = s, M
+            self._strengths[shape] = s, M, self.space.zeros((1,))
         return self._strengths[shape]
 
     def runs(self) -> bool:
@@ -84,7 +85,7 @@ class Krylov:
 
     def begin(self, b: Array, M: Array, M_step: int, solver: Any, unit: Array) -> None:
         """Start from x = 0: (1), for b in some unit."""
-        scalars = ("tolerance", "rho", "residual")
+        scalars = ("tolerance", "rho", "residual", "sigma")
         self.space.launch(
             "cg_begin",
             b=array_module(b).ascontiguousarray(b),
@@ -116,24 +117,26 @@ class Krylov:
     def written(self, curvature: str, conduct: str, shape) -> Program:
         """Write one step."""
         product, Hp = self.sweeps.product(curvature)
-        (s, M), step = self.strengths(shape), len(shape)
+        (s, M, unit_M), step = self.strengths(shape), len(shape)
         at_p = {"Hp": Hp, "p": self.p, "shift": s, "shift_step": step}
         diagonal = {"M": M, "M_step": step}
         program = Program(self.space, product)
-        self.write_length(program, at_p, CONDUCTS.index(conduct))
+        self.write_length(program, at_p, unit_M, CONDUCTS.index(conduct))
         self.write_move(program, at_p | diagonal)
         self.write_direction(program, diagonal)
         return program
 
-    def write_length(self, program: Program, at_p: dict, conduct: int) -> None:
+    def write_length(
+        self, program: Program, at_p: dict, unit_M: Array, conduct: int
+    ) -> None:
         """Write (2), (3): α, and how the tasks fare."""
         program.do(
             "cg_length",
             **at_p,
             conduct=conduct,
             partials=self.partials,
-            rho=self.reals["rho"],
-            alpha=self.reals["alpha"],
+            unit_M=unit_M,
+            **{name: self.reals[name] for name in LENGTH},
             record=self.record,
             **self.counts,
             **self.sizes,
@@ -160,22 +163,22 @@ class Krylov:
             "cg_direction",
             **diagonal,
             beta=self.reals["beta"],
+            sigma=self.reals["sigma"],
             status=self.counts["status"],
             r=self.r,
             p=self.p,
             **self.sizes,
         )
 
-    def found(self, scale: float, unit: Array, records: list[Array]) -> Any:
+    def found(self, scale, unit, unit_M, records: list[Array]) -> Any:
         """Return a SolverInfo, or a reading of it, of what is here now."""
         counts = [self.counts[name].copy() for name in ("status", "iterations")]
         reals = [self.reals[name].copy() for name in ("residual", "tolerance")]
-        return read(partial(told, scale), unit, *counts, *reals, *records)
+        return read(told, scale, unit, unit_M, *counts, *reals, *records)
 
 
-def told(scale, unit, status, iterations, residual, tolerance, *records):
-    """Return the SolverInfo of records (5, T), all on the host."""
+def told(scale, unit, unit_M, status, iterations, residual, tolerance, *records):
+    """Return the SolverInfo of records (6, T), all on the host."""
     counts = (a.astype(numpy.int64) for a in (status, iterations))
-    one = numpy.ones(len(status))
-    scalars = [row for record in records for row in (*record, one)]
-    return described(scale, unit, 1.0, *counts, residual, tolerance, *scalars)
+    scalars = [row for record in records for row in record]
+    return described(scale, unit, unit_M, *counts, residual, tolerance, *scalars)

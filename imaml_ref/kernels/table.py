@@ -73,38 +73,39 @@ TENSOR = tuple(
 VECTORS = (
     row(
         "descend",
-        "vectors.cu",
+        "descent.cu",
         "inout: phi, in: grad theta, int: theta_task, in: lam, int: lam_step, "
         "in: step_size, out: partials squares, int: tasks size",
         in_turn(by_chunk("descend"), by_task("descend_squares")),
     ),
     row(
         "cg_begin",
-        "vectors.cu",
+        "cg.cu",
         "in: b M, int: M_step, real: rtol, in: atol, out: x r p partials tolerance rho "
-        "residual, out int32: iterations status, int: tasks size",
+        "residual sigma, out int32: iterations status, int: tasks size",
         in_turn(by_chunk("cg_begin"), by_task("cg_begin_task")),
     ),
     row(
         "cg_length",
-        "vectors.cu",
-        "in: Hp p shift, int: shift_step conduct, out: partials, in: rho, "
-        "inout int32: status iterations, out int32: moves, out: alpha, "
-        "inout: record, int: tasks size",
+        "cg.cu",
+        "in: Hp p shift, int: shift_step conduct, out: partials, in: rho sigma "
+        "residual unit_M, inout int32: status iterations, out int32: moves, "
+        "out: alpha, inout: record, int: tasks size",
         in_turn(by_chunk("cg_length"), by_task("cg_length_task")),
     ),
     row(
         "cg_move",
-        "vectors.cu",
+        "cg.cu",
         "in: alpha Hp p shift, int: shift_step, in: M, int: M_step, inout: x r, "
-        "out: partials, in int32: moves, in: tolerance, inout: rho residual, "
-        "inout int32: status, out: beta, inout: record, int: tasks size",
+        "out: partials, in int32: moves, in: tolerance, inout: rho residual "
+        "sigma, inout int32: status, out: beta, inout: record, int: tasks size",
         in_turn(by_chunk("cg_move"), by_task("cg_move_task")),
     ),
     row(
         "cg_direction",
-        "vectors.cu",
-        "in: beta, in int32: status, in: r M, int: M_step, inout: p, int: tasks size",
+        "cg.cu",
+        "in: beta sigma, in int32: status, in: r M, int: M_step, inout: p, "
+        "int: tasks size",
         by_chunk("cg_direction"),
     ),
 )

@@ -104,9 +104,8 @@ def advance(system: System, state: State) -> tuple[State, Record]:
     c, rho_sigma = dot(p, q), rho / sigma  # (3)
     judged = judge_curvature(system, c, rho_sigma, residual)
     status = xp.where(active, judged, status)
-    with np.errstate(over="ignore"):  # of a step that hardly a task takes
-        first = system.unit_M * sigma
-    alpha, moves = step_length(status, active, iterations, c, rho_sigma, first)
+    first = active & (status == int(Status.TRUNCATED)) & (iterations == 0)
+    alpha, moves = step_length(status, first, c, rho_sigma, system.unit_M, sigma)
     x = increased(column(alpha) * p, x)  # (4)
     r = increased(column(-alpha) * q, r)  # (5)
     z = system.precondition(r)  # (6)
@@ -145,15 +144,16 @@ def measure(r: Array, z: Array) -> tuple[Array, Array]:
     return rho, array_module(r).sqrt(squared.real)
 
 
-def step_length(status, active, iterations, c, rho, unit) -> tuple[Array, Array]:
+def step_length(status, first, c, rho, unit_M, sigma) -> tuple[Array, Array]:
     """Return α σ of (8), 0 for a task that stays where it is, and who moves, (T,).
 
-    A task truncated at its first direction takes it at ``unit`` length: x₀ + M r₀.
+    A task truncated at its ``first`` direction takes it at the length of x₀ + M r₀.
     """
     xp = array_module(c)
     runs = status == RUNNING
-    first = active & (status == int(Status.TRUNCATED)) & (iterations == 0)
     alpha = xp.where(runs, rho, 0) / xp.where(runs, c, 1)
+    # Of no other task: for a small λ it may have no float.
+    unit = unit_M * xp.where(first, sigma, 0)
     return xp.where(first, unit, alpha).astype(c.dtype), runs | first
 
 
@@ -167,10 +167,10 @@ def judge_curvature(system: System, c: Array, rho: Array, residual: Array) -> Ar
         bad = bad | (c.real <= 0)
     status = xp.where(bad, int(ENDINGS[system.conduct]), int(RUNNING))
     # α would lose half its digits to the end of the range, and r part from x; where r
-    # is rounding of b, x has moved for the last time.
+    # is rounding of b and of sums over P entries, x has moved for the last time.
     eps = xp.finfo(c.dtype).eps
     short = xp.abs(rho.real) <= tiny * eps**0.5 * xp.abs(c.real)
-    solved = residual <= 16 * eps
+    solved = residual <= system.b.shape[1] * eps
     ending = xp.where(solved, int(Status.CONVERGED), int(Status.STAGNATION))
     status = xp.where(short & ~bad, ending, status)
     return xp.where(xp.isfinite(c), status, int(Status.NOT_FINITE))
