@@ -1,7 +1,9 @@
-"""Marks the tests that compare numbers: those of all files but the ones named here.
+"""Marks tests: those that compare numbers, and those that only CI has the time for.
 
-``tests/processors.py`` runs them on every kernel that a processor has.  A new file is
-among them until it is named here: forgetting costs time, not tests.
+``numbers`` are the tests of all files but the ones named here; ``tests/processors.py``
+runs them on every kernel that a processor has.  A new file is among them until it is
+named here: forgetting costs time, not tests.  ``thorough`` is what takes long and of
+which the default run has less, as said beside it.
 """
 
 from fnmatch import fnmatch
@@ -48,6 +50,34 @@ OTHERS = (
 )
 
 
+# What only CI runs, and what the default run has in its place.
+THOROUGH = {
+    "test_conformance_mutants.py::*": "mistakes planted by test_conformance_mistakes",
+    "test_conformance_naming.py::test_mistakes_are_named_blind*": "the same, named",
+    "test_conformance_cpp.py::test_a_factor_that_is_forgotten*": "the right program",
+    "test_cli_conformance.py::test_it_judges_itself[[]float32]": "the same in float64",
+    "test_kernels_compile.py::test_kernels_compile*": "the same sources by g++, fibers",
+    "test_kernels_fibers.py::*-float64]": "the same templates in float32",
+    "test_kernels_fibers.py::*tf32*": "other products; formulas in kernels_sweeps",
+    "test_kernels_fibers.py::test_a_missing_barrier*tensor*": "barriers of other files",
+    "test_kernels_together.py::test_products_on_tensor_cores*": "the meta-steps there",
+    "test_kernels_counts.py::test_memory_does_not_grow*": "the same in test_memory",
+    "test_gpu_benchmark.py::test_a_rehearsal_of*": "its parts, and that it refuses",
+    "test_meta_step_benchmark.py::test_contenders_that*": "rows made by hand",
+    "test_streams.py::test_a_disk_that_fills_up*": "a file that cannot be written",
+    "test_streams.py::test_a_training_needs_no_console[[]full]": "one that is closed",
+    "test_figures.py::test_a_run_is_whole*[[]a name that nobody*": "a notebook's name",
+    "test_kill_and_resume.py::test_killed_at_any_moment*": "early kills; signals",
+    "test_cli_endings.py::test_a_damaged_summary*[[]3]": "other damage",
+}
+
+
+def is_thorough(nodeid: str) -> bool:
+    """Whether a test is left to CI."""
+    name = nodeid.rpartition("tests/")[2]
+    return any(fnmatch(name, pattern) for pattern in THOROUGH)
+
+
 def compares_numbers(path: Path) -> bool:
     """Whether the tests of a file are to hold on every kernel."""
     return not any(fnmatch(path.stem, pattern) for pattern in OTHERS)
@@ -57,3 +87,5 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if compares_numbers(item.path):
             item.add_marker(pytest.mark.numbers)
+        if is_thorough(item.nodeid):
+            item.add_marker(pytest.mark.thorough)

@@ -27,7 +27,7 @@ CLEAR = 0.1
 
 @pytest.fixture(scope="module", name="laboratory")
 def make_laboratory():
-    return Laboratory(CASES)
+    return one_laboratory()
 
 
 @pytest.fixture(scope="module", name="found")
