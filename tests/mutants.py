@@ -3,7 +3,8 @@
 import ast
 from collections.abc import Iterator
 
-NOT_DERIVATIVES = {"__init__", "shapes", "init", "accuracy", "unit_vectors", "counts"}
+NOT_DERIVATIVES = {"__init__", "__repr__", "shapes", "init", "accuracy"}
+NOT_DERIVATIVES |= {"unit_vectors", "counts"}
 OPERATORS = {
     ast.Add: ast.Sub,
     ast.Sub: ast.Add,
