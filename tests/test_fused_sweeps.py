@@ -12,6 +12,7 @@ from imaml_ref.checks import check_network, digits
 from imaml_ref.fused import (
     FusedExamples,
     FusedLinearization,
+    FusedNetwork,
     covers,
     is_plain,
     plain_path,
@@ -181,6 +182,22 @@ def test_complex_parameters_take_the_plain_path():
     assert_allclose(
         lin.grad.imag / 1e-30, at.linearize().hvp(at.v), rtol=1e-11, atol=1e-13
     )
+
+
+class OnDevice:
+    """An array that is not NumPy's."""
+
+    def __init__(self, array):
+        self.array, self.dtype, self.shape = array, array.dtype, array.shape
+        self.size = array.size
+
+
+def test_arrays_that_are_not_numpys_do_not_fit():
+    at = named("omniglot_cnn")
+    fused, (theta, x) = FusedNetwork(at.loss.net), (at.phi[0], at.x)
+    assert fused.fits(theta, x)
+    assert not fused.fits(OnDevice(theta), x)
+    assert not fused.fits(theta, OnDevice(x))
 
 
 def test_arrays_that_are_not_numpys_take_the_plain_path():
