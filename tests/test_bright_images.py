@@ -54,6 +54,7 @@ def test_a_normalisation_loses_what_its_input_has_lost(examples):
     assert max(errors) < EXPECTED, errors
 
 
+@needs_fused
 def test_patches_that_are_data_are_centred_first_and_lose_nothing():
     errors = relative_errors(task_loss(ReLU), 5)
     assert max(errors) < 1e-5, errors
