@@ -41,7 +41,7 @@ import h5py, matplotlib, numpy, PIL, scipy.linalg, threadpoolctl
 from numpy._core import _multiarray_umath as umath
 found = {}
 for pool in threadpoolctl.threadpool_info():
-    owner = "scipy" if "scipy" in pool["filepath"] else "numpy"
+    owner = "numpy" if "numpy.libs" in pool["filepath"] else "scipy"
     found[owner] = [pool.get("architecture", pool["internal_api"]), pool["num_threads"]]
 print(json.dumps({
     "blas": found,
