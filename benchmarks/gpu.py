@@ -45,8 +45,8 @@ from gpu_parts.results import REHEARSAL, Mixed, Results
 from gpu_parts.train import train
 from peers.workloads import WORKLOADS, Workload
 
+from imaml_ref.compute.parallel import cores_at_hand
 from imaml_ref.config import PRESETS
-from imaml_ref.parallel import cores_at_hand
 
 RESULTS = Path(__file__).parent / "results"
 TINY = Workload(ways=3, shots=1, tasks=2, inner_steps=2, cg_steps=2)

@@ -22,8 +22,8 @@ from pathlib import Path
 import numpy as np
 
 import imaml_ref as ir
-from imaml_ref.drawing import BLUE, GREEN, ORANGE, imported, panels, save
-from imaml_ref.files import atomic_path
+from imaml_ref.files.whole import atomic_path
+from imaml_ref.runs.drawing import BLUE, GREEN, ORANGE, imported, panels, save
 
 COMMAND = "python benchmarks/memory.py"
 STEP_SIZE, LAM = 0.1, 2.0

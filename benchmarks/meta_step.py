@@ -38,9 +38,9 @@ from peers.registry import PEERS, REFERENCE, SGEMM
 from peers.table import figures, summary, table
 from peers.workloads import WORKLOADS, Workload, gigaflop
 
-from imaml_ref.drawing import save
-from imaml_ref.files import atomic_path
-from imaml_ref.parallel import cores_at_hand
+from imaml_ref.compute.parallel import cores_at_hand
+from imaml_ref.files.whole import atomic_path
+from imaml_ref.runs.drawing import save
 
 SIZES = ("ways", "shots", "tasks", "inner_steps", "cg_steps")
 CONTENDERS = [name for name in PEERS if name != SGEMM]

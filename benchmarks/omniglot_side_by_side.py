@@ -26,9 +26,9 @@ from pathlib import Path
 import numpy as np
 
 import imaml_ref as ir
-from imaml_ref.evaluation import evaluate
 from imaml_ref.layers import Softplus
-from imaml_ref.training import first_state, meta_step
+from imaml_ref.training.evaluation import evaluate
+from imaml_ref.training.loop import first_state, meta_step
 
 PROXIMAL = ir.GradientDescent(0.1, 16)
 NET = ir.architectures.omniglot_cnn

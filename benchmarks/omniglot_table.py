@@ -11,7 +11,7 @@ from pathlib import Path
 
 from omniglot_side_by_side import CONTROLS, ESTIMATORS, slug
 
-from imaml_ref.drawing import imported
+from imaml_ref.runs.drawing import imported
 
 COMMAND = "python benchmarks/omniglot_side_by_side.py; see its first lines"
 HEAD = (

@@ -34,9 +34,9 @@ from scale.fits import FAR, Row, exponents, extrapolated
 from scale.grid import AXES, FULL, LABELS, OURS, QUICK, UNROLLED, Axis, Point, axes
 from scale.measure import measure
 
-from imaml_ref.drawing import save
-from imaml_ref.files import atomic_path
-from imaml_ref.parallel import cores_at_hand
+from imaml_ref.compute.parallel import cores_at_hand
+from imaml_ref.files.whole import atomic_path
+from imaml_ref.runs.drawing import save
 
 SHARE_OF_MEMORY = 0.5  # of what is available, for each process
 UNITS = {"seconds": ("s", 1.0), "peak": ("MB", 1e-6)}

@@ -37,9 +37,9 @@ from peers.problem import Problem
 from peers.workloads import WORKLOADS, draw, gigaflop
 
 import imaml_ref as ir
-from imaml_ref.drawing import save
-from imaml_ref.files import atomic_path
-from imaml_ref.parallel import one_blas_thread
+from imaml_ref.compute.parallel import one_blas_thread
+from imaml_ref.files.whole import atomic_path
+from imaml_ref.runs.drawing import save
 
 OUTSIDE = "outside"
 SHOWN = 0.002  # of the meta-step before: smaller blocks are not drawn

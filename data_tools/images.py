@@ -9,7 +9,7 @@ from PIL import Image
 
 from imaml_ref.data.hdf5 import write_dataset
 from imaml_ref.data.images import ImageSet
-from imaml_ref.files import check_writable
+from imaml_ref.files.whole import check_writable
 
 from .pictures import MODES, read_image
 from .progress import track

@@ -3,29 +3,36 @@
 Equation numbers that a file does not define itself are those of docs/mathematics.md.
 """
 
-from . import architectures, checks, data, inner, layers
+from . import checks, data, inner, layers
 from ._version import __version__
-from .adaptation import adapt
+from .compute.parallel import set_num_processes, set_num_threads
 from .data.tasks import TaskBatch
-from .estimators import NotPositiveDefinite
-from .evaluation import evaluate
 from .fused import plain_path
-from .implicit import implicit_gradient, implicit_gradient_at
 from .inner import LBFGS, GradientDescent, InnerDivergence, Momentum, NewtonCG
 from .inner import Adam as InnerAdam
 from .kernels import device_stage
-from .losses import SoftmaxCrossEntropy, SquaredError
-from .meta import IMAML, MAML, FirstOrderMAML, ReleasedIMAML, Reptile
-from .network import Network
-from .objective import ProximalObjective, TaskLoss
+from .meta_gradients.adaptation import adapt
+from .meta_gradients.algorithms import (
+    IMAML,
+    MAML,
+    FirstOrderMAML,
+    ReleasedIMAML,
+    Reptile,
+)
+from .meta_gradients.estimators import NotPositiveDefinite
+from .meta_gradients.implicit import implicit_gradient, implicit_gradient_at
+from .meta_gradients.objective import ProximalObjective, TaskLoss
+from .meta_gradients.released import PullBackDescent
+from .meta_gradients.task_mean import MetaGradient
+from .meta_gradients.unrolled import unrolled_gradient
+from .networks import architectures
+from .networks.losses import SoftmaxCrossEntropy, SquaredError
+from .networks.network import Network
 from .optimizers import SGD, Adam
-from .parallel import set_num_processes, set_num_threads
-from .released import PullBackDescent
 from .runs import load_run
 from .solvers import CG, MINRES, CertifiedCG, Dense, cg, cg_batched
-from .task_mean import MetaGradient
-from .training import meta_train
-from .unrolled import unrolled_gradient
+from .training.evaluation import evaluate
+from .training.loop import meta_train
 
 __all__ = [
     "CG",

@@ -5,7 +5,6 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 import oracles
 
-from imaml_ref import architectures
 from imaml_ref.layers import (
     ELU,
     AveragePool2d,
@@ -20,6 +19,7 @@ from imaml_ref.layers import (
     Tanh,
     ZeroPad2d,
 )
+from imaml_ref.networks import architectures
 
 IMAGES = (2, 3, 5, 6, 4)  # T, N, H, W, C
 

@@ -1,6 +1,5 @@
 """Networks for the fused path, each with something that another has not."""
 
-from imaml_ref import architectures
 from imaml_ref.layers import (
     ELU,
     AveragePool2d,
@@ -16,7 +15,8 @@ from imaml_ref.layers import (
     Tanh,
     ZeroPad2d,
 )
-from imaml_ref.network import Network
+from imaml_ref.networks import architectures
+from imaml_ref.networks.network import Network
 
 
 def chain(input_shape, *layers):

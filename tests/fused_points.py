@@ -10,8 +10,8 @@ from numpy.testing import assert_array_equal
 
 from imaml_ref.checks.models import random_point
 from imaml_ref.fused import FusedExamples, is_plain, plain_path
-from imaml_ref.losses import SoftmaxCrossEntropy
-from imaml_ref.objective import TaskLoss
+from imaml_ref.meta_gradients.objective import TaskLoss
+from imaml_ref.networks.losses import SoftmaxCrossEntropy
 
 needs_fused = pytest.mark.skipif(is_plain(), reason="IMAML_REF_PLAIN is set")
 

@@ -7,8 +7,8 @@ import pytest
 from problems import make_problem
 
 import imaml_ref as ir
-from imaml_ref.backend import to_device, to_host
 from imaml_ref.checks import digits
+from imaml_ref.compute.backend import to_device, to_host
 from imaml_ref.kernels import device_stage
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from kernel_cases_images import windows_of
 from kernel_maker import each
 
-from imaml_ref.ops import Window
+from imaml_ref.layers.ops import Window
 
 FACTORS = ("mu", "rho", "rho_dot", "a", "a_dot")
 

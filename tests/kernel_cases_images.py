@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 from kernel_maker import each
 
-from imaml_ref.ops import Window
+from imaml_ref.layers.ops import Window
 
 
 def windows_of(images, height, width, channels, window):

@@ -9,11 +9,11 @@ from fused_points import loss_of, values
 from on_double import on_device
 
 import imaml_ref as ir
-from imaml_ref import architectures
 from imaml_ref.checks import digits
 from imaml_ref.fused import plain_path
 from imaml_ref.kernels import DeviceLinearization, device_stage
 from imaml_ref.layers import Flatten, Linear, MaxPool2d
+from imaml_ref.networks import architectures
 
 SMALL = {"num_filters": 8}  # a multiple of four, for fused blocks
 # Strided, pooled, and of other sizes.

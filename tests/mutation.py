@@ -30,7 +30,7 @@ import imaml_ref
 
 ROOT = Path(imaml_ref.__file__).parent
 LAYERS = sorted(f"layers/{p.name}" for p in (ROOT / "layers").glob("[a-z]*.py"))
-KNOWN = [f for f in [*LAYERS, "losses.py", "ops.py"] if f != "layers/base.py"]
+KNOWN = [f for f in [*LAYERS, "networks/losses.py"] if f != "layers/base.py"]
 # Mutants that compute the same: (file, changed statement) -> why no test can fail.
 ROOM = "a larger buffer, of which the same part is used"
 SAME_SHAPE = "ȳ and R{ȳ} have the same shape, and only that counts"
@@ -47,17 +47,17 @@ EQUIVALENT = {
         "moving -= x_hat * (turning / count(y_bar_dot))",
     ): SAME_SHAPE,
 } | {
-    ("ops.py", PADDED.format(array, size)): ROOM
+    ("layers/ops.py", PADDED.format(array, size)): ROOM
     for array in ("x", "x_bar")
     for size in (
         "height + 3 * top, width + 2 * left",
         "height + 2 * top, width + 3 * left",
     )
 }
-EQUIVALENT["losses.py", "of_label = (e_y * xp.where(e_y == 0, 1, z)).sum(-1)"] = (
-    "what stands in is multiplied by zero"
-)
-EQUIVALENT["ops.py", "ones = array_module(a).ones((2, a.shape[1]), a.dtype)"] = (
+EQUIVALENT[
+    "networks/losses.py", "of_label = (e_y * xp.where(e_y == 0, 1, z)).sum(-1)"
+] = "what stands in is multiplied by zero"
+EQUIVALENT["layers/ops.py", "ones = array_module(a).ones((2, a.shape[1]), a.dtype)"] = (
     "the sum twice, of which the first is used"
 )
 SECOND = ("jvp", "vjp_dot", "bend", "hvp")
@@ -133,7 +133,7 @@ def built(file: str, tree: ast.Module) -> list[ModuleType]:
     """Return the mutant as a module, with the modules above it for ops.py."""
     name = f"imaml_ref.{file.removesuffix('.py').replace('/', '.')}"
     mutant = executed(name, tree)
-    if file != "ops.py":
+    if file != "layers/ops.py":
         return [mutant]
     above = ("imaml_ref.layers.convolution", "imaml_ref.layers.pooling")
     original = sys.modules[name]

@@ -7,11 +7,11 @@ from numpy.testing import assert_array_equal
 from tiny_runs import make_images
 
 import imaml_ref as ir
-from imaml_ref.backend import to_device
+from imaml_ref.compute.backend import to_device
+from imaml_ref.compute.readings import settle, waiting
 from imaml_ref.data import Episodes, Sinusoids, TaskBatch
-from imaml_ref.evaluation import beside
-from imaml_ref.readings import settle, waiting
-from imaml_ref.training import meta_train
+from imaml_ref.training.evaluation import beside
+from imaml_ref.training.loop import meta_train
 
 
 def on_device(problem):
@@ -32,7 +32,7 @@ class Training:
     """What is trained, on what, and how."""
 
     net: ir.Network
-    loss: ir.losses.Loss
+    loss: ir.networks.losses.Loss
     source: object
     dtype: type = np.float32
 

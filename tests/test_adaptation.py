@@ -7,8 +7,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from problems import curved, quadratic, ridge
 
 import imaml_ref as ir
-from imaml_ref import task_mean
 from imaml_ref.checks import digits
+from imaml_ref.meta_gradients import task_mean
 
 
 def adapt(problem, **options):

@@ -9,8 +9,8 @@ from numpy.testing import assert_allclose
 from problems import CONVEX, T, curved, kinked, make_problem, quadratic, ridge
 
 import imaml_ref as ir
-from imaml_ref.bound import Constants, constants, error_bound
 from imaml_ref.layers import ReLU
+from imaml_ref.meta_gradients.bound import Constants, constants, error_bound
 
 
 @pytest.fixture(params=CONVEX.values(), ids=CONVEX.keys())

@@ -7,15 +7,15 @@ import h5py
 import numpy as np
 import pytest
 
-from imaml_ref.checkpoint import (
+from imaml_ref.files.whole import BadFile
+from imaml_ref.optimizers import Adam
+from imaml_ref.training.checkpoint import (
     Best,
     Checkpoint,
     TrainingState,
     read_checkpoint,
     write_checkpoint,
 )
-from imaml_ref.files import BadFile
-from imaml_ref.optimizers import Adam
 
 THIRD = np.array(1 / 3)
 ABOUT = {

@@ -9,7 +9,6 @@ import pytest
 from cases import KINKED, SMOOTH
 from numpy.testing import assert_allclose
 
-from imaml_ref.architectures import mlp
 from imaml_ref.checks import (
     adjoint_gap,
     central_difference,
@@ -26,8 +25,9 @@ from imaml_ref.checks import (
 )
 from imaml_ref.checks.trees import arrays, map_leaves
 from imaml_ref.layers import Flatten, Linear, Tanh
-from imaml_ref.losses import SquaredError
-from imaml_ref.objective import TaskLoss
+from imaml_ref.meta_gradients.objective import TaskLoss
+from imaml_ref.networks.architectures import mlp
+from imaml_ref.networks.losses import SquaredError
 
 X = np.array([0.3, -1.2, 0.7])
 V = np.array([0.5, 0.4, -0.9])

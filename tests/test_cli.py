@@ -18,8 +18,8 @@ from imaml_ref.cli import main
 from imaml_ref.config import Config
 from imaml_ref.config.keys import FIELDS
 from imaml_ref.data import write_dataset
-from imaml_ref.evaluation import evaluate
 from imaml_ref.runs import load_run
+from imaml_ref.training.evaluation import evaluate
 
 
 @pytest.fixture(autouse=True)

@@ -14,11 +14,11 @@ from tiny_runs import TINY, as_flags, make_images, no_figures, snapshot, train
 
 import imaml_ref as ir
 from imaml_ref import verify
-from imaml_ref.checkpoint import read_checkpoint
 from imaml_ref.cli import main
 from imaml_ref.data import write_dataset
 from imaml_ref.kernels import stage
 from imaml_ref.runs.recorder import Recorder
+from imaml_ref.training.checkpoint import read_checkpoint
 from imaml_ref.verify.layers import layer_rows
 from imaml_ref.verify.solvers import solver_rows
 

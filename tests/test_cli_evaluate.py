@@ -11,8 +11,8 @@ from tiny_runs import make_images, train
 import imaml_ref as ir
 from imaml_ref.cli import main
 from imaml_ref.data import write_dataset
-from imaml_ref.evaluation import evaluate
 from imaml_ref.runs import load_run
+from imaml_ref.training.evaluation import evaluate
 
 
 @pytest.fixture(scope="module")

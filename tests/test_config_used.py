@@ -9,7 +9,7 @@ import imaml_ref as ir
 from imaml_ref.cli import main
 from imaml_ref.config import FIELDS, check_used, make_config, preset_value
 from imaml_ref.config.presets import PRESETS
-from imaml_ref.experiment import make_algorithm, make_inner, make_net, make_source
+from imaml_ref.runs.experiment import make_algorithm, make_inner, make_net, make_source
 
 CHOICES = {name: FIELDS[name].metadata["choices"] for name in ("algorithm", "inner")}
 OTHER = {  # a value that no preset has

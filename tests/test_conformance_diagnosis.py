@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from blind import CASES, SMALL, diagnoses, one_laboratory, perturbed, report_of
 
+from imaml_ref.compute.parallel import one_blas_thread
 from imaml_ref.conformance import Report, ask, judge
 from imaml_ref.conformance.diagnosis import diagnose
 from imaml_ref.conformance.judge import FAIL
 from imaml_ref.conformance.mutants import sentence
-from imaml_ref.parallel import one_blas_thread
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from imaml_ref import conformance
-from imaml_ref.backend import to_device
+from imaml_ref.compute.backend import to_device
 from imaml_ref.conformance import (
     Attempt,
     Computation,
@@ -24,7 +24,7 @@ from imaml_ref.conformance import (
 )
 from imaml_ref.conformance.agreement import agreement
 from imaml_ref.conformance.answers import SCHEMA, BadAnswer, comparable
-from imaml_ref.files import BadFile, atomic_h5
+from imaml_ref.files.whole import BadFile, atomic_h5
 
 SUITE = load_suite()
 CASE = SUITE["conv-norm-tanh"]

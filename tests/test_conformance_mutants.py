@@ -8,12 +8,12 @@ import pytest
 from blind import CASES, one_laboratory
 from numpy.testing import assert_allclose, assert_array_equal
 
+from imaml_ref.compute.parallel import one_blas_thread
 from imaml_ref.conformance import ask, judge
 from imaml_ref.conformance.laboratory import Laboratory
 from imaml_ref.conformance.levels import LEVELS
 from imaml_ref.conformance.matrix import REACH, as_text, judged, matrix, page
 from imaml_ref.conformance.mutants import CATALOGUE, Mistake, combined, sentence
-from imaml_ref.parallel import one_blas_thread
 
 PAGE = Path(__file__).parents[1] / "docs" / "conformance-mutants.md"
 # Where there is nothing to fail, only to warn of.

@@ -12,9 +12,9 @@ from blind import (
     up_to_failure,
 )
 
+from imaml_ref.compute.parallel import one_blas_thread
 from imaml_ref.conformance.judge import FAIL
 from imaml_ref.conformance.mutants import CATALOGUE
-from imaml_ref.parallel import one_blas_thread
 
 NAMED = 0.95  # of the pairs of a mistake and a case that it fails
 

@@ -14,7 +14,7 @@ from imaml_ref.conformance.certify import certified, required_digits
 from imaml_ref.conformance.grid import Grid, on_grid
 from imaml_ref.conformance.levels import OUTER_STEPS
 from imaml_ref.conformance.suite import write_suite
-from imaml_ref.files import BadFile
+from imaml_ref.files.whole import BadFile
 
 SUITE = load_suite()
 

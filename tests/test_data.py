@@ -14,7 +14,7 @@ from imaml_ref.data import (
     open_dataset,
     write_dataset,
 )
-from imaml_ref.files import BadFile
+from imaml_ref.files.whole import BadFile
 
 SHAPE = (6, 3, 5, 4, 2)  # class, instance, H, W, C
 SPLITS = {

@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from problems import PROBLEMS, batch_normed, curved, quadratic, ridge
 
 import imaml_ref as ir
-from imaml_ref.diagnostics import cosine
+from imaml_ref.meta_gradients.diagnostics import cosine
 from imaml_ref.solvers import Status
 
 

@@ -106,7 +106,10 @@ def test_the_check_of_citations_sees_one_that_is_wrong():
     assert EQUATION.findall(prose(source)) == [("a", "3")]
 
 
-@pytest.mark.parametrize(("module", "number"), [("bound", "8"), ("unrolled", "9")])
+@pytest.mark.parametrize(
+    ("module", "number"),
+    [("meta_gradients.bound", "8"), ("meta_gradients.unrolled", "9")],
+)
 def test_what_the_code_restates_is_what_the_page_says(module, number):
     docstring = importlib.import_module(f"imaml_ref.{module}").__doc__
     (here,) = [line for line, n in EQUATION.findall(docstring) if n == number]

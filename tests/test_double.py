@@ -8,7 +8,7 @@ import pytest
 from double import OutOfMemory, WaitedForDevice, device_double
 from numpy.testing import assert_array_equal
 
-from imaml_ref.backend import array_module, to_device, to_host
+from imaml_ref.compute.backend import array_module, to_device, to_host
 from imaml_ref.solvers.info import Status
 
 HOST = np.arange(6, dtype=np.float32).reshape(2, 3)

@@ -9,9 +9,9 @@ from numpy.testing import assert_array_equal
 from tiny_runs import make_images
 
 import imaml_ref as ir
-from imaml_ref.backend import array_module, to_device
+from imaml_ref.compute.backend import array_module, to_device
 from imaml_ref.data import Episodes, Sinusoids, open_dataset, write_dataset
-from imaml_ref.evaluation import near
+from imaml_ref.training.evaluation import near
 
 IMAGES = make_images()
 GLYPHS = ir.data.glyph_alphabets(num_alphabets=9, num_characters=2)

@@ -8,8 +8,8 @@ from on_double import looked_at_late, on_device
 from problems import curved, quadratic
 
 import imaml_ref as ir
-from imaml_ref.backend import to_device
-from imaml_ref.readings import settle, waiting
+from imaml_ref.compute.backend import to_device
+from imaml_ref.compute.readings import settle, waiting
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from double import device_double
 from on_double import assert_same_rows, assert_same_state, images
 
 import imaml_ref as ir
-from imaml_ref.backend import to_device
-from imaml_ref.training import Diverged
+from imaml_ref.compute.backend import to_device
+from imaml_ref.training.loop import Diverged
 
 
 @pytest.fixture

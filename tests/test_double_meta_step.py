@@ -12,10 +12,10 @@ from on_double import on_device
 from problems import PROBLEMS, curved, make_problem
 
 import imaml_ref as ir
-from imaml_ref.backend import array_module
+from imaml_ref.compute.backend import array_module
+from imaml_ref.compute.readings import settle, value_of, waiting
 from imaml_ref.layers import BatchNorm2d, Conv2d, Flatten, Linear, MaxPool2d, ReLU
-from imaml_ref.network import Network
-from imaml_ref.readings import settle, value_of, waiting
+from imaml_ref.networks.network import Network
 
 
 @pytest.fixture

@@ -10,13 +10,13 @@ from numpy.testing import assert_array_equal
 from on_double import Overflowing, assert_same_rows, assert_same_state, curves, images
 
 import imaml_ref as ir
-from imaml_ref.backend import to_device
-from imaml_ref.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from imaml_ref.compute.backend import to_device
+from imaml_ref.compute.readings import settle, value_of, waiting
 from imaml_ref.data import Sinusoids
-from imaml_ref.evaluation import CHUNK, beside, evaluate
-from imaml_ref.readings import settle, value_of, waiting
 from imaml_ref.runs.prepare import on_device
-from imaml_ref.training import Diverged, first_state, meta_step
+from imaml_ref.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from imaml_ref.training.evaluation import CHUNK, beside, evaluate
+from imaml_ref.training.loop import Diverged, first_state, meta_step
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from problems import PROBLEMS, curved, kinked, ridge
 
 import imaml_ref as ir
 from imaml_ref.checks import digits
-from imaml_ref.estimators import FirstOrder, Implicit
+from imaml_ref.meta_gradients.estimators import FirstOrder, Implicit
 
 BOTH = ("phi", "task_grads")
 

@@ -10,9 +10,9 @@ from scipy import stats
 from tiny_runs import make_images
 
 import imaml_ref as ir
-from imaml_ref.alone import blind_layer, logits_alone
 from imaml_ref.data import ImageSet, Sinusoids
-from imaml_ref.evaluation import CHUNK, Evaluation, ci95, evaluate
+from imaml_ref.networks.alone import blind_layer, logits_alone
+from imaml_ref.training.evaluation import CHUNK, Evaluation, ci95, evaluate
 
 WAYS, SHOTS, QUERIES = 3, 2, 4
 NUM_TASKS = CHUNK + 5  # more than one chunk, and not a multiple

@@ -9,8 +9,7 @@ from tiny_runs import TINY, make_images
 import imaml_ref as ir
 from imaml_ref.config import make_config
 from imaml_ref.data import Episodes, Sinusoids, write_dataset
-from imaml_ref.evaluation import beside
-from imaml_ref.experiment import (
+from imaml_ref.runs.experiment import (
     first_theta,
     make_model,
     make_optimizers,
@@ -18,6 +17,7 @@ from imaml_ref.experiment import (
     resolved_device,
     tasks_digest,
 )
+from imaml_ref.training.evaluation import beside
 
 EPISODES = Episodes(make_images(), 3, 1, 2)
 IMAGES = {"input_shape": (8, 8, 1), "num_outputs": 3, "task": "classification"}
@@ -183,11 +183,11 @@ def test_the_device_is_the_cpu_unless_there_is_a_gpu(monkeypatch):
     def no_gpu(a):
         raise RuntimeError("no GPU")
 
-    monkeypatch.setattr("imaml_ref.experiment.to_device", no_gpu)
+    monkeypatch.setattr("imaml_ref.runs.experiment.to_device", no_gpu)
     assert [resolved_device(d) for d in ("cpu", "auto")] == ["cpu", "cpu"]
     with pytest.raises(RuntimeError, match="no GPU"):
         resolved_device("cuda")
-    monkeypatch.setattr("imaml_ref.experiment.to_device", lambda a: a)
+    monkeypatch.setattr("imaml_ref.runs.experiment.to_device", lambda a: a)
     assert [resolved_device(d) for d in ("cuda", "auto")] == ["cuda", "cuda"]
 
 

@@ -14,11 +14,10 @@ from tiny_runs import TINY, as_flags, make_images
 
 import data_tools
 import imaml_ref
-from imaml_ref import drawing, report
 from imaml_ref.cli import main
 from imaml_ref.data import TaskBatch, write_dataset
-from imaml_ref.metrics import COLUMNS
-from imaml_ref.runs import figures
+from imaml_ref.runs import drawing, figures, report
+from imaml_ref.runs.metrics import COLUMNS
 
 ROOT = Path(__file__).parents[1]
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -66,7 +65,7 @@ def test_a_run_is_whole_whatever_backend_the_environment_names(data, tmp_path, b
 )
 def test_a_backend_that_is_there_stays_the_one_for_pyplot(backend, expected):
     code = (
-        "import os, imaml_ref.drawing as d\n"
+        "import os, imaml_ref.runs.drawing as d\n"
         "before = os.environ.get('MPLBACKEND')\n"
         "rc = d.imported('matplotlib').rcParams\n"
         "assert os.environ.get('MPLBACKEND') == before\n"

@@ -12,8 +12,8 @@ import h5py
 import numpy as np
 import pytest
 
-from imaml_ref import leftovers
-from imaml_ref.files import BadFile, atomic_h5, atomic_path, open_h5, whole
+from imaml_ref.files import leftovers
+from imaml_ref.files.whole import BadFile, atomic_h5, atomic_path, open_h5, whole
 
 SCHEMA = {"schema": "imaml_ref/test", "version": 2}
 

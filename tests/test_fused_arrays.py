@@ -21,9 +21,9 @@ from fused_points import (
 from numpy.testing import assert_array_equal
 
 import imaml_ref as ir
-from imaml_ref import processes
+from imaml_ref.compute import processes
 from imaml_ref.fused import FusedLinearization, lending, memory, sweeps
-from imaml_ref.objective import ProximalObjective, TaskLoss
+from imaml_ref.meta_gradients.objective import ProximalObjective, TaskLoss
 
 pytestmark = needs_fused
 needs_fork = pytest.mark.skipif(

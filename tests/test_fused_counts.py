@@ -11,11 +11,11 @@ import pytest
 
 import imaml_ref as ir
 from benchmarks.memory import peak_bytes
-from imaml_ref import task_mean
 from imaml_ref.fused import FusedExamples, input_block, is_plain
 from imaml_ref.fused.program import Program
 from imaml_ref.fused.sweeps import Sweeps
 from imaml_ref.layers import Conv2d, Linear
+from imaml_ref.meta_gradients import task_mean
 
 TASKS, CHUNK, EXAMPLES = 4, 2, 5
 CHUNKS = TASKS // CHUNK

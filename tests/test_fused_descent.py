@@ -12,8 +12,8 @@ import imaml_ref as ir
 from imaml_ref.checks import complex_step, digits
 from imaml_ref.fused import plain_path
 from imaml_ref.inner.base import InnerDivergence
-from imaml_ref.losses import SquaredError
-from imaml_ref.objective import ProximalObjective
+from imaml_ref.meta_gradients.objective import ProximalObjective
+from imaml_ref.networks.losses import SquaredError
 
 pytestmark = needs_fused
 

@@ -16,10 +16,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from imaml_ref.checks import complex_step, digits
 from imaml_ref.fused import FusedExamples, plain_path
-from imaml_ref.linearization import Linearization
-from imaml_ref.losses import SoftmaxCrossEntropy
-from imaml_ref.network import Network
-from imaml_ref.objective import ProximalObjective, TaskLoss
+from imaml_ref.meta_gradients.objective import ProximalObjective, TaskLoss
+from imaml_ref.networks.linearization import Linearization
+from imaml_ref.networks.losses import SoftmaxCrossEntropy
+from imaml_ref.networks.network import Network
 
 pytestmark = needs_fused
 

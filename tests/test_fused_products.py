@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from imaml_ref.checks import digits
 from imaml_ref.fused import products
 from imaml_ref.fused.program import Program
-from imaml_ref.parameters import ParameterLayout
+from imaml_ref.networks.parameters import ParameterLayout
 
 F8 = np.dtype(np.float64)
 # (R, K, C) of Aᵀ B or A B, and how many multiply-adds count as few.

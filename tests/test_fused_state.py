@@ -21,8 +21,8 @@ from numpy.testing import assert_array_equal
 
 from imaml_ref.checks import digits
 from imaml_ref.fused import plain_path
-from imaml_ref.losses import SoftmaxCrossEntropy
-from imaml_ref.objective import ProximalObjective, TaskLoss
+from imaml_ref.meta_gradients.objective import ProximalObjective, TaskLoss
+from imaml_ref.networks.losses import SoftmaxCrossEntropy
 
 pytestmark = needs_fused
 

@@ -7,8 +7,8 @@ from fused_nets import COVERED, UNCOVERED, block, chain
 from fused_points import loss_of, named, needs_fused, point, values
 from numpy.testing import assert_allclose, assert_array_equal
 
-from imaml_ref.backend import to_device
 from imaml_ref.checks import check_network, digits
+from imaml_ref.compute.backend import to_device
 from imaml_ref.fused import (
     FusedExamples,
     FusedLinearization,
@@ -19,9 +19,9 @@ from imaml_ref.fused import (
 )
 from imaml_ref.kernels import device_stage
 from imaml_ref.layers import Flatten, Linear
-from imaml_ref.linearization import Linearization
-from imaml_ref.losses import SquaredError
-from imaml_ref.objective import Examples
+from imaml_ref.meta_gradients.objective import Examples
+from imaml_ref.networks.linearization import Linearization
+from imaml_ref.networks.losses import SquaredError
 
 pytestmark = needs_fused
 

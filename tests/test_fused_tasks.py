@@ -12,7 +12,7 @@ from numpy.testing import assert_array_equal
 import imaml_ref as ir
 from imaml_ref.checks import digits
 from imaml_ref.fused import examples, plain_path
-from imaml_ref.objective import TaskLoss
+from imaml_ref.meta_gradients.objective import TaskLoss
 
 pytestmark = needs_fused
 

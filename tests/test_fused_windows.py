@@ -5,10 +5,10 @@ import oracles
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from imaml_ref import ops
 from imaml_ref.fused.program import Program
 from imaml_ref.fused.windows import NO_FRAME, NO_MARGIN, Frame, Margin, Windows
-from imaml_ref.ops import Window
+from imaml_ref.layers import ops
+from imaml_ref.layers.ops import Window
 
 F8 = np.dtype(np.float64)
 # (image, size, stride, padding, zeros added at the bottom and at the right)

@@ -148,7 +148,7 @@ def test_a_training_that_fails_is_no_success(tmp_path):
 
 
 def has_card():
-    from imaml_ref.backend import to_device
+    from imaml_ref.compute.backend import to_device
 
     try:
         to_device(np.zeros(1))

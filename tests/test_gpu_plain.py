@@ -13,7 +13,7 @@ from test_double_meta_step import QUIET, WAITING, pooled
 import imaml_ref as ir
 from imaml_ref import verify
 from imaml_ref.checks import digits
-from imaml_ref.readings import settle, value_of, waiting
+from imaml_ref.compute.readings import settle, value_of, waiting
 from imaml_ref.verify.rows import make_setting
 
 NETS = PROBLEMS | {"pooled": pooled()}

@@ -10,7 +10,7 @@ from numpy.testing import assert_array_equal
 from problems import make_problem
 
 import imaml_ref as ir
-from imaml_ref.backend import to_device
+from imaml_ref.compute.backend import to_device
 from imaml_ref.kernels import on_machine
 from imaml_ref.kernels.graphs import Cuda, cuda_of
 from imaml_ref.kernels.stage import STAGES as NAMES

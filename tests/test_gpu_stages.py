@@ -19,8 +19,8 @@ from gpu_card import (
 from numpy.testing import assert_allclose, assert_array_equal
 
 import imaml_ref as ir
-from imaml_ref.backend import to_device
 from imaml_ref.checks import digits
+from imaml_ref.compute.backend import to_device
 from imaml_ref.fused import plain_path
 from imaml_ref.kernels import DeviceLinearization, device_stage
 from imaml_ref.kernels.pieces import covers

@@ -11,14 +11,14 @@ from on_double import Overflowing
 from tiny_runs import make_images, train
 
 import imaml_ref as ir
-from imaml_ref.backend import to_device
-from imaml_ref.checkpoint import read_checkpoint
 from imaml_ref.checks import digits
 from imaml_ref.cli import main
+from imaml_ref.compute.backend import to_device
+from imaml_ref.compute.readings import waiting
 from imaml_ref.data import Episodes, Sinusoids, write_dataset
-from imaml_ref.evaluation import evaluate
-from imaml_ref.readings import waiting
-from imaml_ref.training import Diverged, first_state, meta_step, meta_train
+from imaml_ref.training.checkpoint import read_checkpoint
+from imaml_ref.training.evaluation import evaluate
+from imaml_ref.training.loop import Diverged, first_state, meta_step, meta_train
 
 
 @pytest.fixture(autouse=True)

@@ -7,9 +7,9 @@ import pytest
 from problems import quadratic
 
 import imaml_ref as ir
-from imaml_ref import task_mean
 from imaml_ref.checks import digits
 from imaml_ref.inner.base import check_progress
+from imaml_ref.meta_gradients import task_mean
 
 RUNAWAYS = {
     "gd": ir.GradientDescent(step_size=1.0, num_steps=12),

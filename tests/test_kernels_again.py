@@ -16,9 +16,9 @@ from numpy.testing import assert_array_equal
 
 import imaml_ref as ir
 from imaml_ref.checks import digits
-from imaml_ref.evaluation import measure
 from imaml_ref.fused import plain_path
-from imaml_ref.objective import ProximalObjective
+from imaml_ref.meta_gradients.objective import ProximalObjective
+from imaml_ref.training.evaluation import measure
 
 pytestmark = needs_fused
 

@@ -8,11 +8,11 @@ from kernel_points import NETS
 from numpy.testing import assert_allclose, assert_array_equal
 
 import imaml_ref as ir
-from imaml_ref.backend import to_device
 from imaml_ref.checks import digits
+from imaml_ref.compute.backend import to_device
+from imaml_ref.compute.readings import settle, value_of, waiting
 from imaml_ref.fused import plain_path
 from imaml_ref.kernels import DeviceLinearization
-from imaml_ref.readings import settle, value_of, waiting
 from imaml_ref.solvers import Status
 
 pytestmark = needs_fused

@@ -13,7 +13,7 @@ from kernel_machine import FORMULAS, capturing_double
 from kernel_points import Problem, moved, problem
 
 import imaml_ref as ir
-from imaml_ref.backend import to_device
+from imaml_ref.compute.backend import to_device
 from imaml_ref.kernels import DeviceLinearization
 from imaml_ref.kernels.space import Space
 from imaml_ref.kernels.stage import machine_of

@@ -7,8 +7,8 @@ from kernel_machine import by_kernels, capturing_double
 from numpy.testing import assert_array_equal
 
 import imaml_ref as ir
-from imaml_ref.backend import to_device
 from imaml_ref.checks import digits
+from imaml_ref.compute.backend import to_device
 from imaml_ref.fused import plain_path
 from imaml_ref.kernels import DeviceExamples
 from imaml_ref.kernels.examples import KEPT

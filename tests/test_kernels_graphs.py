@@ -17,11 +17,11 @@ from kernel_points import NETS, Problem, assert_alike, moved, problem
 from numpy.testing import assert_array_equal
 
 import imaml_ref as ir
-from imaml_ref.backend import to_device
+from imaml_ref.compute.backend import to_device
+from imaml_ref.compute.readings import settle, waiting
 from imaml_ref.kernels import device_stage
 from imaml_ref.kernels.graphs import cuda_of
 from imaml_ref.kernels.stage import STAGES, machine_of
-from imaml_ref.readings import settle, waiting
 
 pytestmark = needs_fused
 

@@ -13,7 +13,7 @@ import imaml_ref as ir
 from imaml_ref.checks import digits
 from imaml_ref.fused import plain_path
 from imaml_ref.inner.base import InnerDivergence
-from imaml_ref.objective import ProximalObjective
+from imaml_ref.meta_gradients.objective import ProximalObjective
 
 pytestmark = needs_fused
 

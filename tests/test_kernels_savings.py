@@ -8,7 +8,7 @@ from kernel_machine import OnHost, by_kernels, capturing_double
 from test_kernels_counts import chain_length
 
 import imaml_ref as ir
-from imaml_ref.backend import to_device
+from imaml_ref.compute.backend import to_device
 from imaml_ref.kernels.space import Space
 from imaml_ref.kernels.stage import machine_of
 from imaml_ref.kernels.sweeps import Sweeps

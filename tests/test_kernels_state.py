@@ -10,7 +10,7 @@ from numpy.testing import assert_array_equal
 
 from imaml_ref.checks import digits
 from imaml_ref.kernels.examples import KEPT
-from imaml_ref.linearization import Linearization
+from imaml_ref.networks.linearization import Linearization
 
 pytestmark = needs_fused
 

@@ -20,9 +20,9 @@ from imaml_ref.kernels.fused_block import FusedBlock
 from imaml_ref.kernels.pieces import covers
 from imaml_ref.kernels.stage import current_stage
 from imaml_ref.layers import Flatten, Linear, MaxPool2d, ZeroPad2d
-from imaml_ref.linearization import Linearization
-from imaml_ref.losses import SquaredError
-from imaml_ref.objective import Examples
+from imaml_ref.meta_gradients.objective import Examples
+from imaml_ref.networks.linearization import Linearization
+from imaml_ref.networks.losses import SquaredError
 
 pytestmark = needs_fused
 

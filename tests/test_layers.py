@@ -21,7 +21,7 @@ from imaml_ref.layers import (
     ZeroPad2d,
 )
 from imaml_ref.layers.base import Layer
-from imaml_ref.network import Network
+from imaml_ref.networks.network import Network
 
 EXACTLY = {"rtol": 1e-12, "atol": 1e-13}
 

@@ -12,7 +12,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from imaml_ref.checks import complex_step
-from imaml_ref.losses import SoftmaxCrossEntropy, SquaredError
+from imaml_ref.networks.losses import SoftmaxCrossEntropy, SquaredError
 
 T, N, D = 2, 3, 5
 EXACTLY = {"rtol": 1e-13, "atol": 1e-15}

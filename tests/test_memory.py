@@ -7,7 +7,7 @@ from problems import make_problem
 
 import imaml_ref as ir
 from benchmarks.memory import calls, peak_bytes
-from imaml_ref import task_mean
+from imaml_ref.meta_gradients import task_mean
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from imaml_ref.metrics import COLUMNS, MetricsFile, read_metrics
+from imaml_ref.runs.metrics import COLUMNS, MetricsFile, read_metrics
 
 
 def row(step):

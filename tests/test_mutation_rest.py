@@ -30,7 +30,7 @@ def test_a_seed_draws_the_same_and_what_is_drawn_can_be_made_elsewhere():
 def test_what_other_scripts_look_at_is_left_to_them():
     found = rest.files(PACKAGE)
     assert {"solvers/cg.py", "runs/finish.py", "fused/path.py"} <= set(found)
-    assert not {"layers/linear.py", "losses.py", "fused/step.py"} & set(found)
+    assert not {"layers/linear.py", "networks/losses.py", "fused/step.py"} & set(found)
 
 
 def test_a_mistake_is_made_and_its_statement_marked(monkeypatch):

@@ -10,8 +10,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from problems import quadratic
 
 import imaml_ref as ir
-from imaml_ref import task_mean
 from imaml_ref.checks import digits
+from imaml_ref.meta_gradients import task_mean
 from imaml_ref.solvers import Status
 
 BOTH = ("phi", "task_grads")

@@ -7,10 +7,10 @@ from cases import KINKED, NETWORKS
 from numpy.testing import assert_allclose, assert_array_equal
 
 import imaml_ref as ir
-from imaml_ref import architectures
 from imaml_ref.layers import Linear, Softplus, Tanh
-from imaml_ref.network import Network
-from imaml_ref.parameters import ParameterLayout
+from imaml_ref.networks import architectures
+from imaml_ref.networks.network import Network
+from imaml_ref.networks.parameters import ParameterLayout
 
 T, N = 2, 3
 

@@ -7,7 +7,6 @@ from cases import KINKED, NETWORKS, SMOOTH
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse.linalg import eigsh
 
-from imaml_ref import architectures
 from imaml_ref.checks import (
     check_network,
     complex_step,
@@ -17,9 +16,10 @@ from imaml_ref.checks import (
 )
 from imaml_ref.checks.models import random_point
 from imaml_ref.layers import BatchNorm2d, Softplus, Tanh
-from imaml_ref.losses import SoftmaxCrossEntropy, SquaredError
-from imaml_ref.objective import ProximalObjective, TaskLoss
-from imaml_ref.strength import proximal_strength
+from imaml_ref.meta_gradients.objective import ProximalObjective, TaskLoss
+from imaml_ref.meta_gradients.strength import proximal_strength
+from imaml_ref.networks import architectures
+from imaml_ref.networks.losses import SoftmaxCrossEntropy, SquaredError
 
 LOSSES = {"cross_entropy": SoftmaxCrossEntropy(), "squared_error": SquaredError()}
 

@@ -6,7 +6,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from imaml_ref.checks import adjoint_gap
-from imaml_ref.ops import Window, pad, patches, patches_adjoint, sum_rows
+from imaml_ref.layers.ops import Window, pad, patches, patches_adjoint, sum_rows
 
 SHAPE = (2, 3, 5, 6, 4)
 WINDOWS = {

@@ -8,7 +8,7 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import imaml_ref as ir
-from imaml_ref.parallel import (
+from imaml_ref.compute.parallel import (
     chunk_size,
     cores_at_hand,
     map_in_order,

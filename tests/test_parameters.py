@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from imaml_ref import architectures
-from imaml_ref.parameters import ParameterLayout
+from imaml_ref.networks import architectures
+from imaml_ref.networks.parameters import ParameterLayout
 
 NAMES = ("conv.kernel", "conv.bias", "scale", "head.kernel")
 SHAPES = ((2, 3, 1, 4), (4,), (), (5, 2))

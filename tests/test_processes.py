@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 import imaml_ref as ir
-from imaml_ref import processes
+from imaml_ref.compute import processes
+from imaml_ref.compute.parallel import map_in_order, num_processes, num_workers
+from imaml_ref.compute.processes import map_forked, worker
 from imaml_ref.inner import InnerDivergence
-from imaml_ref.parallel import map_in_order, num_processes, num_workers
-from imaml_ref.processes import map_forked, worker
 
 pytestmark = pytest.mark.skipif(
     not processes.can_fork(), reason="this system cannot fork"
@@ -180,7 +180,7 @@ def test_too_few_processes_are_refused(number):
 
 
 def test_a_system_that_cannot_fork_says_so(monkeypatch):
-    monkeypatch.setattr("imaml_ref.parallel.can_fork", lambda: False)
+    monkeypatch.setattr("imaml_ref.compute.parallel.can_fork", lambda: False)
     ir.set_num_processes(1)
     with pytest.raises(ValueError, match="cannot fork processes; use threads"):
         ir.set_num_processes(2)
@@ -223,7 +223,7 @@ def test_an_error_that_cannot_be_pickled_is_quoted():
 
 ORPHANS = """
 import os, sys, time
-from imaml_ref.processes import map_forked
+from imaml_ref.compute.processes import map_forked
 
 kind, workers = sys.argv[1], int(sys.argv[2])
 

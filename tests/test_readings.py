@@ -7,8 +7,8 @@ import pytest
 from double import device_double
 from numpy.testing import assert_array_equal
 
-from imaml_ref.backend import to_device
-from imaml_ref.readings import (
+from imaml_ref.compute.backend import to_device
+from imaml_ref.compute.readings import (
     Reading,
     is_waiting,
     read,

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from imaml_ref import drawing, report
 from imaml_ref.data import TaskBatch
-from imaml_ref.metrics import COLUMNS
+from imaml_ref.runs import drawing, report
+from imaml_ref.runs.metrics import COLUMNS
 
 STEPS = 40
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -130,7 +130,7 @@ def test_a_regression_episode_shows_points_and_both_curves():
 def test_drawing_leaves_no_global_state():
     code = (
         "import sys, numpy as np\n"
-        "from imaml_ref import drawing\n"
+        "from imaml_ref.runs import drawing\n"
         "assert 'matplotlib' not in sys.modules\n"
         "drawing.panels(1, 1, 'x', (1, 1))\n"
         "assert 'matplotlib.pyplot' not in sys.modules\n"

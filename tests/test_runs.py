@@ -11,12 +11,10 @@ import pytest
 from numpy.testing import assert_array_equal
 from tiny_runs import TINY, as_flags, make_images, no_figures
 
-from imaml_ref.checkpoint import Best, write_checkpoint
 from imaml_ref.cli import main
+from imaml_ref.compute.parallel import set_num_processes
 from imaml_ref.config import make_config
 from imaml_ref.data import write_dataset
-from imaml_ref.evaluation import Evaluation
-from imaml_ref.parallel import set_num_processes
 from imaml_ref.runs import (
     Interrupted,
     RunFolder,
@@ -28,7 +26,9 @@ from imaml_ref.runs import (
 )
 from imaml_ref.runs.finish import choose
 from imaml_ref.runs.interruption import EXIT_STATUS, Interruption
-from imaml_ref.training import Diverged
+from imaml_ref.training.checkpoint import Best, write_checkpoint
+from imaml_ref.training.evaluation import Evaluation
+from imaml_ref.training.loop import Diverged
 
 
 @pytest.fixture(autouse=True)

@@ -5,12 +5,12 @@ import pytest
 from problems import curved
 
 import imaml_ref as ir
+from imaml_ref.arguments.shown import brief
 from imaml_ref.config import make_config
 from imaml_ref.data import glyph_alphabets
-from imaml_ref.evaluation import evaluate
 from imaml_ref.runs import load_run, prepare, train_run
 from imaml_ref.runs.folder import RunFolder
-from imaml_ref.shown import brief
+from imaml_ref.training.evaluation import evaluate
 
 SCREEN = 24 * 80  # characters
 

@@ -12,7 +12,7 @@ import systems
 from numpy.testing import assert_allclose, assert_array_equal
 
 import imaml_ref as ir
-from imaml_ref.lengths import power_of_two
+from imaml_ref.compute.lengths import power_of_two
 from imaml_ref.solvers import Status, cg, cg_batched, smallest_eigenvalue
 from imaml_ref.solvers.system import norm
 

@@ -11,7 +11,7 @@ from problems import curved
 import imaml_ref as ir
 from imaml_ref.data import Sinusoids
 from imaml_ref.solvers import Status
-from imaml_ref.training import Diverged, meta_train
+from imaml_ref.training.loop import Diverged, meta_train
 
 PROBLEM = curved()
 LOSS = PROBLEM.loss

@@ -11,7 +11,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from imaml_ref.fused.softmax import softmax_bar
-from imaml_ref.losses import SoftmaxCrossEntropy
+from imaml_ref.networks.losses import SoftmaxCrossEntropy
 
 DTYPES = [np.float32, np.float64]
 MARGINS = [0, 1, 9, 20, 40, 60]

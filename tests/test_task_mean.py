@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from problems import PROBLEMS, batch_normed, curved, make_problem, make_tasks, ridge
 
 import imaml_ref as ir
-from imaml_ref import task_mean
+from imaml_ref.meta_gradients import task_mean
 
 BOTH = ("phi", "task_grads")
 ALGORITHMS = {

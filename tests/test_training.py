@@ -7,13 +7,13 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import imaml_ref as ir
-from imaml_ref.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from imaml_ref.data import Sinusoids, TaskBatch
-from imaml_ref.diagnostics import Diagnostics
-from imaml_ref.evaluation import evaluate
-from imaml_ref.metrics import COLUMNS
-from imaml_ref.task_mean import MetaGradient
-from imaml_ref.training import Diverged, meta_train, metrics_of
+from imaml_ref.meta_gradients.diagnostics import Diagnostics
+from imaml_ref.meta_gradients.task_mean import MetaGradient
+from imaml_ref.runs.metrics import COLUMNS
+from imaml_ref.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from imaml_ref.training.evaluation import evaluate
+from imaml_ref.training.loop import Diverged, meta_train, metrics_of
 
 T = 4
 

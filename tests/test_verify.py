@@ -5,11 +5,12 @@ import json
 import numpy as np
 import pytest
 
-from imaml_ref import layers, unrolled, verify
-from imaml_ref.backend import to_device
-from imaml_ref.estimators import Estimate, Implicit
+from imaml_ref import layers, verify
+from imaml_ref.compute.backend import to_device
 from imaml_ref.inner import GradientDescent
 from imaml_ref.layers import Tanh
+from imaml_ref.meta_gradients import unrolled
+from imaml_ref.meta_gradients.estimators import Estimate, Implicit
 from imaml_ref.verify import Row, meta_gradients, strongly_convex
 from imaml_ref.verify.convergence import convergence_rows
 from imaml_ref.verify.layers import LAYERS, layer_rows, loss_rows

@@ -1,6 +1,6 @@
 """Stacked bars: where the time of a meta-step goes, before and after."""
 
-from imaml_ref.drawing import BLUE, GREEN, ORANGE, RED, panels
+from imaml_ref.runs.drawing import BLUE, GREEN, ORANGE, RED, panels
 
 from .kinds import ENTRIES, KINDS, LOSS, NORM, PATCHES, PRODUCTS, REST, VECTORS
 

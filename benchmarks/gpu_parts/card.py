@@ -7,7 +7,7 @@ import numpy as np
 from peers.machine import machine, version_of
 
 from imaml_ref import __version__
-from imaml_ref.backend import to_device
+from imaml_ref.compute.backend import to_device
 
 from .place import Place
 

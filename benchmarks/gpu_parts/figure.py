@@ -2,7 +2,7 @@
 
 from peers.registry import OURS
 
-from imaml_ref.drawing import BLUE, GREEN, ORANGE, RED, imported, panels, save
+from imaml_ref.runs.drawing import BLUE, GREEN, ORANGE, RED, imported, panels, save
 
 from .registry import CONTENDERS, JAX, SGEMM, TORCH
 from .results import REHEARSAL, Results

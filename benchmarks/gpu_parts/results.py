@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from imaml_ref.files import atomic_path
+from imaml_ref.files.whole import atomic_path
 
 REHEARSAL = "REHEARSAL on a processor: says nothing of a card"
 

@@ -1,6 +1,6 @@
 """The medians of all workloads as bars."""
 
-from imaml_ref.drawing import BLUE, GREEN, ORANGE, RED, imported, panels
+from imaml_ref.runs.drawing import BLUE, GREEN, ORANGE, RED, imported, panels
 
 from .contest import Row
 from .registry import OURS, PEERS, SGEMM

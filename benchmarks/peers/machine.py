@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_info
 
-from imaml_ref.parallel import cores_at_hand
+from imaml_ref.compute.parallel import cores_at_hand
 
 PACKAGES = ("imaml_ref", "numpy", "torch", "torchopt", "jax", "jaxlib")
 

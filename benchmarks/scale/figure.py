@@ -1,6 +1,6 @@
 """Time and peak memory along every axis, on logarithmic scales."""
 
-from imaml_ref.drawing import BLUE, GREEN, ORANGE, imported, panels
+from imaml_ref.runs.drawing import BLUE, GREEN, ORANGE, imported, panels
 
 from .fits import FAR, Row, extrapolated
 from .grid import JAX, LABELS, OURS, TORCH, Axis

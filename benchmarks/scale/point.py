@@ -24,8 +24,8 @@ from peers.worker import clean, keep_to_cores, private_stdout
 from peers.workloads import Workload, draw
 
 import imaml_ref as ir
-from imaml_ref.parallel import map_in_order
-from imaml_ref.task_mean import chunks
+from imaml_ref.compute.parallel import map_in_order
+from imaml_ref.meta_gradients.task_mean import chunks
 
 from .grid import OURS, Point
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy
 
-from ..backend import Array
+from ..compute.backend import Array
 from .oracles import complex_step
 from .rows import Tensors, under
 from .trees import floats

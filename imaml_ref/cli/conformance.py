@@ -194,7 +194,7 @@ def judge_self(
     """Judge imaml_ref itself."""
     from ..conformance import Engine
     from ..conformance import check as check_object
-    from ..experiment import resolved_device
+    from ..runs.experiment import resolved_device
 
     with refusing():
         demand_dtype(dtype)

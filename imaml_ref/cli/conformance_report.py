@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ..files import atomic_path
+from ..files.whole import atomic_path
 from .errors import CHECK_FAILED, WRONG_INPUT, Stop, refusing
 
 

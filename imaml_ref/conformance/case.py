@@ -8,7 +8,7 @@ from typing import Any
 import numpy
 
 from ..data.tasks import TaskBatch
-from ..network import Network
+from ..networks.network import Network
 from .levels import LEVELS
 from .plain import Tensor, built, tensors
 

@@ -13,10 +13,10 @@ import numpy
 
 from ..checks import complex_step
 from ..layers import Layer
-from ..linearization import Linearization
-from ..losses import Loss, SoftmaxCrossEntropy, SquaredError
-from ..network import Network
-from ..objective import TaskLoss
+from ..meta_gradients.objective import TaskLoss
+from ..networks.linearization import Linearization
+from ..networks.losses import Loss, SoftmaxCrossEntropy, SquaredError
+from ..networks.network import Network
 from ..optimizers import SGD, Adam
 from .case import Case
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy
 
-from ..backend import to_device, to_host
+from ..compute.backend import to_device, to_host
 from ..data.tasks import TaskBatch
-from ..implicit import implicit_gradient, implicit_gradient_at
 from ..inner import NewtonCG
-from ..objective import TaskLoss
+from ..meta_gradients.implicit import implicit_gradient, implicit_gradient_at
+from ..meta_gradients.objective import TaskLoss
 from ..solvers import CertifiedCG, Status
 from .case import Array, Case
 from .computation import LOSSES, STATIONARY, Computation, Refused

@@ -2,7 +2,6 @@
 
 from itertools import chain
 
-from .. import architectures
 from ..layers import (
     ELU,
     AveragePool2d,
@@ -12,6 +11,7 @@ from ..layers import (
     Softplus,
     Tanh,
 )
+from ..networks import architectures
 from .problem import ALL, TO_STEP, Problems, problem
 from .small_nets import conv_global, conv_net, mlp, strided_net
 from .variations import conditioned, other_strengths, other_tasks

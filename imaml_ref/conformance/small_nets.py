@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-from .. import architectures
 from ..layers import (
     AveragePool2d,
     BatchNorm2d,
@@ -15,7 +14,8 @@ from ..layers import (
     Softplus,
     ZeroPad2d,
 )
-from ..network import Network
+from ..networks import architectures
+from ..networks.network import Network
 
 
 def mlp(activation: Callable, outputs: int = 3, hidden: tuple[int, ...] = (4,)):

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy
 
-from .. import architectures
 from ..layers import AveragePool2d, BatchNorm2d, MaxPool2d, Softplus, Tanh
+from ..networks import architectures
 from .case import Case
 from .computation import Computation
 from .problem import ALL, TO_STEP, Problems, problem

@@ -2,7 +2,7 @@
 
 import numpy
 
-from ..settings import whole
+from ..arguments.settings import whole
 from .tasks import TaskBatch, TaskSource
 
 

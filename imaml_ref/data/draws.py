@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy
 
-from ..settings import whole
+from ..arguments.settings import whole
 from .images import SPLITS
 
 

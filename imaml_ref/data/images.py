@@ -8,8 +8,8 @@ from itertools import combinations
 
 import numpy
 
-from ..backend import check_array
-from ..shown import Brief
+from ..arguments.shown import Brief
+from ..compute.backend import check_array
 
 SPLITS = ("train", "val", "test")
 

@@ -39,7 +39,7 @@ from numpy import (
     subtract,
 )
 
-from ..backend import Array
+from ..compute.backend import Array
 from ..layers import BatchNorm2d, Conv2d
 from ..layers.base import Params
 from .products import rows_product, stripes_product

@@ -6,9 +6,9 @@ from weakref import finalize
 
 import numpy
 
-from ..backend import Array
-from ..linearization import Linearization
-from ..losses import SoftmaxCrossEntropy
+from ..compute.backend import Array
+from ..networks.linearization import Linearization
+from ..networks.losses import SoftmaxCrossEntropy
 from .lending import FusedNetwork, Loan
 from .softmax import softmax_bar
 from .step import Step

@@ -38,10 +38,10 @@ from numpy import (
     subtract,
 )
 
-from ..backend import Array
+from ..compute.backend import Array
 from ..layers import BatchNorm2d, Conv2d
 from ..layers.base import Params
-from ..ops import patches
+from ..layers.ops import patches
 from .memory import zeros
 from .products import gram_product, rows_product
 from .program import Program

@@ -12,8 +12,8 @@ from threading import RLock
 
 import numpy
 
-from ..backend import Array
-from ..network import Network
+from ..compute.backend import Array
+from ..networks.network import Network
 from .sweeps import Sweeps
 
 SPARE = 8  # sweeps that wait for the next examples of their size, at most

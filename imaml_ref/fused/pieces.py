@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from ..layers import BatchNorm2d, Conv2d, Flatten, Linear, ReLU, ZeroPad2d
 from ..layers.base import Layer, Params
-from ..network import Network
-from ..ops import Window
+from ..layers.ops import Window
+from ..networks.network import Network
 from .conv_block import ConvBlock
 from .input_block import InputBlock
 from .plain_blocks import FlattenBlock, FrameBlock, LayerBlock, LinearBlock

@@ -7,9 +7,9 @@ They are written like ``ConvBlock``: ``forward`` and ``jvp`` return y and ẏ, `
 import numpy
 from numpy import add, copyto, matmul
 
-from ..backend import Array
+from ..compute.backend import Array
 from ..layers.base import Layer, Params
-from ..network import assign
+from ..networks.network import assign
 from .program import Program
 from .views import column, transposed
 from .windows import NO_FRAME, Frame, Margin

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy
 
-from ..backend import Array
+from ..compute.backend import Array
 from .memory import zeros
 
 

@@ -3,8 +3,8 @@
 import numpy
 from scipy.linalg.blas import get_blas_funcs
 
-from ..backend import Array
-from ..lengths import length
+from ..compute.backend import Array
+from ..compute.lengths import length
 
 
 class Step:

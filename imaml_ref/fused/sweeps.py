@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy
 
-from ..backend import Array
-from ..network import Network
+from ..compute.backend import Array
+from ..networks.network import Network
 from .memory import zeros
 from .pieces import pieces
 from .program import Program

@@ -1,6 +1,6 @@
 """Views that line arrays up: kernels as matrices, transposes, parameters as rows."""
 
-from ..backend import Array
+from ..compute.backend import Array
 
 
 def matrix(kernel: Array) -> Array:

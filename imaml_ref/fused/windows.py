@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from numpy import add, copyto, ndarray
 
-from ..backend import Array
-from ..ops import Pair, Window
+from ..compute.backend import Array
+from ..layers.ops import Pair, Window
 from .program import Program
 
 

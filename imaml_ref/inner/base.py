@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy
 
-from ..backend import Array, array_module, check_array, to_host
-from ..readings import is_waiting, on_device, read, settling_in
-from ..settings import having
+from ..arguments.settings import having
+from ..compute.backend import Array, array_module, check_array, to_host
+from ..compute.readings import is_waiting, on_device, read, settling_in
 from ..solvers import system
 
 GROWTH = 1e3  # of ‖∇G‖, from the start of the inner loop to its end

@@ -9,9 +9,9 @@ The proximal term is in every step (it is part of G), not added at the end.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..backend import Array, array_module
+from ..arguments.settings import number, settle, whole
+from ..compute.backend import Array, array_module
 from ..optimizers import Adam as AdamRule
-from ..settings import number, settle, whole
 from .base import check_progress, norm, starting_point
 
 STEP_SIZE = "step_size (inner-lr of a run)"

@@ -8,9 +8,9 @@ from functools import cached_property
 from math import prod
 from typing import Any
 
-from ..backend import Array
+from ..compute.backend import Array
 from ..layers import BatchNorm2d, Conv2d
-from ..ops import Pair
+from ..layers.ops import Pair
 from .images import Shape, Windows
 from .matrices import Matrix, kernel_of, product, product_pair, rows_of
 from .program import Program

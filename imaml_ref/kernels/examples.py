@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy
 
-from ..backend import Array
-from ..linearization import Linearization
-from ..losses import SoftmaxCrossEntropy
-from ..network import Network
+from ..compute.backend import Array
+from ..networks.linearization import Linearization
+from ..networks.losses import SoftmaxCrossEntropy
+from ..networks.network import Network
 from .pieces import covers
 from .space import Space
 from .stage import current_stage, machine_of

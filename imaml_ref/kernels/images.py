@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from ..backend import Array
-from ..ops import Pair, Window
+from ..compute.backend import Array
+from ..layers.ops import Pair, Window
 from .program import Program
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from ..backend import Array
+from ..compute.backend import Array
 
 Write = Callable[..., None]
 

@@ -10,9 +10,9 @@ from weakref import proxy
 
 import numpy
 
-from ..backend import Array, array_module
-from ..lengths import in_units
-from ..readings import read
+from ..compute.backend import Array, array_module
+from ..compute.lengths import in_units
+from ..compute.readings import read
 from ..solvers.diagnostics import described
 from ..solvers.recurrence import RUNNING, Record
 from ..solvers.system import CONDUCTS

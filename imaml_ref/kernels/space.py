@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy
 
-from ..backend import Array
+from ..compute.backend import Array
 
 # What tensor cores can do, by names of their own.
 PRODUCTS = (

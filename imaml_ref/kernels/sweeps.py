@@ -8,8 +8,8 @@ from functools import cached_property
 from threading import RLock
 from typing import Any
 
-from ..backend import Array
-from ..network import Network
+from ..compute.backend import Array
+from ..networks.network import Network
 from .conv_block import Views
 from .descent import Descent
 from .pieces import pieces

@@ -21,10 +21,10 @@ Source: (4) follows Pearlmutter, Neural Computation 6(1):147-160, 1994.
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ..backend import Array
-from ..ops import Pair, Window, patches, patches_adjoint, sum_rows
-from ..settings import pair, settle, truth, whole
+from ..arguments.settings import pair, settle, truth, whole
+from ..compute.backend import Array
 from .base import Layer
+from .ops import Pair, Window, patches, patches_adjoint, sum_rows
 
 
 class Saved(NamedTuple):

@@ -14,10 +14,10 @@ Source: Pearlmutter, Neural Computation 6(1):147-160, 1994, section 4.
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ..backend import Array
-from ..ops import sum_rows
-from ..settings import settle, whole
+from ..arguments.settings import settle, whole
+from ..compute.backend import Array
 from .base import Layer
+from .ops import sum_rows
 
 
 class Saved(NamedTuple):

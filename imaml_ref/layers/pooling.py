@@ -16,10 +16,10 @@ The largest is found by the real part: the complex step passes through.
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ..backend import Array, array_module
-from ..ops import Pair
-from ..settings import pair, settle
+from ..arguments.settings import pair, settle
+from ..compute.backend import Array, array_module
 from .base import Layer
+from .ops import Pair
 
 
 class MaxSaved(NamedTuple):

@@ -2,10 +2,10 @@
 
 import numpy
 
-from .. import report
-from ..backend import Array, array_module, to_host
-from ..drawing import Figure
-from ..evaluation import beside
+from ..compute.backend import Array, array_module, to_host
+from ..training.evaluation import beside
+from . import report
+from .drawing import Figure
 from .prepare import Prepared
 
 

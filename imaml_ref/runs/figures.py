@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 
-from .. import report
-from ..drawing import Figure, save
-from ..experiment import placed
-from ..metrics import read_metrics
-from ..training import at_lam
+from ..training.loop import at_lam
+from . import report
+from .drawing import Figure, save
 from .episode import episode_figure
+from .experiment import placed
 from .folder import RunFolder
+from .metrics import read_metrics
 from .prepare import Prepared
 from .reporter import Reporter
 

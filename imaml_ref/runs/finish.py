@@ -9,13 +9,13 @@ from importlib.metadata import version
 from typing import Any
 
 from .._version import __version__
-from ..backend import Array
-from ..checkpoint import TrainingState
+from ..compute.backend import Array
+from ..compute.parallel import num_processes, num_threads
 from ..data.baselines import nearest_neighbour
-from ..evaluation import Evaluation, ci95, evaluate
-from ..experiment import device_stage_of, placed
-from ..parallel import num_processes, num_threads
-from ..training import at_lam
+from ..training.checkpoint import TrainingState
+from ..training.evaluation import Evaluation, ci95, evaluate
+from ..training.loop import at_lam
+from .experiment import device_stage_of, placed
 from .figures import draw_missing, remove_figures
 from .prepare import Prepared
 from .protocol import protocol

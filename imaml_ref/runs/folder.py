@@ -15,7 +15,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..checkpoint import Checkpoint, read_checkpoint
 from ..config import (
     FIELDS,
     Config,
@@ -27,7 +26,8 @@ from ..config import (
     spelled,
 )
 from ..config.keys import as_declared
-from ..files import BadFile, atomic_path
+from ..files.whole import BadFile, atomic_path
+from ..training.checkpoint import Checkpoint, read_checkpoint
 from .lock import NAME as LOCK
 
 # What may change between the sessions of one run: how far and how fast it goes and

@@ -5,15 +5,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ..backend import Array
-from ..checkpoint import Checkpoint
+from ..arguments.shown import Brief
+from ..compute.backend import Array
+from ..compute.readings import on_device
 from ..config import Config, by_field, check_used, spelled
 from ..data.tasks import TaskSource
-from ..experiment import Model, make_model, make_source, placed, resolved_device
-from ..files import BadFile
-from ..readings import on_device
-from ..shown import Brief
-from ..training import at_lam
+from ..files.whole import BadFile
+from ..training.checkpoint import Checkpoint
+from ..training.loop import at_lam
+from .experiment import Model, make_model, make_source, placed, resolved_device
 from .folder import RunFolder, check_configuration
 
 OF_THETA = "net", "num_filters", "dtype", "lam"

@@ -4,11 +4,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .._version import __version__
-from ..backend import OR_CPU, Array
-from ..checkpoint import TrainingState
+from ..arguments.shown import Brief
+from ..compute.backend import OR_CPU, Array
+from ..compute.parallel import set_num_processes, set_num_threads
 from ..config import Config, check_used, dumps
 from ..data.tasks import TaskSource
-from ..experiment import (
+from ..training.checkpoint import TrainingState
+from .experiment import (
     Model,
     device_stage_of,
     first_theta,
@@ -18,8 +20,6 @@ from ..experiment import (
     resolved_device,
     tasks_digest,
 )
-from ..parallel import set_num_processes, set_num_threads
-from ..shown import Brief
 from .folder import RunFolder, check_belongs
 
 

@@ -4,10 +4,10 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from ..checkpoint import Checkpoint, TrainingState, write_checkpoint
-from ..metrics import MetricsFile
+from ..training.checkpoint import Checkpoint, TrainingState, write_checkpoint
 from .folder import RunFolder
 from .interruption import Interruption
+from .metrics import MetricsFile
 from .reporter import Progress
 
 

@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from ..checkpoint import TrainingState
+from ..compute.parallel import sums_by_address
 from ..config import dumps
-from ..experiment import make_optimizers
-from ..metrics import MetricsFile
-from ..parallel import sums_by_address
-from ..training import Diverged, meta_train
+from ..training.checkpoint import TrainingState
+from ..training.loop import Diverged, meta_train
+from .experiment import make_optimizers
 from .finish import finish
 from .interruption import Interruption
 from .lock import Busy, locked
+from .metrics import MetricsFile
 from .prepare import Prepared
 from .recorder import Recorder
 from .reporter import Reporter, Silent

@@ -5,8 +5,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..backend import Array, array_module, to_host
-from ..settings import settle, whole
+from ..arguments.settings import settle, whole
+from ..compute.backend import Array, array_module, to_host
 from .info import SolverInfo, Status
 from .system import (
     Matvec,

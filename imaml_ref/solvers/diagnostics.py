@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..readings import read
+from ..compute.readings import read
 from .info import SolverInfo
 from .lanczos import smallest_ritz_values
 from .recurrence import Record, State

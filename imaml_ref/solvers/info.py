@@ -5,7 +5,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from ..shown import Brief
+from ..arguments.shown import Brief
 
 
 class Status(IntEnum):

@@ -19,8 +19,8 @@ from collections.abc import Callable
 import numpy as np
 from scipy.linalg import eigh_tridiagonal, eigvalsh_tridiagonal
 
-from ..backend import Array, array_module, to_host
-from ..lengths import power_of_two
+from ..compute.backend import Array, array_module, to_host
+from ..compute.lengths import power_of_two
 from .options import check_count, check_tolerance
 from .system import check_function, check_vectors, column, dot, norm, product
 

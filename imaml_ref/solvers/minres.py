@@ -5,10 +5,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..backend import Array, array_module
-from ..lengths import in_units, power_of_two
-from ..readings import read
-from ..settings import settle
+from ..arguments.settings import settle
+from ..compute.backend import Array, array_module
+from ..compute.lengths import in_units, power_of_two
+from ..compute.readings import read
 from .certified import DRIFT
 from .diagnostics import first_negative, in_units_of_A, quotients, stacked
 from .info import SolverInfo, Status

@@ -7,7 +7,7 @@ chosen dtype; the witness always in float64 on the host.
 
 from collections.abc import Iterator
 
-from ..parallel import one_blas_thread
+from ..compute.parallel import one_blas_thread
 from .layers import layer_rows, loss_rows
 from .meta_gradients import meta_gradient_rows
 from .networks import network_rows

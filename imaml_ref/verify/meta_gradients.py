@@ -10,14 +10,20 @@ from functools import partial
 
 import numpy
 
-from .. import architectures
-from ..backend import to_host
 from ..checks import central_difference, complex_step
-from ..implicit import implicit_gradient
+from ..compute.backend import to_host
 from ..layers import Softplus, Tanh
-from ..meta import IMAML, MAML, FirstOrderMAML, ReleasedIMAML, Reptile
+from ..meta_gradients.algorithms import (
+    IMAML,
+    MAML,
+    FirstOrderMAML,
+    ReleasedIMAML,
+    Reptile,
+)
+from ..meta_gradients.implicit import implicit_gradient
+from ..meta_gradients.unrolled import unrolled_gradient
+from ..networks import architectures
 from ..solvers import CG, CertifiedCG, Dense
-from ..unrolled import unrolled_gradient
 from .convergence import convergence_rows
 from .problem import Problem, make_problem
 from .rows import Row, Setting

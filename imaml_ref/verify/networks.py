@@ -6,14 +6,14 @@ from functools import partial
 
 import numpy
 
-from .. import architectures
-from ..backend import to_host
 from ..checks import network_report, taylor_slopes
 from ..checks.models import random_point
+from ..compute.backend import to_host
 from ..layers import ELU, AveragePool2d, Softplus, Tanh
-from ..losses import SoftmaxCrossEntropy, SquaredError
-from ..network import Network
-from ..objective import TaskLoss
+from ..meta_gradients.objective import TaskLoss
+from ..networks import architectures
+from ..networks.losses import SoftmaxCrossEntropy, SquaredError
+from ..networks.network import Network
 from .layers import kept, worst
 from .rows import Row, Setting
 

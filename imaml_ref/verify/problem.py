@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy
 
-from ..backend import Array, to_host
 from ..checks import complex_step
+from ..compute.backend import Array, to_host
 from ..data.tasks import TaskBatch
 from ..inner import GradientDescent
-from ..losses import SoftmaxCrossEntropy
-from ..network import Network
-from ..objective import ProximalObjective, TaskLoss
+from ..meta_gradients.objective import ProximalObjective, TaskLoss
+from ..networks.losses import SoftmaxCrossEntropy
+from ..networks.network import Network
 from .rows import Setting, draw
 
 MOST_DIRECTIONS = 60

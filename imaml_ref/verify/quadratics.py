@@ -13,15 +13,15 @@ from typing import Any
 
 import numpy
 
-from ..architectures import linear
 from ..checks import complex_step
 from ..data.tasks import TaskBatch
-from ..implicit import implicit_gradient, implicit_gradient_at
 from ..inner import GradientDescent, NewtonCG
-from ..losses import SquaredError
-from ..objective import TaskLoss
+from ..meta_gradients.implicit import implicit_gradient, implicit_gradient_at
+from ..meta_gradients.objective import TaskLoss
+from ..meta_gradients.unrolled import unrolled_gradient
+from ..networks.architectures import linear
+from ..networks.losses import SquaredError
 from ..solvers import CG
-from ..unrolled import unrolled_gradient
 from .convergence import convergence_rows
 from .rational import rational_rows
 from .rows import Row, Setting, draw

@@ -9,14 +9,14 @@ from fractions import Fraction
 
 import numpy
 
-from ..architectures import linear
 from ..data.tasks import TaskBatch
-from ..implicit import implicit_gradient
 from ..inner import GradientDescent, NewtonCG
-from ..losses import SquaredError
-from ..objective import TaskLoss
+from ..meta_gradients.implicit import implicit_gradient
+from ..meta_gradients.objective import TaskLoss
+from ..meta_gradients.unrolled import unrolled_gradient
+from ..networks.architectures import linear
+from ..networks.losses import SquaredError
 from ..solvers import CG
-from ..unrolled import unrolled_gradient
 from .rows import Row, Setting
 
 PART = "rational arithmetic"

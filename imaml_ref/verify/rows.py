@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy
 
-from ..backend import Array, to_device, to_host
 from ..checks.oracles import MOST_DIGITS, digits
+from ..compute.backend import Array, to_device, to_host
 from ..data.tasks import TaskBatch
 
 DEVICES = ("cpu", "cuda")

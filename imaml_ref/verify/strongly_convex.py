@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy
 
-from ..architectures import linear
-from ..backend import to_host
 from ..checks import central_difference, complex_step
+from ..compute.backend import to_host
 from ..data.tasks import TaskBatch
-from ..implicit import implicit_gradient
 from ..inner import LBFGS, Adam, GradientDescent, Momentum, NewtonCG
-from ..losses import SoftmaxCrossEntropy
-from ..objective import TaskLoss
+from ..meta_gradients.implicit import implicit_gradient
+from ..meta_gradients.objective import TaskLoss
+from ..networks.architectures import linear
+from ..networks.losses import SoftmaxCrossEntropy
 from ..solvers import CG
 from .rows import Row, Setting, draw
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from ...backend import Array
-from ...losses import Loss, SoftmaxCrossEntropy
+from ...compute.backend import Array
+from ...networks.losses import Loss, SoftmaxCrossEntropy
 
 
 class Wrapped(Loss):

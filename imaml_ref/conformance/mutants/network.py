@@ -1,10 +1,10 @@
 """Mistakes in the network and the loss: most show at the loss or its gradient."""
 
-from ...backend import Array
+from ...compute.backend import Array
 from ...layers import BatchNorm2d, Conv2d, Flatten, MaxPool2d, ZeroPad2d
 from ...layers.batch_norm import mean
-from ...network import Network
-from ...objective import TaskLoss
+from ...meta_gradients.objective import TaskLoss
+from ...networks.network import Network
 from ..case import Case
 from .base import Mistake
 from .layers import (

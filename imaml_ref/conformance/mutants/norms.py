@@ -12,7 +12,7 @@ and ``vjp_dot`` is the product rule on (3).
 
 from typing import NamedTuple
 
-from ...backend import Array
+from ...compute.backend import Array
 from ...layers import BatchNorm2d
 from ...layers.batch_norm import Saved, count, mean, narrow, total, wide
 

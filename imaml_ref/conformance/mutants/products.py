@@ -3,8 +3,8 @@
 import numpy
 
 from ...layers import BatchNorm2d
-from ...network import Network
-from ...objective import TaskLoss
+from ...meta_gradients.objective import TaskLoss
+from ...networks.network import Network
 from ..case import Array
 from .base import Mistake
 from .layers import BENDLESS, recast

@@ -1,0 +1,49 @@
+"""The inner loop alone: from θ and support sets to φ."""
+
+from typing import Any
+
+from ..compute.backend import Array, array_module
+from ..data.tasks import TaskBatch
+from ..inner import GradientDescent, check_inner, solve
+from ..inner.base import counting_from
+from .objective import ProximalObjective, check_labels, check_problem
+from .strength import proximal_strength
+from .task_mean import chunks, each
+
+
+def adapt(
+    loss, theta: Array, x: Array, y: Array, *, lam=2.0, inner: Any = None
+) -> Array:
+    """Return φ (T, P), adapted from θ to support sets x (T, N, ...), y (T, N).
+
+    Args:
+        loss: As in ``implicit_gradient``.
+        theta: Meta-parameters θ, (P,).
+        x: Support inputs.
+        y: Support labels.
+        lam: λ > 0 as in ``implicit_gradient``; None adapts without a proximal term.
+        inner: Solves (1); default the paper's 16 gradient steps of 0.1.
+
+    Raises:
+        TypeError: If θ, x or y is no array.
+        ValueError: If λ is not positive, or there is no task.
+        InnerDivergence: If the inner loop runs away.
+    """
+    check_problem(loss, theta)
+    strength = 0 if lam is None else proximal_strength(lam, theta)
+    support = TaskBatch(x, y, x, y)
+    if not len(support):
+        raise ValueError("expected at least one task, got none")
+    check_labels(loss, y)
+    find = check_inner("inner", inner or GradientDescent())
+
+    def on_chunk(item):
+        first, chunk, _ = item
+        objective = ProximalObjective(
+            loss, theta, chunk.support_x, chunk.support_y, strength
+        )
+        with counting_from(first):
+            return solve(find, objective, theta)
+
+    found = list(each(on_chunk, chunks(support, theta), theta))
+    return array_module(theta).concatenate(found)

@@ -1,0 +1,227 @@
+"""Meta-learning algorithms: θ and tasks in, a meta-gradient out.
+
+An algorithm is a frozen bag of settings.  ``algorithm(theta, tasks)`` returns a
+``MetaGradient``; ``algorithm.adapt(theta, x, y)`` is its inner loop alone.
+"""
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from ..arguments.settings import having, settle
+from ..arguments.shown import Brief
+from ..compute.backend import Array, check_array
+from ..inner import GradientDescent, check_inner, solve
+from ..solvers import CG
+from .adaptation import adapt
+from .estimation import estimate_gradient
+from .estimators import (
+    IMPLICIT,
+    RELEASED,
+    Displacement,
+    FirstOrder,
+    Implicit,
+    Released,
+    one_strength,
+)
+from .released import PullBackDescent
+from .strength import positive_strength, proximal_strength
+from .task_mean import MetaGradient, Tasks
+from .unrolled import check_unrolls, unrolled_gradient
+
+
+@dataclass(frozen=True, repr=False)
+class Algorithm(Brief):
+    """What the algorithms share: a loss, λ of the inner problem, an inner loop.
+
+    Args:
+        loss: Anything whose ``linearize(phi, x, y)`` has ``.value .grad .hvp``.
+        lam: λ > 0, a number or (P,), in loss/parameter²; None has no proximal term.
+        inner: Solves the inner problem (1).
+
+    Raises:
+        ValueError: If λ is not positive, or loss or inner are not what they must be.
+    """
+
+    loss: Any
+    lam: Any = None
+    inner: Any = field(default_factory=GradientDescent)
+
+    def __post_init__(self):
+        linear = having("linearize", "TaskLoss(net, SoftmaxCrossEntropy())")
+        settle(self, loss=linear, inner=check_inner)
+        if self.lam is not None:
+            settle(self, lam=positive_strength)
+
+    def adapt(self, theta: Array, x: Array, y: Array) -> Array:
+        """Return φ (T, P), adapted from θ (P,) to support sets x (T, N, ...), y."""
+        return adapt(self.loss, theta, x, y, lam=self.lam, inner=self.inner)
+
+    def _estimate(self, theta, tasks, estimator, keep=()) -> MetaGradient:
+        check_array("θ", theta)
+        lam = 0
+        if self.lam is not None:
+            lam = proximal_strength(self.lam, theta, estimator.damping)
+        find = partial(solve, self.inner)
+        return estimate_gradient(self.loss, theta, tasks, lam, find, estimator, keep)
+
+
+def require_lam(algorithm: Algorithm) -> None:
+    """Refuse an algorithm without a proximal term, where it cannot do without.
+
+    Raises:
+        ValueError: If λ is None or one per parameter, or a setting out of its range.
+    """
+    if algorithm.lam is None:
+        raise ValueError(
+            f"{type(algorithm).__name__} needs lam > 0: without a proximal term the "
+            "inner problem (1) has no unique solution; MAML takes lam=None"
+        )
+
+
+@dataclass(frozen=True, repr=False)
+class IMAML(Algorithm):
+    """Implicit MAML: (5) at the solution of the proximal inner problem.
+
+    Args:
+        loss: See ``Algorithm``.
+        lam: λ > 0, the paper's 2 by default.
+        inner: See ``Algorithm``.
+        solver: Solves (5); the paper's five CG steps by default.
+        curvature: "hessian", or "gauss-newton" for G in place of H.
+        damping: Added to Λ in the operator; 0 is (5).
+
+    Raises:
+        ValueError: If λ is None, where there is nothing to be implicit about, or a
+            setting is out of its range.
+
+    Source: Rajeswaran et al., NeurIPS 2019, algorithms 1 and 2.
+    """
+
+    lam: Any = 2.0
+    solver: Any = field(default_factory=CG)
+    curvature: str = "hessian"
+    damping: float = 0.0
+
+    def __post_init__(self):
+        super().__post_init__()
+        require_lam(self)
+        settle(self, **IMPLICIT)
+
+    @property
+    def estimator(self) -> Implicit:
+        """How (5) is solved."""
+        return Implicit(self.solver, self.curvature, self.damping)
+
+    @property
+    def name(self) -> str:
+        """The estimator in words."""
+        return f"iMAML: {self.estimator.name}"
+
+    def __call__(self, theta: Array, tasks: Tasks) -> MetaGradient:
+        """Return the meta-gradient (P,) with diagnostics."""
+        return self._estimate(theta, tasks, self.estimator)
+
+
+@dataclass(frozen=True, repr=False)
+class MAML(Algorithm):
+    """MAML: the exact derivative of K gradient steps, without a proximal term.
+
+    Raises:
+        TypeError: If the inner optimiser is not gradient descent.
+
+    Source: Finn et al., ICML 2017.
+    """
+
+    name = "MAML: unrolled, the adjoint of K gradient steps"
+    curvature = "hessian"
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_unrolls(self.inner)
+
+    def __call__(self, theta: Array, tasks: Tasks) -> MetaGradient:
+        """Return the meta-gradient (P,) with diagnostics."""
+        return unrolled_gradient(
+            self.loss, theta, tasks, lam=self.lam, inner=self.inner
+        )
+
+
+@dataclass(frozen=True, repr=False)
+class FirstOrderMAML(Algorithm):
+    """First order: g = v at the φ of the inner loop, proximal where λ is given.
+
+    Source: Finn et al., ICML 2017, section 5.2.
+    """
+
+    name = "first order, g = v"
+    curvature = "none"
+
+    def __call__(self, theta: Array, tasks: Tasks) -> MetaGradient:
+        """Return the meta-gradient (P,) with diagnostics."""
+        return self._estimate(theta, tasks, FirstOrder())
+
+
+@dataclass(frozen=True, repr=False)
+class Reptile(Algorithm):
+    """Reptile: θ moves towards the φ of the inner loop, g = θ − φ.
+
+    The query set is measured, not learned from.
+
+    Source: Nichol, Achiam & Schulman, "On First-Order Meta-Learning Algorithms", 2018.
+    """
+
+    name = "Reptile: g = θ − φ"
+    curvature = "none"
+
+    def __call__(self, theta: Array, tasks: Tasks) -> MetaGradient:
+        """Return the mean of θ − φ (P,) with diagnostics."""
+        return self._estimate(theta, tasks, Displacement())
+
+
+@dataclass(frozen=True, repr=False)
+class ReleasedIMAML(Algorithm):
+    """The estimator of the paper's released code, which is not (5).
+
+    K plain gradient steps, one pull-back, and ((1 + c) I + H/(λ + d)) g = v; see
+    ``released.PullBackDescent`` and ``estimators.Released``.
+
+    Args:
+        loss: See ``Algorithm``.
+        lam: λ, 2 in the released settings.
+        inner: The released inner loop.
+        cg_steps: CG steps.
+        c: ``cg_damping`` of the released code.
+        d: ``lam_damping`` of the released code.
+
+    Raises:
+        ValueError: If λ is None.
+    """
+
+    lam: Any = 2.0
+    inner: Any = field(default_factory=PullBackDescent)
+    cg_steps: int = 5
+    c: float = 1.0
+    d: float = 10.0
+
+    curvature = "hessian"
+
+    def __post_init__(self):
+        super().__post_init__()
+        require_lam(self)
+        one_strength(self.lam)
+        settle(self, **RELEASED)
+
+    @property
+    def estimator(self) -> Released:
+        """The released operator."""
+        return Released(self.cg_steps, self.c, self.d)
+
+    @property
+    def name(self) -> str:
+        """The estimator in words."""
+        return f"released iMAML: {self.estimator.name}"
+
+    def __call__(self, theta: Array, tasks: Tasks) -> MetaGradient:
+        """Return the released code's meta-gradient (P,) with diagnostics."""
+        return self._estimate(theta, tasks, self.estimator)

@@ -1,0 +1,232 @@
+"""From a configuration to the objects that it names: tasks, network, algorithm, θ."""
+
+import hashlib
+import math
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy
+
+from ..compute.backend import Array, to_device
+from ..config import Config
+from ..config.keys import DEVICES
+from ..data.episodes import Episodes
+from ..data.glyphs import glyph_alphabets
+from ..data.hdf5 import open_dataset
+from ..data.sinusoid import Sinusoids
+from ..data.tasks import TaskSource
+from ..fused import is_plain
+from ..inner import LBFGS, Adam, GradientDescent, Momentum, NewtonCG
+from ..kernels.stage import current_name, current_stage
+from ..meta_gradients.algorithms import (
+    IMAML,
+    MAML,
+    FirstOrderMAML,
+    ReleasedIMAML,
+    Reptile,
+)
+from ..meta_gradients.objective import TaskLoss
+from ..meta_gradients.released import PullBackDescent
+from ..meta_gradients.strength import check_held
+from ..networks import architectures
+from ..networks.losses import SoftmaxCrossEntropy, SquaredError
+from ..networks.network import Network
+from ..optimizers import Adam as MetaAdam
+from ..solvers import CG
+
+PREFERRED_SCHEME = "random-1200"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network with its loss and the algorithm that trains it."""
+
+    net: Network
+    loss: TaskLoss
+    algorithm: Any
+
+
+def make_model(
+    config: Config, *, input_shape: tuple[int, ...], num_outputs: int, task: str
+) -> Model:
+    """Return the network, loss and algorithm that a configuration names.
+
+    Args:
+        config: The configuration.
+        input_shape: Shape of one input.
+        num_outputs: Ways, or dimension of a target.
+        task: "classification" or "regression".
+
+    Raises:
+        ValueError: If the parts do not fit together.
+    """
+    net = make_net(config, input_shape, num_outputs)
+    regression = task == "regression"
+    loss = TaskLoss(net, SquaredError() if regression else SoftmaxCrossEntropy())
+    return Model(net, loss, make_algorithm(config, loss))
+
+
+def make_source(config: Config) -> TaskSource:
+    """Return where the tasks come from.
+
+    Raises:
+        FileNotFoundError: If the data file is absent.
+        ValueError: If it is no data set, or has not enough classes or drawings.
+    """
+    if config.data == "sinusoid":
+        return Sinusoids(config.shots, config.queries)
+    images = glyph_alphabets() if config.data == "glyphs" else open_dataset(config.data)
+    return Episodes(
+        images,
+        config.ways,
+        config.shots,
+        config.queries,
+        split_scheme=scheme_of(config, images),
+        invert=config.invert,
+        rotate=config.rotate,
+    )
+
+
+def scheme_of(config: Config, images) -> str | None:
+    """Return the split scheme to use; None is the first of the data."""
+    if config.split_scheme != "auto":
+        return config.split_scheme
+    return PREFERRED_SCHEME if PREFERRED_SCHEME in images.splits else None
+
+
+def make_net(config: Config, input_shape: tuple[int, ...], num_outputs: int) -> Network:
+    """Return the network of a configuration.
+
+    Raises:
+        ValueError: If the inputs are not what it takes.
+    """
+    name, width = config.net, config.num_filters
+    if name == "auto":
+        name = "omniglot-cnn" if len(input_shape) == 3 else "mlp"
+    if name == "mlp":
+        return architectures.mlp(input_shape, (width, width), num_outputs)
+    if name == "linear":
+        return architectures.linear(input_shape, num_outputs)
+    if len(input_shape) != 3:
+        raise ValueError(
+            f"net {name} takes images (H, W, C), {config.data} has {input_shape}; "
+            "use net mlp or linear"
+        )
+    make = architectures.conv4 if name == "conv4" else architectures.omniglot_cnn
+    try:
+        return make(num_outputs, input_shape=input_shape, num_filters=width)
+    except ValueError as error:
+        raise ValueError(f"net {name} takes no {input_shape}: {error}") from error
+
+
+def make_algorithm(config: Config, loss: TaskLoss):
+    """Return the algorithm of a configuration.
+
+    Raises:
+        ValueError: If λ is to be learned where there is none, or the precision of the
+            run does not hold it, or the inner loop is not one that the algorithm takes.
+    """
+    name, inner = config.algorithm, make_inner(config)
+    implicit = name in ("imaml", "released-imaml")
+    lam = config.lam if implicit or config.proximal else None
+    if config.lam_lr and (lam is None or name not in ("imaml", "maml")):
+        raise ValueError(f"lam-lr {config.lam_lr} has no λ to learn in {name}; use 0")
+    if lam is not None:
+        check_held("lam", lam, numpy.empty(0, config.dtype))
+    if name == "maml" and not isinstance(inner, GradientDescent):
+        raise ValueError(f"maml unrolls gradient descent only; inner is {config.inner}")
+    if name == "imaml":
+        solver = CG(
+            maxiter=config.cg_steps, on_negative_curvature=config.negative_curvature
+        )
+        return IMAML(loss, lam, inner, solver=solver, curvature=config.curvature)
+    if name == "released-imaml":
+        return ReleasedIMAML(loss, lam, inner, cg_steps=config.cg_steps)
+    kinds = {"maml": MAML, "fomaml": FirstOrderMAML, "reptile": Reptile}
+    return kinds[name](loss, lam, inner)
+
+
+def make_inner(config: Config):
+    """Return the inner optimiser of a configuration."""
+    rate, steps = config.inner_lr, config.inner_steps
+    if config.inner == "lbfgs":
+        return LBFGS(maxiter=steps)
+    if config.inner == "newton-cg":
+        return NewtonCG(num_steps=steps, cg_steps=config.cg_steps)
+    kinds: dict[str, Any] = {
+        "gd": GradientDescent,
+        "momentum": Momentum,
+        "adam": Adam,
+        "pull-back": PullBackDescent,
+    }
+    return kinds[config.inner](step_size=rate, num_steps=steps)
+
+
+def make_optimizers(config: Config) -> tuple[MetaAdam, MetaAdam | None]:
+    """Return the optimiser of θ and, if λ is learned, that of log λ."""
+    of_lam = MetaAdam(config.lam_lr) if config.lam_lr else None
+    half_life = config.meta_lr_half_life or math.inf
+    of_theta = MetaAdam(config.meta_lr, eps=config.adam_eps, half_life=half_life)
+    return of_theta, of_lam
+
+
+def first_theta(config: Config, net: Network) -> Array:
+    """Draw θ (P,) from the seed, in the precision and on the device of the run."""
+    rng = numpy.random.default_rng(config.seed)
+    return placed(net.init(rng, dtype=numpy.dtype(config.dtype)), config.device)
+
+
+def placed(a: numpy.ndarray, device: str) -> Array:
+    """Return a host array where the run computes.
+
+    Raises:
+        RuntimeError: If the device is "cuda" and there is none.
+    """
+    return to_device(a) if device == "cuda" else a
+
+
+def resolved_device(device: str) -> str:
+    """Return "cpu" or "cuda"; "auto" is the GPU if there is one.
+
+    Raises:
+        RuntimeError: If the device is "cuda" and there is none.
+        ValueError: If it has another name, or the environment asks for a stage of the
+            path on a GPU that there is not.
+    """
+    if device not in DEVICES:
+        raise ValueError(f"device must be one of {', '.join(DEVICES)}, got {device!r}")
+    if device == "cpu":
+        return "cpu"
+    try:
+        to_device(numpy.zeros(1))
+    except RuntimeError:
+        if device == "cuda":
+            raise
+        return "cpu"
+    current_stage()
+    return "cuda"
+
+
+def device_stage_of(device: str) -> str:
+    """Return the stage of the path on a GPU, which decides the bits; "" on a CPU."""
+    if device == "cpu":
+        return ""
+    return "plain" if is_plain() else current_name()
+
+
+def tasks_digest(source: TaskSource, *, seed: int) -> str:
+    """Return a SHA-256 over a few tasks of every split, hexadecimal.
+
+    The digest of the data says what the tasks are drawn from; this one says that they
+    are drawn alike: with the same splits, the same scaling, the same random numbers.
+
+    Raises:
+        ValueError: If an input is NaN or infinite.
+    """
+    sha = hashlib.sha256()
+    for split in ("train", "val", "test"):
+        tasks = source.sample(split, seed=seed, step=0, num_tasks=4)
+        tasks.check_finite()
+        for f in fields(tasks):
+            sha.update(numpy.ascontiguousarray(getattr(tasks, f.name)).data)
+    return sha.hexdigest()

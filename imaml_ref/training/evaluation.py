@@ -1,0 +1,235 @@
+"""How good a meta-parameter is: adapt to tasks never seen, and look at their queries.
+
+Two accuracies, because batch normalisation makes them differ.  *Transductive*: the
+query images of a task are normalised together, as in training, so each sees the others.
+*Per example*: every query image is normalised alone; there is none where a network then
+sees nothing.
+"""
+
+import math
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy
+from scipy.special import stdtrit
+
+from ..arguments.settings import having, truth, whole
+from ..arguments.shown import Brief
+from ..compute.backend import Array, array_module, check_array
+from ..compute.readings import on_device, read, settle, value_of, waiting
+from ..data.tasks import TaskBatch, TaskSource, draw
+from ..meta_gradients.objective import check_labels
+from ..meta_gradients.task_mean import chunks, each
+from ..networks.alone import blind_layer, logits_alone, why_blind
+
+CHUNK = 64  # tasks adapted at a time: bounds the memory, changes no result
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Evaluation(Brief):
+    """What ``evaluate`` measured, per task and in the mean.
+
+    Args:
+        split: The split that the tasks came from.
+        losses: Query loss of each task, (num_tasks,).
+        accuracies: Transductive accuracy of each task, a fraction, (num_tasks,); None
+            for a regression.
+        accuracies_per_example: The same with every query image normalised alone.
+    """
+
+    split: str
+    losses: numpy.ndarray
+    accuracies: numpy.ndarray | None = None
+    accuracies_per_example: numpy.ndarray | None = None
+
+    @property
+    def num_tasks(self) -> int:
+        """Number of tasks."""
+        return len(self.losses)
+
+    @property
+    def score(self) -> float:
+        """Mean accuracy, or minus the mean loss of a regression: larger is better."""
+        return -self.loss if self.accuracies is None else self.accuracy
+
+    @property
+    def score_ci95(self) -> float:
+        """Half-width of the 95 % interval of ``score``."""
+        return ci95(self.losses if self.accuracies is None else self.accuracies)
+
+    @property
+    def loss(self) -> float:
+        """Mean query loss."""
+        return float(self.losses.mean())
+
+    @property
+    def loss_ci95(self) -> float:
+        """Half-width of its 95 % interval over tasks."""
+        return ci95(self.losses)
+
+    @property
+    def accuracy(self) -> float:
+        """Mean transductive accuracy, a fraction; NaN for a regression."""
+        return mean(self.accuracies)
+
+    @property
+    def accuracy_ci95(self) -> float:
+        """Half-width of its 95 % interval over tasks."""
+        return ci95(self.accuracies)
+
+    @property
+    def accuracy_per_example(self) -> float:
+        """Mean accuracy with every query image normalised alone."""
+        return mean(self.accuracies_per_example)
+
+    @property
+    def accuracy_per_example_ci95(self) -> float:
+        """Half-width of its 95 % interval over tasks."""
+        return ci95(self.accuracies_per_example)
+
+    def as_dict(self, prefix: str) -> dict[str, Any]:
+        """Return the means and their intervals by name, for a summary."""
+        measured = {
+            "loss": self.losses,
+            "accuracy": self.accuracies,
+            "accuracy_per_example": self.accuracies_per_example,
+        }
+        found: dict[str, Any] = {f"{prefix}_tasks": self.num_tasks}
+        for name, per_task in measured.items():
+            if per_task is not None:
+                found[f"{prefix}_{name}"] = mean(per_task)
+                found[f"{prefix}_{name}_ci95"] = ci95(per_task)
+        return found
+
+
+def mean(values: numpy.ndarray | None) -> float:
+    """Return the mean, or NaN of nothing."""
+    return math.nan if values is None else float(values.mean())
+
+
+def ci95(values: numpy.ndarray | None) -> float:
+    """Return the half-width of the 95 % interval of a mean over (num_tasks,).
+
+    Student's t times the standard error; one task has none, so it is NaN there, and of
+    nothing.
+    """
+    if values is None or len(values) < 2:
+        return math.nan
+    t = float(stdtrit(len(values) - 1, 0.975))
+    return t * float(values.std(ddof=1)) / math.sqrt(len(values))
+
+
+def evaluate(
+    algorithm,
+    theta: Array,
+    source: TaskSource,
+    *,
+    split: str = "test",
+    num_tasks: int = 2000,
+    seed: int = 0,
+    per_example: bool = True,
+    observe: Callable[[int], None] | None = None,
+) -> Evaluation:
+    """Adapt to tasks of a split and measure their queries.
+
+    Task t is the same for every algorithm and θ: a pure function of (split, seed, t).
+
+    Args:
+        algorithm: Anything with ``adapt(theta, x, y)`` → φ (T, P), and ``loss``.
+        theta: (P,).
+        source: Where the tasks come from.
+        split: ``"train"``, ``"val"`` or ``"test"``.
+        num_tasks: How many.
+        seed: Seed of the tasks.
+        per_example: Whether to measure the per-example accuracy too, if there is one;
+            else a warning names the layer that sees nothing.
+        observe: Called after each chunk with the number of tasks done.
+
+    Raises:
+        TypeError: If θ is no array.
+        ValueError: If there is to be no task, algorithm or source is something else, or
+            the source returns other than so many tasks of finite inputs.
+    """
+    having("adapt", "IMAML(loss)")("algorithm", algorithm)
+    having("sample", "data.Sinusoids()")("source", source)
+    check_array("θ", theta)
+    num_tasks = whole()("num_tasks", num_tasks)
+    per_example = truth("per_example", per_example)
+    if per_example and (layer := blind_layer(algorithm.loss.net)):
+        warnings.warn(
+            f"there is no accuracy per example: {why_blind(layer)}; take larger images "
+            "or a network with fewer strides",
+            stacklevel=2,
+        )
+        per_example = False
+    parts, source = [], near(theta, source)
+    for first in range(0, num_tasks, CHUNK):
+        tasks = draw(
+            source,
+            split,
+            seed=seed,
+            step=0,
+            first=first,
+            num_tasks=min(CHUNK, num_tasks - first),
+            dtype=theta.dtype,
+        )
+        if not on_device(tasks.support_x):
+            tasks.check_finite()
+        with waiting() as readings:
+            part = measure(algorithm, theta, beside(theta, tasks), per_example)
+        settle(readings)
+        parts.append(value_of(part))
+        if observe is not None:
+            observe(first + len(tasks))
+    return Evaluation(split, *joined(*parts))
+
+
+def measure(algorithm, theta: Array, tasks: TaskBatch, per_example: bool) -> Any:
+    """Return losses and both accuracies of a chunk of tasks, each (T,) or None.
+
+    While readings wait, it is a reading of them.
+    """
+    phi = algorithm.adapt(theta, tasks.support_x, tasks.support_y)
+
+    def of_chunk(item):
+        _, chunk, at = item
+        return query_scores(algorithm.loss, at, chunk, per_example)
+
+    return read(joined, *each(of_chunk, chunks(tasks, theta, phi), theta))
+
+
+def query_scores(task_loss, phi: Array, tasks: TaskBatch, per_example: bool) -> Any:
+    """Return query losses and both accuracies at φ (T, P), or a reading of them."""
+    net, loss = task_loss.net, task_loss.loss
+    x, y = tasks.query_x, tasks.query_y
+    check_labels(task_loss, y)
+    outputs = net.logits(phi, x)
+    value, _ = loss.forward(outputs, y)
+    together = loss.accuracy(outputs, y)
+    alone = None
+    if per_example and together is not None:
+        alone = loss.accuracy(logits_alone(net, phi, x), y)
+    return read(lambda *scores: scores, value, together, alone)
+
+
+def beside(theta: Array, tasks: TaskBatch) -> TaskBatch:
+    """Return the tasks where θ is: on the host, or on its device."""
+    xp = array_module(theta)
+    return TaskBatch(*(xp.asarray(getattr(tasks, f.name)) for f in fields(tasks)))
+
+
+def near(theta: Array, source: TaskSource) -> TaskSource:
+    """Return a source whose tasks come from where θ is, if it has such a form."""
+    return getattr(source, "resident", source) if on_device(theta) else source
+
+
+def joined(*parts: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the columns of parts, each concatenated."""
+    return tuple(join(column) for column in zip(*parts, strict=True))
+
+
+def join(parts) -> Any:
+    """Concatenate, or return None where there is nothing."""
+    return None if parts[0] is None else numpy.concatenate(parts)

@@ -1,0 +1,194 @@
+"""One meta-step: θ ← optimiser(θ, the meta-gradient of tasks), and λ with it.
+
+The next state is a pure function of the state and the tasks.  What is measured is read
+as ``readings`` has it: on the host at once, on a device when somebody looks.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy
+
+from ..compute.backend import Array, array_module
+from ..compute.readings import on_device, read, settling_in, value_of
+from ..meta_gradients.diagnostics import Diagnostics
+from ..meta_gradients.strength import check_held
+from ..solvers import Status
+from .checkpoint import TrainingState
+from .evaluation import beside
+
+Metrics = dict[str, float]
+NAN = float("nan")
+REMEDY = "lower the step size of θ (in a run meta-lr) or of φ (inner-lr), or raise lam"
+
+
+class Diverged(ArithmeticError):
+    """A training met NaN, infinity or a definiteness that was asked for and absent.
+
+    Args:
+        state: The last good state; its ``step`` steps are done.
+        reason: What happened in the next one.
+    """
+
+    def __init__(self, state: TrainingState, reason: str):
+        super().__init__(f"training diverged in meta-step {state.step + 1}: {reason}")
+        self.state = state
+
+
+def meta_step(
+    algorithm, state: TrainingState, tasks, *, optimizer, lam_optimizer=None
+) -> tuple[TrainingState, Any]:
+    """Take one step; the state that comes in stays as it is.
+
+    While readings wait, the metrics are a reading, and a step that cannot be taken
+    raises when it is settled.  Tasks that are on a device are not looked at.
+
+    Raises:
+        Diverged: If it cannot be taken.
+        ValueError: If the tasks have inputs that are not finite, or λ is to be learned
+            by an algorithm that has no derivative in it.
+    """
+    if not on_device(tasks.support_x):
+        tasks.check_finite()
+    algorithm = at_lam(algorithm, state.lam)
+    with settling_in(partial(taken_for_divergence, state)):
+        out = algorithm(state.theta, beside(state.theta, tasks))
+    read(partial(refuse_losses, state), out.diagnostics)
+    read(partial(refuse_failures, state), out.diagnostics)
+    refuse_nonfinite(state, out.grad, "meta-gradient")
+    theta, moments = optimizer.step(state.theta, out.grad, state.optimizer)
+    refuse_nonfinite(state, theta, "next θ")
+    after = replace(state, step=state.step + 1, theta=theta, optimizer=moments)
+    if lam_optimizer is not None:
+        lam, moments = next_lam(state, out.lam_grad, lam_optimizer)
+        after = replace(after, lam=lam, lam_optimizer=moments)
+    return after, metrics_of(after, out)
+
+
+def next_lam(state: TrainingState, lam_grad, lam_optimizer) -> tuple[Array, Any]:
+    """Move log λ along its gradient, dF/d log λ = λ dF/dλ; return λ and moments.
+
+    Raises:
+        ValueError: If there is no gradient.
+        Diverged: If the dtype of θ does not hold the next λ, or its reciprocal.
+    """
+    if lam_grad is None:
+        raise ValueError(
+            "λ cannot be learned: this estimator has no dF/dλ, its lam_grad is None; "
+            "leave lam_optimizer out"
+        )
+    grad = state.lam * numpy.asarray(value_of(read(numpy.asarray, lam_grad)), float)
+    log_lam, moments = lam_optimizer.step(
+        numpy.log(state.lam), grad, state.lam_optimizer
+    )
+    with numpy.errstate(over="ignore", under="ignore"):
+        lam = numpy.exp(log_lam)
+    try:
+        check_held("the next λ", lam, state.theta)
+    except ValueError as error:
+        raise Diverged(state, str(error)) from error
+    return lam, moments
+
+
+def lam_of(algorithm) -> numpy.ndarray:
+    """Return λ of an algorithm, () or (P,), float64; NaN if it has none."""
+    lam = getattr(algorithm, "lam", None)
+    if lam is None:
+        return numpy.array(NAN)
+    return numpy.array(lam.get() if hasattr(lam, "get") else lam, float)
+
+
+def at_lam(algorithm, lam: numpy.ndarray):
+    """Return the algorithm with another λ; the same one if it has none."""
+    if numpy.isnan(lam).any():
+        return algorithm
+    return replace(algorithm, lam=float(lam) if lam.ndim == 0 else lam)
+
+
+@contextmanager
+def taken_for_divergence(state: TrainingState) -> Iterator[None]:
+    """Take arithmetic errors for divergence in the step after ``state``.
+
+    Raises:
+        Diverged: In their place.
+    """
+    try:
+        yield
+    except ArithmeticError as error:
+        raise Diverged(state, str(error)) from error
+
+
+def refuse_losses(state: TrainingState, found: Diagnostics) -> None:
+    """Stop before NaN or infinity reaches θ.
+
+    Raises:
+        Diverged: If a loss is not finite.
+    """
+    for name in ("query_loss", "support_loss"):
+        bad = ~numpy.isfinite(getattr(found, name))
+        if bad.any():
+            what = f"the {name.replace('_', ' ')} of task {int(bad.argmax())}"
+            raise Diverged(state, f"{what} is not finite; {REMEDY}")
+
+
+def refuse_failures(state: TrainingState, found: Diagnostics) -> None:
+    """Stop before a g that solves nothing reaches θ.
+
+    Raises:
+        Diverged: If a solver met NaN or infinity.
+    """
+    bad = found.status == Status.NOT_FINITE
+    if bad.any():
+        what = f"the linear system of task {int(bad.argmax())} is not finite"
+        raise Diverged(state, f"{what}; {REMEDY}")
+
+
+def refuse_nonfinite(state: TrainingState, a: Array, name: str) -> None:
+    """Stop if an array has an entry that is no number.
+
+    Raises:
+        Diverged: If so; from a reading while they wait.
+    """
+
+    def refuse(finite) -> None:
+        if not finite:
+            raise Diverged(state, f"the {name} is not finite; {REMEDY}")
+
+    read(refuse, array_module(a).isfinite(a).all())
+
+
+def metrics_of(state: TrainingState, out) -> Any:
+    """Summarise one step over its tasks: ``Metrics``, or a reading of them."""
+    squared = (out.grad * out.grad).sum()
+    return read(partial(summary, state.step, state.lam), out.diagnostics, squared)
+
+
+def mean_of_known(values: numpy.ndarray) -> float:
+    """Return the mean without the NaN, (T,) -> (); NaN if there is nothing else."""
+    known = values[~numpy.isnan(values)]
+    return float(known.mean()) if known.size else NAN
+
+
+def summary(
+    step: int, lam: numpy.ndarray, found: Diagnostics, squared_norm: Any
+) -> Metrics:
+    """Return the metrics of a step from what it measured."""
+    ritz, products = found.smallest_ritz, found.num_products.sum()
+    return {
+        "step": step,
+        "query_loss": float(found.query_loss.mean()),
+        "query_accuracy": float(found.query_accuracy.mean()),
+        "support_loss": float(found.support_loss.mean()),
+        "r1": float(found.inner_residual.mean()),
+        "r2": float(found.solver_residual.mean()),
+        "cos_gv": mean_of_known(found.cosine),
+        "smallest_ritz": float(numpy.nanmin(ritz)) if (ritz == ritz).any() else NAN,
+        "negative_curvature": float(found.negative_curvature.sum() / products)
+        if products
+        else NAN,
+        "lam": float(numpy.exp(numpy.log(lam).mean())),
+        "grad_norm": float(squared_norm) ** 0.5,
+    }
