@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy
 from PIL import Image
 
-from imaml_ref.data.hdf5 import write_dataset
-from imaml_ref.data.images import ImageSet
-from imaml_ref.files.whole import check_writable
+from imaml_ref.data import ImageSet, write_dataset
+from imaml_ref.files import check_writable
 
 from .pictures import MODES, read_image
 from .progress import track

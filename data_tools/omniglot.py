@@ -18,9 +18,8 @@ from pathlib import Path
 import numpy
 from PIL import Image
 
-from imaml_ref.data.hdf5 import write_dataset
-from imaml_ref.data.images import SPLITS, ImageSet
-from imaml_ref.files.whole import check_writable
+from imaml_ref.data import SPLITS, ImageSet, write_dataset
+from imaml_ref.files import check_writable
 
 from .archives import Drawings, find_archive, read_archive
 from .download import fetch_omniglot

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy
 
-from imaml_ref.data.images import SPLITS
+from imaml_ref.data import SPLITS
 
 # Three fractions of sum 1, three numbers of classes, or the names of the classes.
 Split = Sequence[Any]

@@ -20,7 +20,6 @@ from jax import numpy as jnp
 from jax.flatten_util import ravel_pytree
 
 from imaml_ref import conformance
-from imaml_ref.conformance.diagnosis import diagnose
 from imaml_ref.conformance.from_jax import from_jax
 
 CASES = ["logistic", "mlp-tanh", "mlp-lam-vector", "not-stationary", "indefinite"]
@@ -133,7 +132,7 @@ def main() -> None:
     wanted = my_stale_products if parser.parse_args().mistake else my_meta_grad
     mine = from_jax(meta_grad=wanted, solve=my_solve)
     report = conformance.check(mine, cases=CASES)
-    print(conformance.as_text(diagnose(report, conformance.load_suite())))
+    print(conformance.as_text(conformance.diagnose(report, conformance.load_suite())))
 
 
 if __name__ == "__main__":

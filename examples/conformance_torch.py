@@ -18,7 +18,6 @@ import torch
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from imaml_ref import conformance
-from imaml_ref.conformance.diagnosis import diagnose
 from imaml_ref.conformance.from_torch import from_torch
 
 CASES = ["ridge", "mlp-tanh", "conv-lam-vector", "not-stationary"]
@@ -132,7 +131,7 @@ def main() -> None:
     wanted = my_lost_factor if parser.parse_args().mistake else my_meta_grad
     mine = from_torch(meta_grad=wanted, solve=lambda A, b: my_cg(A.matmul, b))
     report = conformance.check(mine, cases=CASES + SYSTEMS)
-    print(conformance.as_text(diagnose(report, conformance.load_suite())))
+    print(conformance.as_text(conformance.diagnose(report, conformance.load_suite())))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import argparse
 import numpy as np
 
 import imaml_ref as ir
-from imaml_ref.runs.drawing import panels, save
+from imaml_ref.runs import panels, save
 
 FEATURES, OUTPUTS, LAM = 6, 2, 0.5
 STEPS = (5, 20, 80, 160, 320)

@@ -5,34 +5,33 @@ Equation numbers that a file does not define itself are those of docs/mathematic
 
 from . import checks, data, inner, layers
 from ._version import __version__
-from .compute.parallel import set_num_processes, set_num_threads
-from .data.tasks import TaskBatch
+from .compute import set_num_processes, set_num_threads
+from .data import TaskBatch
 from .fused import plain_path
 from .inner import LBFGS, GradientDescent, InnerDivergence, Momentum, NewtonCG
 from .inner import Adam as InnerAdam
 from .kernels import device_stage
-from .meta_gradients.adaptation import adapt
-from .meta_gradients.algorithms import (
+from .meta_gradients import (
     IMAML,
     MAML,
     FirstOrderMAML,
+    MetaGradient,
+    NotPositiveDefinite,
+    ProximalObjective,
+    PullBackDescent,
     ReleasedIMAML,
     Reptile,
+    TaskLoss,
+    adapt,
+    implicit_gradient,
+    implicit_gradient_at,
+    unrolled_gradient,
 )
-from .meta_gradients.estimators import NotPositiveDefinite
-from .meta_gradients.implicit import implicit_gradient, implicit_gradient_at
-from .meta_gradients.objective import ProximalObjective, TaskLoss
-from .meta_gradients.released import PullBackDescent
-from .meta_gradients.task_mean import MetaGradient
-from .meta_gradients.unrolled import unrolled_gradient
-from .networks import architectures
-from .networks.losses import SoftmaxCrossEntropy, SquaredError
-from .networks.network import Network
+from .networks import Network, SoftmaxCrossEntropy, SquaredError, architectures
 from .optimizers import SGD, Adam
 from .runs import load_run
 from .solvers import CG, MINRES, CertifiedCG, Dense, cg, cg_batched
-from .training.evaluation import evaluate
-from .training.loop import meta_train
+from .training import evaluate, meta_train
 
 __all__ = [
     "CG",

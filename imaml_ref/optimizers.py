@@ -12,8 +12,8 @@ its α_t of section 4 is here a geometric sequence, which asks for no last step.
 import math
 from dataclasses import dataclass
 
-from .arguments.settings import number, settle
-from .compute.backend import Array, array_module
+from .arguments import number, settle
+from .compute import Array, array_module
 
 State = dict[str, Array]
 

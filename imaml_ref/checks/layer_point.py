@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy
 
-from ..compute.backend import Array
+from ..compute import Array
 from .oracles import complex_step
 from .rows import Tensors, under
 from .trees import floats

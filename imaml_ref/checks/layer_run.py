@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy
 
-from ..compute.backend import Array, to_device, to_host
+from ..compute import Array, to_device, to_host
 from .layer_point import Point, cotangents
 from .rows import Tensors, under
 from .trees import arrays, floats, map_leaves

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy
 
-from ..arguments.settings import a_layer, sizes
-from ..compute.backend import Array, to_host
+from ..arguments import a_layer, sizes
+from ..compute import Array, to_host
 from .layer_point import Point, differentiate
 from .layer_run import Run, same_bits
 from .oracles import as_digits, central_difference, norm, relative

@@ -10,7 +10,7 @@ What this does not check: that the value is the loss which its name says.
 
 import numpy
 
-from ..compute.backend import Array, to_host
+from ..compute import Array, to_host
 from .layer_run import same_bits
 from .model_point import ModelPoint
 from .model_run import ModelRun

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy
 
-from ..compute.backend import Array
+from ..compute import Array
 from .oracles import central_difference, complex_step
 
 STEP = 1e-30

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy
 
-from ..compute.backend import Array, to_device
+from ..compute import Array, to_device
 from .model_point import ModelPoint
 from .rows import Tensors
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy
 
-from ..compute.backend import Array
-from ..meta_gradients.objective import TaskLoss
-from ..networks.losses import SoftmaxCrossEntropy, SquaredError
+from ..compute import Array
+from ..meta_gradients import TaskLoss
+from ..networks import SoftmaxCrossEntropy, SquaredError
 from .model_checks import (
     dtype_check,
     gauss_newton_check,

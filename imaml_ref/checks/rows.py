@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy
 
-from ..compute.backend import Array, to_host
+from ..compute import Array, to_host
 from .oracles import MOST_DIGITS, digits, norm
 
 Tensors = dict[str, Array]

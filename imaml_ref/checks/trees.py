@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from ..compute.backend import Array
+from ..compute import Array
 
 
 def map_leaves(f: Callable[[str, Any], Any], tree: Any, path: str = "") -> Any:

@@ -46,8 +46,7 @@ DESCRIBED = 20
 @app.command("list", epilog="Example: imaml-ref conformance list")
 def list_cases():
     """Print the levels, and every case with what it is there for."""
-    from ..conformance import LEVELS, load_suite
-    from ..conformance.suite import SUITE_VERSION
+    from ..conformance import LEVELS, SUITE_VERSION, load_suite
 
     say(f"suite {SUITE_VERSION}\n")
     for level in LEVELS.values():
@@ -194,7 +193,7 @@ def judge_self(
     """Judge imaml_ref itself."""
     from ..conformance import Engine
     from ..conformance import check as check_object
-    from ..runs.experiment import resolved_device
+    from ..runs import resolved_device
 
     with refusing():
         demand_dtype(dtype)

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ..files.whole import atomic_path
+from ..files import atomic_path
 from .errors import CHECK_FAILED, WRONG_INPUT, Stop, refusing
 
 
@@ -15,8 +15,7 @@ def split(names: str | None) -> list[str] | None:
 
 def choose(names: str | None) -> list[Any]:
     """Return the cases that a flag names, all if it is absent."""
-    from ..conformance import load_suite
-    from ..conformance.check import select
+    from ..conformance import load_suite, select
 
     return select(load_suite(), split(names))
 
@@ -31,7 +30,7 @@ def judged(file: Path, names: str | None) -> Any:
 
 def diagnosed(report: Any) -> Any:
     """Return a report with what its failures are."""
-    from ..conformance.diagnosis import diagnose
+    from ..conformance import diagnose
 
     return diagnose(report, choose(None))
 
@@ -44,9 +43,7 @@ def conclude(
     Raises:
         Stop: With exit status 1 if something failed, 2 if nothing was attempted.
     """
-    from ..conformance.html import as_html
-    from ..conformance.json_report import as_json
-    from ..conformance.judge import FAIL, NOT_ATTEMPTED, PASS
+    from ..conformance import FAIL, NOT_ATTEMPTED, PASS, as_html, as_json
 
     if report.count(NOT_ATTEMPTED) == len(report.verdicts):
         raise Stop(WRONG_INPUT, f"{report.subject} answers nothing that is asked")
@@ -66,7 +63,7 @@ def show(report: Any, failures: int) -> None:
     """Print a report: in colours on a terminal, plain elsewhere."""
     from rich.console import Console
 
-    from ..conformance.text import as_table, as_text, below, described, fitted
+    from ..conformance import as_table, as_text, below, described, fitted
 
     console, text = Console(), as_text(report, failures)
     if not console.is_terminal or fitted(text, encoding()) != text:
@@ -78,7 +75,7 @@ def show(report: Any, failures: int) -> None:
 
 def say(text: str) -> None:
     """Print a text as standard output can hold it."""
-    from ..conformance.text import fitted
+    from ..conformance import fitted
 
     print(fitted(text, encoding()), flush=True)
 

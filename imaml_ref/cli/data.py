@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ..data.hdf5 import describe
+from ..data import describe
 from .errors import refusing
 
 WAYS = 5  # of the tasks that train draws by default

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ..files.whole import BadFile
+from ..files import BadFile
 from ..runs import Interrupted
 from .streams import say
 

@@ -6,11 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from ..compute.parallel import set_num_processes, set_num_threads
-from ..files.whole import atomic_path
-from ..runs import Run, check_processes, load_run
-from ..runs.protocol import protocol
-from ..training.evaluation import Evaluation, evaluate
+from ..compute import set_num_processes, set_num_threads
+from ..files import atomic_path
+from ..runs import Run, check_processes, load_run, protocol
+from ..training import Evaluation, evaluate
 from .console import reporter
 from .errors import computing, refusing
 

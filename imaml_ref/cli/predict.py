@@ -7,8 +7,7 @@ from typing import Annotated
 import numpy
 import typer
 
-from ..runs import Run, load_run
-from ..runs.predict import Prediction, predict
+from ..runs import Prediction, Run, load_run, predict
 from .errors import computing, refusing
 from .evaluate import Device, RunArgument
 

@@ -8,8 +8,15 @@ from typing import Annotated, Any
 import typer
 
 from ..config import make_config, read_config
-from ..runs import Prepared, Reporter, RunFolder, prepare, resumed_config, train_run
-from ..runs.figures import draw_missing
+from ..runs import (
+    Prepared,
+    Reporter,
+    RunFolder,
+    draw_missing,
+    prepare,
+    resumed_config,
+    train_run,
+)
 from .console import duration, reporter
 from .errors import computing, refusing
 from .options import configured

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ..files.whole import atomic_path
+from ..files import atomic_path
 from .errors import CHECK_FAILED, Stop, refusing
 
 
@@ -27,7 +27,7 @@ def verify_command(
     """
     # Imported here: the other commands need not wait for it.
     from .. import verify
-    from ..runs.experiment import resolved_device
+    from ..runs import resolved_device
 
     with refusing():
         device = resolved_device(device)

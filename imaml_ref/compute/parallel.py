@@ -18,7 +18,7 @@ from typing import TypeVar
 
 import numpy
 
-from ..arguments.settings import whole
+from ..arguments import whole
 from .processes import can_fork, map_forked, worker
 
 # malloc.h of glibc; an mmap threshold above 32 MiB is refused.

@@ -7,8 +7,7 @@ from dataclasses import Field, dataclass, field, fields
 from functools import partial
 from typing import Any
 
-from ..arguments.settings import as_float, plain, settle
-from ..arguments.shown import brief
+from ..arguments import as_float, brief, plain, settle
 
 LARGEST_SEED = 2**64 - 1  # HDF5 has no larger integers, and a checkpoint names it
 DEVICES = "auto", "cpu", "cuda"

@@ -19,7 +19,7 @@ from typing import Any
 import h5py
 import numpy
 
-from ..files.whole import BadFile, atomic_h5, open_h5, text_of, whole
+from ..files import BadFile, atomic_h5, open_h5, text_of, whole
 from .case import Array, Case
 from .levels import LEVELS
 

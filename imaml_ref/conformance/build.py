@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy
 
-from ..compute.parallel import one_blas_thread
+from ..compute import one_blas_thread
 from .case import Case
 from .certify import certified, second_order_share
 from .grid import on_grid

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy
 
-from ..data.tasks import TaskBatch
-from ..networks.network import Network
+from ..data import TaskBatch
+from ..networks import Network
 from .levels import LEVELS
 from .plain import Tensor, built, tensors
 

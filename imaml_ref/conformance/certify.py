@@ -23,7 +23,7 @@ from dataclasses import replace
 
 import numpy
 
-from ..meta_gradients.objective import TaskLoss
+from ..meta_gradients import TaskLoss
 from .agreement import agreement, pieces, rows
 from .case import Answer, Array, Case
 from .computation import LOSSES, Computation, along_axes, copies

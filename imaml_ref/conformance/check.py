@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from ..compute.parallel import one_blas_thread
+from ..compute import one_blas_thread
 from .answers import read_answers
 from .asking import ask
 from .case import Case

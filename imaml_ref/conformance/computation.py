@@ -13,10 +13,8 @@ import numpy
 
 from ..checks import complex_step
 from ..layers import Layer
-from ..meta_gradients.objective import TaskLoss
-from ..networks.linearization import Linearization
-from ..networks.losses import Loss, SoftmaxCrossEntropy, SquaredError
-from ..networks.network import Network
+from ..meta_gradients import TaskLoss
+from ..networks import Linearization, Loss, Network, SoftmaxCrossEntropy, SquaredError
 from ..optimizers import SGD, Adam
 from .case import Case
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import combinations
 
-from ..compute.parallel import one_blas_thread
+from ..compute import one_blas_thread
 from .case import Case
 from .explanation import Diagnosis, Place
 from .factor import rounded_factor

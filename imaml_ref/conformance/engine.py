@@ -5,11 +5,10 @@ from typing import Any
 
 import numpy
 
-from ..compute.backend import to_device, to_host
-from ..data.tasks import TaskBatch
+from ..compute import to_device, to_host
+from ..data import TaskBatch
 from ..inner import NewtonCG
-from ..meta_gradients.implicit import implicit_gradient, implicit_gradient_at
-from ..meta_gradients.objective import TaskLoss
+from ..meta_gradients import TaskLoss, implicit_gradient, implicit_gradient_at
 from ..solvers import CertifiedCG, Status
 from .case import Array, Case
 from .computation import LOSSES, STATIONARY, Computation, Refused

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..compute.parallel import one_blas_thread
+from ..compute import one_blas_thread
 from .answers import Attempt
 from .asking import attempt
 from .case import Case

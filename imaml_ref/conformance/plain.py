@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 
 from .. import layers as known_layers
-from ..networks.network import Network
+from ..networks import Network
 
 # Axes of each parameter, in the order in which our files hold it.
 AXES = {

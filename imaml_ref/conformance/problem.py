@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy
 
-from ..networks.network import Network
+from ..networks import Network
 from .case import Case
 from .grid import Grid
 from .plain import described

@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from ..compute.parallel import one_blas_thread
+from ..compute import one_blas_thread
 from .answers import asked
 from .asking import attempt, demand_methods
 from .case import Case

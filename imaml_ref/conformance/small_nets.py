@@ -14,8 +14,7 @@ from ..layers import (
     Softplus,
     ZeroPad2d,
 )
-from ..networks import architectures
-from ..networks.network import Network
+from ..networks import Network, architectures
 
 
 def mlp(activation: Callable, outputs: int = 3, hidden: tuple[int, ...] = (4,)):

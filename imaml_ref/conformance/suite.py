@@ -18,7 +18,7 @@ from typing import Any
 import h5py
 import numpy
 
-from ..files.whole import atomic_h5, open_h5, whole
+from ..files import atomic_h5, open_h5, whole
 from .case import Answer, Case
 from .levels import LEVELS
 

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import numpy
 
-from ..verify.rational import solve
+from ..verify import rational
 from .case import Case
 from .grid import Grid
 
@@ -77,4 +77,6 @@ def system(name, title, A, grid, *, scale=1.0, refuse="") -> Case:
 def exact_solution(A: numpy.ndarray, b: numpy.ndarray) -> numpy.ndarray:
     """Solve A x = b in rational arithmetic, A positive definite; round at the end."""
     rows = [[Fraction(a) for a in row] for row in A.tolist()]
-    return numpy.array([float(a) for a in solve(rows, [*map(Fraction, b.tolist())])])
+    return numpy.array(
+        [float(a) for a in rational.solve(rows, [*map(Fraction, b.tolist())])]
+    )

@@ -2,7 +2,7 @@
 
 import numpy
 
-from ..arguments.settings import whole
+from ..arguments import whole
 from .tasks import TaskBatch, TaskSource
 
 

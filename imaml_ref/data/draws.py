@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy
 
-from ..arguments.settings import whole
+from ..arguments import whole
 from .images import SPLITS
 
 

@@ -14,9 +14,8 @@ from typing import Any
 
 import numpy
 
-from ..arguments.settings import having, one_of, settle, truth, whole
-from ..arguments.shown import Brief
-from ..compute.backend import Array, array_module, to_device
+from ..arguments import Brief, having, one_of, settle, truth, whole
+from ..compute import Array, array_module, to_device
 from .draws import check_floating, task_generator
 from .images import SPLITS, ImageSet
 from .tasks import TaskBatch

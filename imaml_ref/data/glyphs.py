@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 import numpy
 
-from ..arguments.settings import whole
+from ..arguments import whole
 from .images import SPLITS, ImageSet
 from .strokes import Style, affine, new_character, new_style
 

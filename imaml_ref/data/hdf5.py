@@ -15,7 +15,7 @@ from typing import Any
 
 import h5py
 
-from ..files.whole import BadFile, atomic_h5, open_h5, whole
+from ..files import BadFile, atomic_h5, open_h5, whole
 from .images import SPLITS, ImageSet
 
 SCHEMA, VERSION = "imaml_ref/dataset", 1

@@ -8,8 +8,8 @@ from itertools import combinations
 
 import numpy
 
-from ..arguments.shown import Brief
-from ..compute.backend import check_array
+from ..arguments import Brief
+from ..compute import check_array
 
 SPLITS = ("train", "val", "test")
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy
 
-from ..arguments.settings import settle, whole
+from ..arguments import settle, whole
 from .draws import check_floating, task_generator
 from .tasks import TaskBatch
 

@@ -6,8 +6,8 @@ from typing import Any, Protocol
 
 import numpy
 
-from ..arguments.shown import Brief
-from ..compute.backend import Array, array_module, check_array
+from ..arguments import Brief
+from ..compute import Array, array_module, check_array
 
 
 @dataclass(frozen=True, repr=False)

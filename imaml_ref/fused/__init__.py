@@ -5,7 +5,7 @@ CuPy, complex-safe.  Here convolution, batch normalisation and ReLU are one bloc
 real arrays on the host, and a sweep is a list of calls on arrays that stay where they
 are.  What is computed is the same, to rounding, and every test of a network runs on
 both.  ``IMAML_REF_PLAIN=1`` in the environment, or ``with plain_path():``, leaves them
-out.
+out.  Must not know who asks for a sweep, nor what becomes of it.
 """
 
 from .examples import FusedExamples, FusedLinearization

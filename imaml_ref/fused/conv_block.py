@@ -39,9 +39,8 @@ from numpy import (
     subtract,
 )
 
-from ..compute.backend import Array
-from ..layers import BatchNorm2d, Conv2d
-from ..layers.base import Params
+from ..compute import Array
+from ..layers import BatchNorm2d, Conv2d, Params
 from .products import rows_product, stripes_product
 from .program import Program
 from .rows import Rows, wide

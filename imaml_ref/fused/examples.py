@@ -6,9 +6,8 @@ from weakref import finalize
 
 import numpy
 
-from ..compute.backend import Array
-from ..networks.linearization import Linearization
-from ..networks.losses import SoftmaxCrossEntropy
+from ..compute import Array
+from ..networks import Linearization, SoftmaxCrossEntropy
 from .lending import FusedNetwork, Loan
 from .softmax import softmax_bar
 from .step import Step

@@ -38,10 +38,8 @@ from numpy import (
     subtract,
 )
 
-from ..compute.backend import Array
-from ..layers import BatchNorm2d, Conv2d
-from ..layers.base import Params
-from ..layers.ops import patches
+from ..compute import Array
+from ..layers import BatchNorm2d, Conv2d, Params, patches
 from .memory import zeros
 from .products import gram_product, rows_product
 from .program import Program

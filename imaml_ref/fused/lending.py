@@ -12,8 +12,8 @@ from threading import RLock
 
 import numpy
 
-from ..compute.backend import Array
-from ..networks.network import Network
+from ..compute import Array
+from ..networks import Network
 from .sweeps import Sweeps
 
 SPARE = 8  # sweeps that wait for the next examples of their size, at most

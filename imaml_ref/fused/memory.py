@@ -15,7 +15,7 @@ from threading import Lock
 
 import numpy
 
-from ..compute.backend import Array
+from ..compute import Array
 
 CHUNK_BYTES = 16 * 2**20  # pages that nobody touches take no memory
 ALIGNMENT = 64  # bytes: a line of the cache, and the widest instructions

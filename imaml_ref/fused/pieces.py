@@ -6,10 +6,18 @@ from itertools import takewhile
 from math import prod
 from typing import Any, NamedTuple
 
-from ..layers import BatchNorm2d, Conv2d, Flatten, Linear, ReLU, ZeroPad2d
-from ..layers.base import Layer, Params
-from ..layers.ops import Window
-from ..networks.network import Network
+from ..layers import (
+    BatchNorm2d,
+    Conv2d,
+    Flatten,
+    Layer,
+    Linear,
+    Params,
+    ReLU,
+    Window,
+    ZeroPad2d,
+)
+from ..networks import Network
 from .conv_block import ConvBlock
 from .input_block import InputBlock
 from .plain_blocks import FlattenBlock, FrameBlock, LayerBlock, LinearBlock

@@ -7,9 +7,9 @@ They are written like ``ConvBlock``: ``forward`` and ``jvp`` return y and ẏ, `
 import numpy
 from numpy import add, copyto, matmul
 
-from ..compute.backend import Array
-from ..layers.base import Layer, Params
-from ..networks.network import assign
+from ..compute import Array
+from ..layers import Layer, Params
+from ..networks import assign
 from .program import Program
 from .views import column, transposed
 from .windows import NO_FRAME, Frame, Margin

@@ -9,7 +9,7 @@ of the result are cut; where the sum is cut, its parts are added at the end.
 
 from numpy import add, matmul
 
-from ..compute.backend import Array
+from ..compute import Array
 from .program import Program
 
 SMALL = 1_000_000  # multiply-adds

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy
 
-from ..compute.backend import Array
+from ..compute import Array
 from .memory import zeros
 
 

@@ -14,7 +14,7 @@ and lines up with the big arrays as a view.
 
 from numpy import full, matmul, ones
 
-from ..compute.backend import Array
+from ..compute import Array
 from .program import Program
 
 WIDTH = 512  # entries of an inner loop, at most

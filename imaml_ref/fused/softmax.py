@@ -5,8 +5,8 @@ With N examples, z̄_n = (p_n − e_{y_n}) / N: (2) of ``losses``, by (6) there.
 
 from numpy import add, copyto, divide, exp, maximum, subtract
 
-from ..compute.backend import Array
-from ..networks.losses import first_largest
+from ..compute import Array
+from ..networks import first_largest
 
 
 def softmax_bar(z: Array, e_y: Array, z_bar: Array) -> None:

@@ -3,8 +3,7 @@
 import numpy
 from scipy.linalg.blas import get_blas_funcs
 
-from ..compute.backend import Array
-from ..compute.lengths import length
+from ..compute import Array, length
 
 
 class Step:

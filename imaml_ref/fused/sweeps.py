@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy
 
-from ..compute.backend import Array
-from ..networks.network import Network
+from ..compute import Array
+from ..networks import Network
 from .memory import zeros
 from .pieces import pieces
 from .program import Program

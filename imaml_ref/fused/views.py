@@ -1,6 +1,6 @@
 """Views that line arrays up: kernels as matrices, transposes, parameters as rows."""
 
-from ..compute.backend import Array
+from ..compute import Array
 
 
 def matrix(kernel: Array) -> Array:

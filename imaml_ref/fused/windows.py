@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from numpy import add, copyto, ndarray
 
-from ..compute.backend import Array
-from ..layers.ops import Pair, Window
+from ..compute import Array
+from ..layers import Pair, Window
 from .program import Program
 
 

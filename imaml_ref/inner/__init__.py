@@ -1,6 +1,17 @@
-"""Inner optimisers: one file each; all minimise G(φ; θ) of (1) for every task."""
+"""Inner optimisers: one file each; all minimise G(φ; θ) of (1) for every task.
 
-from .base import InnerDivergence, check_inner, solve
+Knows an objective by its value, gradient and products.  Must not know the network
+behind it, nor what the outer loop makes of φ.
+"""
+
+from .base import (
+    InnerDivergence,
+    check_inner,
+    counting_from,
+    norm,
+    solve,
+    starting_point,
+)
 from .gradient_descent import Adam, GradientDescent, Momentum
 from .lbfgs import LBFGS
 from .newton_cg import NewtonCG
@@ -13,5 +24,8 @@ __all__ = [
     "Momentum",
     "NewtonCG",
     "check_inner",
+    "counting_from",
+    "norm",
     "solve",
+    "starting_point",
 ]

@@ -12,10 +12,18 @@ from typing import Any
 
 import numpy
 
-from ..arguments.settings import having
-from ..compute.backend import Array, array_module, check_array, to_host
-from ..compute.readings import is_waiting, on_device, read, settling_in
-from ..solvers import system
+from ..arguments import having
+from ..compute import (
+    Array,
+    array_module,
+    check_array,
+    is_waiting,
+    on_device,
+    read,
+    settling_in,
+    to_host,
+)
+from ..solvers import norm as norms
 
 GROWTH = 1e3  # of ‖∇G‖, from the start of the inner loop to its end
 
@@ -108,7 +116,7 @@ def starting_point(objective, theta: Array, start: Array | None) -> Array:
 
 def norm(a: Array) -> Array:
     """Return the norm over the last axis, of the real part: (T, P) -> (T,)."""
-    return system.norm(a.real)
+    return norms(a.real)
 
 
 def check_progress(norms: list[Array], objective, phi_0: Array, advice: str) -> None:

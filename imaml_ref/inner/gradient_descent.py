@@ -9,8 +9,8 @@ The proximal term is in every step (it is part of G), not added at the end.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..arguments.settings import number, settle, whole
-from ..compute.backend import Array, array_module
+from ..arguments import number, settle, whole
+from ..compute import Array, array_module
 from ..optimizers import Adam as AdamRule
 from .base import check_progress, norm, starting_point
 

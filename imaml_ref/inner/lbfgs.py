@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy
 
-from ..arguments.settings import number, settle, whole
-from ..compute.backend import Array, array_module, to_device, to_host
+from ..arguments import number, settle, whole
+from ..compute import Array, array_module, to_device, to_host
 from .base import InnerDivergence, starting_point
 
 

@@ -20,8 +20,8 @@ line search; never released); Nocedal & Wright, Numerical Optimization, algorith
 
 from dataclasses import dataclass
 
-from ..arguments.settings import number, settle, whole
-from ..compute.backend import Array, array_module
+from ..arguments import number, settle, whole
+from ..compute import Array, array_module
 from ..solvers import cg_batched
 from .base import check_progress, norm, starting_point
 

@@ -8,9 +8,8 @@ from functools import cached_property
 from math import prod
 from typing import Any
 
-from ..compute.backend import Array
-from ..layers import BatchNorm2d, Conv2d
-from ..layers.ops import Pair
+from ..compute import Array
+from ..layers import BatchNorm2d, Conv2d, Pair
 from .images import Shape, Windows
 from .matrices import Matrix, kernel_of, product, product_pair, rows_of
 from .program import Program

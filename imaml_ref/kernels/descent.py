@@ -5,7 +5,7 @@ A step is the same launches whatever k, θ, λ and α are: these wait in arrays.
 
 from typing import Any
 
-from ..compute.backend import Array, array_module
+from ..compute import Array, array_module
 from .program import Program
 from .table import chunks
 

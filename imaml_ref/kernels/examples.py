@@ -6,10 +6,8 @@ from typing import Any
 
 import numpy
 
-from ..compute.backend import Array
-from ..networks.linearization import Linearization
-from ..networks.losses import SoftmaxCrossEntropy
-from ..networks.network import Network
+from ..compute import Array
+from ..networks import Linearization, Network, SoftmaxCrossEntropy
 from .pieces import covers
 from .space import Space
 from .stage import current_stage, machine_of

@@ -5,7 +5,7 @@ of its channels at hand, whose mean and square are then no passes of their own. 
 equations are those of ``fused.conv_block``; only X̄ is written, as in ``ConvBlock``.
 """
 
-from ..compute.backend import Array
+from ..compute import Array
 from ..layers import Conv2d
 from .conv_block import ConvBlock, Views
 from .program import Program

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy
 
-from ..compute.backend import Array, array_module
+from ..compute import Array, array_module
 from .launch import Launcher
 
 RECORDING = Lock()  # one at a time: garbage is collected for all threads or for none

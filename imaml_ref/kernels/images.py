@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from ..compute.backend import Array
-from ..layers.ops import Pair, Window
+from ..compute import Array
+from ..layers import Pair, Window
 from .program import Program
 
 

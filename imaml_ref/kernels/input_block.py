@@ -8,7 +8,7 @@ images, whose spread is σ, they would lose digits with (μ/σ)² where c has lo
 μ/σ.  Where the images themselves are far from zero the difference is exact.
 """
 
-from ..compute.backend import Array
+from ..compute import Array
 from .conv_block import ConvBlock, Views
 from .matrices import product
 from .program import Program

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy
 
-from ..compute.backend import Array
+from ..compute import Array
 from .table import KERNELS
 
 SOURCES = Path(__file__).parent

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from ..compute.backend import Array
+from ..compute import Array
 
 Write = Callable[..., None]
 

@@ -14,7 +14,7 @@ from ..layers import (
     ReLU,
     ZeroPad2d,
 )
-from ..networks.network import Network
+from ..networks import Network
 from .conv_block import ConvBlock, Views
 from .fused_block import FusedBlock
 from .input_block import InputBlock

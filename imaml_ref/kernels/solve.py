@@ -10,12 +10,8 @@ from weakref import proxy
 
 import numpy
 
-from ..compute.backend import Array, array_module
-from ..compute.lengths import in_units
-from ..compute.readings import read
-from ..solvers.diagnostics import described
-from ..solvers.recurrence import RUNNING, Record
-from ..solvers.system import CONDUCTS
+from ..compute import Array, array_module, in_units, read
+from ..solvers import CONDUCTS, RUNNING, Record, described
 from .program import Program
 from .table import chunks
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy
 
-from ..compute.backend import Array
+from ..compute import Array
 
 # What tensor cores can do, by names of their own.
 PRODUCTS = (

@@ -17,7 +17,7 @@ from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
-from ..compute.backend import Array
+from ..compute import Array
 from .graphs import cuda_of
 
 

@@ -8,8 +8,8 @@ from functools import cached_property
 from threading import RLock
 from typing import Any
 
-from ..compute.backend import Array
-from ..networks.network import Network
+from ..compute import Array
+from ..networks import Network
 from .conv_block import Views
 from .descent import Descent
 from .pieces import pieces

@@ -6,7 +6,7 @@ Written like ``ConvBlock``; the equations are those of ``layers.pooling``,
 
 from functools import cached_property
 
-from ..compute.backend import Array
+from ..compute import Array
 from ..layers import MaxPool2d
 from .conv_block import Views
 from .images import Shape, by_axis

@@ -22,8 +22,8 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ..arguments.settings import number, settle
-from ..compute.backend import Array, array_module
+from ..arguments import number, settle
+from ..compute import Array, array_module
 from .base import Layer
 
 

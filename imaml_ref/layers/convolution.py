@@ -21,8 +21,8 @@ Source: (4) follows Pearlmutter, Neural Computation 6(1):147-160, 1994.
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ..arguments.settings import pair, settle, truth, whole
-from ..compute.backend import Array
+from ..arguments import pair, settle, truth, whole
+from ..compute import Array
 from .base import Layer
 from .ops import Pair, Window, patches, patches_adjoint, sum_rows
 

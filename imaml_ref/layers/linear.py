@@ -14,8 +14,8 @@ Source: Pearlmutter, Neural Computation 6(1):147-160, 1994, section 4.
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ..arguments.settings import settle, whole
-from ..compute.backend import Array
+from ..arguments import settle, whole
+from ..compute import Array
 from .base import Layer
 from .ops import sum_rows
 

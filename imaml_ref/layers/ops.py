@@ -17,7 +17,7 @@ The two functions are mirror images of one another.
 
 from dataclasses import dataclass
 
-from ..compute.backend import Array, array_module
+from ..compute import Array, array_module
 
 Pair = tuple[int, int]
 

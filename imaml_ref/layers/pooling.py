@@ -16,8 +16,8 @@ The largest is found by the real part: the complex step passes through.
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ..arguments.settings import pair, settle
-from ..compute.backend import Array, array_module
+from ..arguments import pair, settle
+from ..compute import Array, array_module
 from .base import Layer
 from .ops import Pair
 

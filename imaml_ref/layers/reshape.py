@@ -7,8 +7,8 @@ R{x̄} = Sᵀ R{ȳ}: nothing is saved but the shape of x.
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ..arguments.settings import settle, whole
-from ..compute.backend import array_module
+from ..arguments import settle, whole
+from ..compute import array_module
 from .base import Layer
 
 

@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from ..compute.backend import Array, array_module
-from ..data.tasks import TaskBatch
-from ..inner import GradientDescent, check_inner, solve
-from ..inner.base import counting_from
+from ..compute import Array, array_module
+from ..data import TaskBatch
+from ..inner import GradientDescent, check_inner, counting_from, solve
 from .objective import ProximalObjective, check_labels, check_problem
 from .strength import proximal_strength
 from .task_mean import chunks, each

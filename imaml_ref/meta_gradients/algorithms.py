@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from ..arguments.settings import having, settle
-from ..arguments.shown import Brief
-from ..compute.backend import Array, check_array
+from ..arguments import Brief, having, settle
+from ..compute import Array, check_array
 from ..inner import GradientDescent, check_inner, solve
 from ..solvers import CG
 from .adaptation import adapt

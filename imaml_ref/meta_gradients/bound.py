@@ -28,10 +28,9 @@ from typing import NamedTuple
 
 import numpy
 
-from ..compute.backend import Array, to_host
+from ..compute import Array, to_host
 from ..layers import Flatten, Linear
-from ..networks.losses import SoftmaxCrossEntropy, SquaredError
-from ..networks.network import Network
+from ..networks import Network, SoftmaxCrossEntropy, SquaredError
 from .objective import TaskLoss
 
 

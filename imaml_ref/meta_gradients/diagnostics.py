@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy
 
-from ..arguments.shown import Brief
-from ..compute.backend import Array, array_module, to_host
-from ..compute.lengths import in_units
+from ..arguments import Brief
+from ..compute import Array, array_module, in_units, to_host
 
 
 @dataclass(frozen=True, repr=False)

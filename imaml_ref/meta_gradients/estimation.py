@@ -12,11 +12,9 @@ from typing import Any
 
 import numpy
 
-from ..compute.backend import Array
-from ..compute.readings import read
-from ..data.tasks import TaskBatch
-from ..inner import InnerDivergence
-from ..inner.base import counting_from, norm
+from ..compute import Array, read
+from ..data import TaskBatch
+from ..inner import InnerDivergence, counting_from, norm
 from .bound import constants, error_bound, has_constants
 from .diagnostics import Diagnostics, cosine, solver_fields
 from .estimators import Implicit

@@ -15,9 +15,8 @@ the paper's on (I + H/λ) g = v, equation (6).
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from ..arguments.settings import Check, having, number, one_of, settle, whole
-from ..arguments.shown import brief
-from ..compute.backend import Array, check_array
+from ..arguments import Check, brief, having, number, one_of, settle, whole
+from ..compute import Array, check_array
 from ..solvers import CG, Status
 
 CURVATURES = {"hessian": "hvp", "gauss-newton": "gnvp"}

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
-from ..compute.backend import Array, check_array
+from ..compute import Array, check_array
 from ..inner import GradientDescent, check_inner, solve
 from ..solvers import CG
 from .estimation import estimate_gradient

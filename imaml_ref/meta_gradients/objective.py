@@ -10,14 +10,11 @@ from typing import Any
 
 import numpy
 
-from ..arguments.settings import having, settle
-from ..arguments.shown import Brief
-from ..compute.backend import Array, check_array
+from ..arguments import Brief, having, settle
+from ..compute import Array, check_array
 from ..fused import FusedExamples, FusedNetwork, covers, is_plain
 from ..kernels import DeviceExamples, DeviceNetwork, device_network
-from ..networks.linearization import Linearization
-from ..networks.losses import Loss
-from ..networks.network import Network
+from ..networks import Linearization, Loss, Network
 
 FAST = FusedExamples, DeviceExamples  # they have more to offer than ``Examples``
 

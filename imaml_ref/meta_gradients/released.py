@@ -9,8 +9,8 @@ numbers.
 
 from dataclasses import dataclass, replace
 
-from ..arguments.settings import number, settle, whole
-from ..compute.backend import Array
+from ..arguments import number, settle, whole
+from ..compute import Array
 from ..inner import GradientDescent
 
 

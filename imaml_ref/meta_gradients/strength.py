@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy
 
-from ..arguments.settings import as_float
-from ..arguments.shown import brief
-from ..compute.backend import Array, array_module, check_array
+from ..arguments import as_float, brief
+from ..compute import Array, array_module, check_array
 
 
 def proximal_strength(lam: Any, theta: Array, damping: float = 0.0) -> Any:

@@ -12,11 +12,20 @@ from typing import Any
 
 import numpy
 
-from ..arguments.shown import Brief, brief
-from ..compute.backend import Array, array_module
-from ..compute.parallel import chunk_size, map_in_order, num_workers
-from ..compute.readings import is_waiting, read, settle, value_of, waiting
-from ..data.tasks import TaskBatch
+from ..arguments import Brief, brief
+from ..compute import (
+    Array,
+    array_module,
+    chunk_size,
+    is_waiting,
+    map_in_order,
+    num_workers,
+    read,
+    settle,
+    value_of,
+    waiting,
+)
+from ..data import TaskBatch
 from .diagnostics import Diagnostics
 
 Tasks = TaskBatch | Sequence[TaskBatch]

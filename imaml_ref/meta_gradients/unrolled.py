@@ -24,11 +24,9 @@ from typing import Any
 
 import numpy
 
-from ..compute.backend import Array
-from ..compute.readings import read
-from ..data.tasks import TaskBatch
-from ..inner import GradientDescent
-from ..inner.base import counting_from, norm
+from ..compute import Array, read
+from ..data import TaskBatch
+from ..inner import GradientDescent, counting_from, norm
 from .diagnostics import Diagnostics, cosine, solver_fields
 from .estimation import accuracy_of
 from .objective import ProximalObjective, check_labels, check_problem

@@ -7,7 +7,7 @@ channel, and all that follows is the same for every example.
 
 import numpy
 
-from ..compute.backend import Array, array_module
+from ..compute import Array, array_module
 from ..layers import BatchNorm2d
 from .network import Network
 

@@ -8,8 +8,7 @@ from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
 
-from ..arguments.settings import sizes
-from ..arguments.shown import brief
+from ..arguments import brief, sizes
 from ..layers import (
     BatchNorm2d,
     Conv2d,

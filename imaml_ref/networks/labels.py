@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy
 
-from ..compute.backend import Array
-from ..compute.readings import read
+from ..compute import Array, read
 
 
 def is_soft(y: Array) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy
 
-from ..compute.backend import Array, array_module, to_device, to_host
+from ..compute import Array, array_module, to_device, to_host
 
 
 class Linearization:

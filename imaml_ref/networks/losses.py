@@ -22,8 +22,7 @@ with Σ over d ≠ m, and (3), which knows no constant in ż, with ż − ż_m i
 from abc import ABC, abstractmethod
 from typing import Any, NamedTuple
 
-from ..compute.backend import Array, array_module
-from ..compute.readings import on_device
+from ..compute import Array, array_module, on_device
 from .labels import check_labels, check_targets, is_soft, unit_vectors
 
 

@@ -10,10 +10,9 @@ from collections.abc import Mapping
 
 import numpy
 
-from ..arguments.settings import a_layer, having, sizes
-from ..arguments.shown import brief
-from ..compute.backend import Array, array_module, check_array
-from ..layers.base import Layer, Params
+from ..arguments import a_layer, brief, having, sizes
+from ..compute import Array, array_module, check_array
+from ..layers import Layer, Params
 from .parameters import ParameterLayout
 
 

@@ -6,7 +6,7 @@ from functools import cached_property
 from itertools import accumulate
 from math import prod
 
-from ..compute.backend import Array, array_module
+from ..compute import Array, array_module
 
 
 @dataclass(frozen=True)

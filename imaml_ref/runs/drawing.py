@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ..files.whole import atomic_path
+from ..files import atomic_path
 
 Figure = Any  # matplotlib.figure.Figure; matplotlib is imported when a figure is drawn
 

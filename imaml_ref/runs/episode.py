@@ -2,8 +2,8 @@
 
 import numpy
 
-from ..compute.backend import Array, array_module, to_host
-from ..training.evaluation import beside
+from ..compute import Array, array_module, to_host
+from ..training import beside
 from . import report
 from .drawing import Figure
 from .prepare import Prepared

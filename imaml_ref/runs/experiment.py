@@ -7,30 +7,23 @@ from typing import Any
 
 import numpy
 
-from ..compute.backend import Array, to_device
-from ..config import Config
-from ..config.keys import DEVICES
-from ..data.episodes import Episodes
-from ..data.glyphs import glyph_alphabets
-from ..data.hdf5 import open_dataset
-from ..data.sinusoid import Sinusoids
-from ..data.tasks import TaskSource
+from ..compute import Array, to_device
+from ..config import DEVICES, Config
+from ..data import Episodes, Sinusoids, TaskSource, glyph_alphabets, open_dataset
 from ..fused import is_plain
 from ..inner import LBFGS, Adam, GradientDescent, Momentum, NewtonCG
-from ..kernels.stage import current_name, current_stage
-from ..meta_gradients.algorithms import (
+from ..kernels import current_name, current_stage
+from ..meta_gradients import (
     IMAML,
     MAML,
     FirstOrderMAML,
+    PullBackDescent,
     ReleasedIMAML,
     Reptile,
+    TaskLoss,
+    check_held,
 )
-from ..meta_gradients.objective import TaskLoss
-from ..meta_gradients.released import PullBackDescent
-from ..meta_gradients.strength import check_held
-from ..networks import architectures
-from ..networks.losses import SoftmaxCrossEntropy, SquaredError
-from ..networks.network import Network
+from ..networks import Network, SoftmaxCrossEntropy, SquaredError, architectures
 from ..optimizers import Adam as MetaAdam
 from ..solvers import CG
 

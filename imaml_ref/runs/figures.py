@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from ..training.loop import at_lam
+from ..training import at_lam
 from . import report
 from .drawing import Figure, save
 from .episode import episode_figure

@@ -9,12 +9,9 @@ from importlib.metadata import version
 from typing import Any
 
 from .._version import __version__
-from ..compute.backend import Array
-from ..compute.parallel import num_processes, num_threads
-from ..data.baselines import nearest_neighbour
-from ..training.checkpoint import TrainingState
-from ..training.evaluation import Evaluation, ci95, evaluate
-from ..training.loop import at_lam
+from ..compute import Array, num_processes, num_threads
+from ..data import nearest_neighbour
+from ..training import Evaluation, TrainingState, at_lam, ci95, evaluate
 from .experiment import device_stage_of, placed
 from .figures import draw_missing, remove_figures
 from .prepare import Prepared

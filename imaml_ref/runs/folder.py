@@ -18,6 +18,7 @@ from typing import Any
 from ..config import (
     FIELDS,
     Config,
+    as_declared,
     by_field,
     dumps,
     loads,
@@ -25,9 +26,8 @@ from ..config import (
     read_config,
     spelled,
 )
-from ..config.keys import as_declared
-from ..files.whole import BadFile, atomic_path
-from ..training.checkpoint import Checkpoint, read_checkpoint
+from ..files import BadFile, atomic_path
+from ..training import Checkpoint, read_checkpoint
 from .lock import NAME as LOCK
 
 # What may change between the sessions of one run: how far and how fast it goes and

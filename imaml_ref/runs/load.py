@@ -5,14 +5,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ..arguments.shown import Brief
-from ..compute.backend import Array
-from ..compute.readings import on_device
+from ..arguments import Brief
+from ..compute import Array, on_device
 from ..config import Config, by_field, check_used, spelled
-from ..data.tasks import TaskSource
-from ..files.whole import BadFile
-from ..training.checkpoint import Checkpoint
-from ..training.loop import at_lam
+from ..data import TaskSource
+from ..files import BadFile
+from ..training import Checkpoint, at_lam
 from .experiment import Model, make_model, make_source, placed, resolved_device
 from .folder import RunFolder, check_configuration
 

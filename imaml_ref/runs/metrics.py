@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy
 
-from ..files.whole import BadFile, atomic_path, naming
+from ..files import BadFile, atomic_path, naming
 
 COLUMNS = {
     "step": "meta-steps done",

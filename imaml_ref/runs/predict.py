@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy
 
-from ..arguments.shown import Brief
-from ..compute.backend import array_module, to_host
-from ..networks.alone import blind_layer, logits_alone, why_blind
+from ..arguments import Brief
+from ..compute import array_module, to_host
+from ..networks import blind_layer, logits_alone, why_blind
 from .episode import softmax
 from .load import Run
 

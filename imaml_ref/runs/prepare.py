@@ -4,12 +4,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .._version import __version__
-from ..arguments.shown import Brief
-from ..compute.backend import OR_CPU, Array
-from ..compute.parallel import set_num_processes, set_num_threads
+from ..arguments import Brief
+from ..compute import OR_CPU, Array, set_num_processes, set_num_threads
 from ..config import Config, check_used, dumps
-from ..data.tasks import TaskSource
-from ..training.checkpoint import TrainingState
+from ..data import TaskSource
+from ..training import TrainingState
 from .experiment import (
     Model,
     device_stage_of,

@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from ..training.checkpoint import Checkpoint, TrainingState, write_checkpoint
+from ..training import Checkpoint, TrainingState, write_checkpoint
 from .folder import RunFolder
 from .interruption import Interruption
 from .metrics import MetricsFile

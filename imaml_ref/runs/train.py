@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from ..compute.parallel import sums_by_address
+from ..compute import sums_by_address
 from ..config import dumps
-from ..training.checkpoint import TrainingState
-from ..training.loop import Diverged, meta_train
+from ..training import Diverged, TrainingState, meta_train
 from .experiment import make_optimizers
 from .finish import finish
 from .interruption import Interruption

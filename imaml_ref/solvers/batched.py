@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ..arguments.settings import one_of, settle
-from ..compute.backend import Array
+from ..arguments import one_of, settle
+from ..compute import Array
 from .diagnostics import summarise
 from .info import SolverInfo
 from .options import check_count, check_tolerance

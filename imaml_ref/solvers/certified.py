@@ -27,9 +27,8 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from ..arguments.settings import one_of, settle, whole
-from ..compute.backend import Array, array_module
-from ..compute.readings import read
+from ..arguments import one_of, settle, whole
+from ..compute import Array, array_module, read
 from .diagnostics import summarise
 from .info import SolverInfo, Status
 from .options import check_count, check_tolerance

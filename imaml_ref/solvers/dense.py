@@ -5,8 +5,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..arguments.settings import settle, whole
-from ..compute.backend import Array, array_module, to_host
+from ..arguments import settle, whole
+from ..compute import Array, array_module, to_host
 from .info import SolverInfo, Status
 from .system import (
     Matvec,

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..compute.readings import read
+from ..compute import read
 from .info import SolverInfo
 from .lanczos import smallest_ritz_values
 from .recurrence import Record, State

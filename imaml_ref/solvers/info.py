@@ -5,7 +5,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from ..arguments.shown import Brief
+from ..arguments import Brief
 
 
 class Status(IntEnum):

@@ -19,8 +19,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.linalg import eigh_tridiagonal, eigvalsh_tridiagonal
 
-from ..compute.backend import Array, array_module, to_host
-from ..compute.lengths import power_of_two
+from ..compute import Array, array_module, power_of_two, to_host
 from .options import check_count, check_tolerance
 from .system import check_function, check_vectors, column, dot, norm, product
 

@@ -5,10 +5,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..arguments.settings import settle
-from ..compute.backend import Array, array_module
-from ..compute.lengths import in_units, power_of_two
-from ..compute.readings import read
+from ..arguments import settle
+from ..compute import Array, array_module, in_units, power_of_two, read
 from .certified import DRIFT
 from .diagnostics import first_negative, in_units_of_A, quotients, stacked
 from .info import SolverInfo, Status

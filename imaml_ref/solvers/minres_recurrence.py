@@ -40,8 +40,7 @@ This differs from SciPy in taking all tasks at once, and in its test, on â€–b âˆ
 
 from typing import Any, NamedTuple
 
-from ..compute.backend import Array, array_module
-from ..compute.lengths import in_units
+from ..compute import Array, array_module, in_units
 from .info import Status
 from .system import System, column, dot, norm, product
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
-from ..arguments.settings import number, one_of, whole
+from ..arguments import number, one_of, whole
 
 
 def check_choice(name: str, value: Any, choices: Collection[str]) -> str:

@@ -41,8 +41,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..compute.backend import Array, array_module
-from ..compute.lengths import powers_of_two
+from ..compute import Array, array_module, powers_of_two
 from .info import Status
 from .system import System, cleared, column, dot, product
 

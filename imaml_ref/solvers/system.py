@@ -5,8 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..compute.backend import Array, array_module, check_array
-from ..compute.lengths import in_units
+from ..compute import Array, array_module, check_array, in_units
 from .info import Status
 from .options import check_choice, check_tolerance
 

@@ -21,9 +21,9 @@ from typing import Any
 import h5py
 import numpy
 
-from ..arguments.shown import Brief
-from ..compute.backend import Array, to_host
-from ..files.whole import atomic_path, open_h5, whole
+from ..arguments import Brief
+from ..compute import Array, to_host
+from ..files import atomic_path, open_h5, whole
 
 SCHEMA, VERSION = "imaml_ref/checkpoint", 1
 

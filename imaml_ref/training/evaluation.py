@@ -15,14 +15,20 @@ from typing import Any
 import numpy
 from scipy.special import stdtrit
 
-from ..arguments.settings import having, truth, whole
-from ..arguments.shown import Brief
-from ..compute.backend import Array, array_module, check_array
-from ..compute.readings import on_device, read, settle, value_of, waiting
-from ..data.tasks import TaskBatch, TaskSource, draw
-from ..meta_gradients.objective import check_labels
-from ..meta_gradients.task_mean import chunks, each
-from ..networks.alone import blind_layer, logits_alone, why_blind
+from ..arguments import Brief, having, truth, whole
+from ..compute import (
+    Array,
+    array_module,
+    check_array,
+    on_device,
+    read,
+    settle,
+    value_of,
+    waiting,
+)
+from ..data import TaskBatch, TaskSource, draw
+from ..meta_gradients import check_labels, chunks, each
+from ..networks import blind_layer, logits_alone, why_blind
 
 CHUNK = 64  # tasks adapted at a time: bounds the memory, changes no result
 

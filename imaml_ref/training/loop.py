@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from ..arguments.settings import having, whole
-from ..compute.backend import Array, check_array
-from ..compute.readings import copies_for, on_device, value_of, waiting
-from ..data.tasks import TaskSource, draw
+from ..arguments import having, whole
+from ..compute import Array, check_array, copies_for, on_device, value_of, waiting
+from ..data import TaskSource, draw
 from .checkpoint import Best, TrainingState
 from .evaluation import evaluate, near
 from .meta_step import Diverged, Metrics, at_lam, lam_of, meta_step, metrics_of

@@ -12,10 +12,8 @@ from typing import Any
 
 import numpy
 
-from ..compute.backend import Array, array_module
-from ..compute.readings import on_device, read, settling_in, value_of
-from ..meta_gradients.diagnostics import Diagnostics
-from ..meta_gradients.strength import check_held
+from ..compute import Array, array_module, on_device, read, settling_in, value_of
+from ..meta_gradients import Diagnostics, check_held
 from ..solvers import Status
 from .checkpoint import TrainingState
 from .evaluation import beside

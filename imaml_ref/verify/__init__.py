@@ -2,12 +2,14 @@
 
 ``run`` returns a list of rows: what is claimed, what it was compared with, how many
 digits agree, how many are required.  The subject runs on the chosen device in the
-chosen dtype; the witness always in float64 on the host.
+chosen dtype; the witness always in float64 on the host.  Must not know the console, nor
+share code with what it looks at.
 """
 
 from collections.abc import Iterator
 
-from ..compute.parallel import one_blas_thread
+from ..compute import one_blas_thread
+from . import rational
 from .layers import layer_rows, loss_rows
 from .meta_gradients import meta_gradient_rows
 from .networks import network_rows
@@ -17,7 +19,15 @@ from .solvers import solver_rows
 from .strongly_convex import strongly_convex_rows
 from .table import as_json, as_table, as_text
 
-__all__ = ["Row", "as_json", "as_table", "as_text", "rows", "run"]
+__all__ = [
+    "Row",
+    "as_json",
+    "as_table",
+    "as_text",
+    "rational",
+    "rows",
+    "run",
+]
 
 PARTS = (
     layer_rows,

@@ -9,8 +9,8 @@ from itertools import pairwise
 
 import numpy
 
-from ..checks.oracles import as_digits, norm, unit_roundoff
-from ..compute.backend import Array, to_host
+from ..checks import as_digits, norm, unit_roundoff
+from ..compute import Array, to_host
 from .rows import Row, Setting
 
 STEPS = (5, 20, 80, 320)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy
 
 from ..checks import Check, Report, complex_step, layer_report
-from ..compute.backend import Array
+from ..compute import Array
 from ..layers import (
     ELU,
     AveragePool2d,
@@ -21,7 +21,7 @@ from ..layers import (
     Tanh,
     ZeroPad2d,
 )
-from ..networks.losses import Loss, SoftmaxCrossEntropy, SquaredError
+from ..networks import Loss, SoftmaxCrossEntropy, SquaredError
 from .rows import Row, Setting, draw
 
 IMAGES = (2, 3, 5, 6, 4)  # T, N, H, W, C: all different, so that a swap shows

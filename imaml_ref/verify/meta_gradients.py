@@ -11,17 +11,17 @@ from functools import partial
 import numpy
 
 from ..checks import central_difference, complex_step
-from ..compute.backend import to_host
+from ..compute import to_host
 from ..layers import Softplus, Tanh
-from ..meta_gradients.algorithms import (
+from ..meta_gradients import (
     IMAML,
     MAML,
     FirstOrderMAML,
     ReleasedIMAML,
     Reptile,
+    implicit_gradient,
+    unrolled_gradient,
 )
-from ..meta_gradients.implicit import implicit_gradient
-from ..meta_gradients.unrolled import unrolled_gradient
 from ..networks import architectures
 from ..solvers import CG, CertifiedCG, Dense
 from .convergence import convergence_rows

@@ -6,14 +6,11 @@ from functools import partial
 
 import numpy
 
-from ..checks import network_report, taylor_slopes
-from ..checks.models import random_point
-from ..compute.backend import to_host
+from ..checks import network_report, random_point, taylor_slopes
+from ..compute import to_host
 from ..layers import ELU, AveragePool2d, Softplus, Tanh
-from ..meta_gradients.objective import TaskLoss
-from ..networks import architectures
-from ..networks.losses import SoftmaxCrossEntropy, SquaredError
-from ..networks.network import Network
+from ..meta_gradients import TaskLoss
+from ..networks import Network, SoftmaxCrossEntropy, SquaredError, architectures
 from .layers import kept, worst
 from .rows import Row, Setting
 

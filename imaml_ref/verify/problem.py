@@ -12,12 +12,11 @@ from typing import Any
 import numpy
 
 from ..checks import complex_step
-from ..compute.backend import Array, to_host
-from ..data.tasks import TaskBatch
+from ..compute import Array, to_host
+from ..data import TaskBatch
 from ..inner import GradientDescent
-from ..meta_gradients.objective import ProximalObjective, TaskLoss
-from ..networks.losses import SoftmaxCrossEntropy
-from ..networks.network import Network
+from ..meta_gradients import ProximalObjective, TaskLoss
+from ..networks import Network, SoftmaxCrossEntropy
 from .rows import Setting, draw
 
 MOST_DIRECTIONS = 60

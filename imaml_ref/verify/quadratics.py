@@ -14,13 +14,15 @@ from typing import Any
 import numpy
 
 from ..checks import complex_step
-from ..data.tasks import TaskBatch
+from ..data import TaskBatch
 from ..inner import GradientDescent, NewtonCG
-from ..meta_gradients.implicit import implicit_gradient, implicit_gradient_at
-from ..meta_gradients.objective import TaskLoss
-from ..meta_gradients.unrolled import unrolled_gradient
-from ..networks.architectures import linear
-from ..networks.losses import SquaredError
+from ..meta_gradients import (
+    TaskLoss,
+    implicit_gradient,
+    implicit_gradient_at,
+    unrolled_gradient,
+)
+from ..networks import SquaredError, linear
 from ..solvers import CG
 from .convergence import convergence_rows
 from .rational import rational_rows

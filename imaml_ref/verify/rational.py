@@ -9,13 +9,10 @@ from fractions import Fraction
 
 import numpy
 
-from ..data.tasks import TaskBatch
+from ..data import TaskBatch
 from ..inner import GradientDescent, NewtonCG
-from ..meta_gradients.implicit import implicit_gradient
-from ..meta_gradients.objective import TaskLoss
-from ..meta_gradients.unrolled import unrolled_gradient
-from ..networks.architectures import linear
-from ..networks.losses import SquaredError
+from ..meta_gradients import TaskLoss, implicit_gradient, unrolled_gradient
+from ..networks import SquaredError, linear
 from ..solvers import CG
 from .rows import Row, Setting
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy
 
-from ..checks.oracles import MOST_DIGITS, digits
-from ..compute.backend import Array, to_device, to_host
-from ..data.tasks import TaskBatch
+from ..checks import MOST_DIGITS, digits
+from ..compute import Array, to_device, to_host
+from ..data import TaskBatch
 
 DEVICES = ("cpu", "cuda")
 DTYPES = ("float32", "float64")

@@ -6,7 +6,7 @@ from typing import Any
 import numpy
 from scipy.sparse import linalg
 
-from ..compute.backend import Array, array_module, to_host
+from ..compute import Array, array_module, to_host
 from ..solvers import (
     CG,
     MINRES,

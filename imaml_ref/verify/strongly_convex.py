@@ -12,13 +12,11 @@ from typing import Any
 import numpy
 
 from ..checks import central_difference, complex_step
-from ..compute.backend import to_host
-from ..data.tasks import TaskBatch
+from ..compute import to_host
+from ..data import TaskBatch
 from ..inner import LBFGS, Adam, GradientDescent, Momentum, NewtonCG
-from ..meta_gradients.implicit import implicit_gradient
-from ..meta_gradients.objective import TaskLoss
-from ..networks.architectures import linear
-from ..networks.losses import SoftmaxCrossEntropy
+from ..meta_gradients import TaskLoss, implicit_gradient
+from ..networks import SoftmaxCrossEntropy, linear
 from ..solvers import CG
 from .rows import Row, Setting, draw
 

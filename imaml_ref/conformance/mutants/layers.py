@@ -9,8 +9,8 @@ from ...layers import (
     Softplus,
     Tanh,
     ZeroPad2d,
+    pooling,
 )
-from ...layers.pooling import MaxSaved, split
 
 
 class Bendless:
@@ -98,9 +98,9 @@ class EveryMaximumPool(MaxPool2d):
 
     def forward(self, p, x):
         y, _ = super().forward(p, x)
-        x_k = split(x, self.window).real
+        x_k = pooling.split(x, self.window).real
         largest = x_k == x_k.max(-1, keepdims=True)
-        return y, MaxSaved(largest.astype(x_k.dtype), x.shape)
+        return y, pooling.MaxSaved(largest.astype(x_k.dtype), x.shape)
 
 
 BENDLESS: dict[type[Layer], type[Layer]] = {

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from ...compute.backend import Array
-from ...networks.losses import Loss, SoftmaxCrossEntropy
+from ...compute import Array
+from ...networks import Loss, SoftmaxCrossEntropy
 
 
 class Wrapped(Loss):

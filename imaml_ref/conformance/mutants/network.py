@@ -1,10 +1,10 @@
 """Mistakes in the network and the loss: most show at the loss or its gradient."""
 
-from ...compute.backend import Array
+from ...compute import Array
 from ...layers import BatchNorm2d, Conv2d, Flatten, MaxPool2d, ZeroPad2d
-from ...layers.batch_norm import mean
-from ...meta_gradients.objective import TaskLoss
-from ...networks.network import Network
+from ...layers import batch_norm as bn
+from ...meta_gradients import TaskLoss
+from ...networks import Network
 from ..case import Case
 from .base import Mistake
 from .layers import (
@@ -170,8 +170,8 @@ def with_statistics(subject: Mistake, case: Case, phi: Array) -> Network:
     for name, layer in net.layers.items():
         layers[name] = layer
         if isinstance(layer, BatchNorm2d):
-            middle = mean(x)
-            rho = (mean((x - middle) ** 2) + layer.eps) ** -0.5
+            middle = bn.mean(x)
+            rho = (bn.mean((x - middle) ** 2) + layer.eps) ** -0.5
             layers[name] = GivenStatisticsNorm(layer, (middle, rho))
         x, _ = layer.forward(p[name], x)
     return Network(layers, net.input_shape)

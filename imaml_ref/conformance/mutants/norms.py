@@ -12,9 +12,9 @@ and ``vjp_dot`` is the product rule on (3).
 
 from typing import NamedTuple
 
-from ...compute.backend import Array
+from ...compute import Array
 from ...layers import BatchNorm2d
-from ...layers.batch_norm import Saved, count, mean, narrow, total, wide
+from ...layers import batch_norm as bn
 
 
 class Moments(NamedTuple):
@@ -32,44 +32,44 @@ class OtherScale(BatchNorm2d):
         raise NotImplementedError
 
     def forward(self, p, x):
-        c = x - mean(x)
-        w = mean(c * c)
-        rho, _, _ = self.scale(w, count(x))
-        return wide(p["gamma"]) * rho * c + wide(p["beta"]), Moments(c, w)
+        c = x - bn.mean(x)
+        w = bn.mean(c * c)
+        rho, _, _ = self.scale(w, bn.count(x))
+        return bn.wide(p["gamma"]) * rho * c + bn.wide(p["beta"]), Moments(c, w)
 
     def jvp(self, p, saved, p_dot, x_dot):
-        (c, w), places = saved, count(x_dot)
+        (c, w), places = saved, bn.count(x_dot)
         rho, slope, _ = self.scale(w, places)
-        c_dot, w_dot = x_dot - mean(x_dot), 2 * mean(c * x_dot)
-        y_dot = wide(p["gamma"]) * (rho * c_dot + slope * w_dot * c)
-        y_dot += wide(p_dot["gamma"]) * rho * c + wide(p_dot["beta"])
+        c_dot, w_dot = x_dot - bn.mean(x_dot), 2 * bn.mean(c * x_dot)
+        y_dot = bn.wide(p["gamma"]) * (rho * c_dot + slope * w_dot * c)
+        y_dot += bn.wide(p_dot["gamma"]) * rho * c + bn.wide(p_dot["beta"])
         return y_dot, Moments(c_dot, w_dot)
 
     def vjp(self, p, saved, y_bar):
         c, w = saved
-        rho, slope, _ = self.scale(w, count(y_bar))
-        g = wide(p["gamma"]) * y_bar
-        c_bar = rho * g + 2 * slope * mean(g * c) * c
+        rho, slope, _ = self.scale(w, bn.count(y_bar))
+        g = bn.wide(p["gamma"]) * y_bar
+        c_bar = rho * g + 2 * slope * bn.mean(g * c) * c
         p_bar = {
-            "gamma": narrow(total(rho * c * y_bar)),
-            "beta": narrow(total(y_bar)),
+            "gamma": bn.narrow(bn.total(rho * c * y_bar)),
+            "beta": bn.narrow(bn.total(y_bar)),
         }
-        return p_bar, c_bar - mean(c_bar)
+        return p_bar, c_bar - bn.mean(c_bar)
 
     def vjp_dot(self, p, saved, p_dot, saved_dot, y_bar, y_bar_dot):
         (c, w), (c_dot, w_dot) = saved, saved_dot
-        rho, slope, bend = self.scale(w, count(y_bar))
-        g = wide(p["gamma"]) * y_bar
-        g_dot = wide(p_dot["gamma"]) * y_bar + wide(p["gamma"]) * y_bar_dot
-        a, a_dot = mean(g * c), mean(g_dot * c + g * c_dot)
+        rho, slope, bend = self.scale(w, bn.count(y_bar))
+        g = bn.wide(p["gamma"]) * y_bar
+        g_dot = bn.wide(p_dot["gamma"]) * y_bar + bn.wide(p["gamma"]) * y_bar_dot
+        a, a_dot = bn.mean(g * c), bn.mean(g_dot * c + g * c_dot)
         c_bar_dot = slope * w_dot * g + rho * g_dot
         c_bar_dot += 2 * (bend * w_dot * a * c + slope * (a_dot * c + a * c_dot))
         x_hat_dot = rho * c_dot + slope * w_dot * c
         p_bar_dot = {
-            "gamma": narrow(total(x_hat_dot * y_bar + rho * c * y_bar_dot)),
-            "beta": narrow(total(y_bar_dot)),
+            "gamma": bn.narrow(bn.total(x_hat_dot * y_bar + rho * c * y_bar_dot)),
+            "beta": bn.narrow(bn.total(y_bar_dot)),
         }
-        return p_bar_dot, c_bar_dot - mean(c_bar_dot)
+        return p_bar_dot, c_bar_dot - bn.mean(c_bar_dot)
 
 
 class UnbiasedNorm(OtherScale):
@@ -97,24 +97,24 @@ class ConstantStatisticsNorm(BatchNorm2d):
     def jvp(self, p, saved, p_dot, x_dot):
         x_hat, rho = saved
         x_hat_dot = rho * x_dot
-        y_dot = wide(p["gamma"]) * x_hat_dot + wide(p_dot["gamma"]) * x_hat
-        return y_dot + wide(p_dot["beta"]), Saved(x_hat_dot, 0 * rho)
+        y_dot = bn.wide(p["gamma"]) * x_hat_dot + bn.wide(p_dot["gamma"]) * x_hat
+        return y_dot + bn.wide(p_dot["beta"]), bn.Saved(x_hat_dot, 0 * rho)
 
     def vjp(self, p, saved, y_bar):
         x_hat, rho = saved
         p_bar = {
-            "gamma": narrow(total(x_hat * y_bar)),
-            "beta": narrow(total(y_bar)),
+            "gamma": bn.narrow(bn.total(x_hat * y_bar)),
+            "beta": bn.narrow(bn.total(y_bar)),
         }
-        return p_bar, rho * wide(p["gamma"]) * y_bar
+        return p_bar, rho * bn.wide(p["gamma"]) * y_bar
 
     def vjp_dot(self, p, saved, p_dot, saved_dot, y_bar, y_bar_dot):
         (x_hat, rho), (x_hat_dot, _) = saved, saved_dot
         p_bar_dot = {
-            "gamma": narrow(total(x_hat_dot * y_bar + x_hat * y_bar_dot)),
-            "beta": narrow(total(y_bar_dot)),
+            "gamma": bn.narrow(bn.total(x_hat_dot * y_bar + x_hat * y_bar_dot)),
+            "beta": bn.narrow(bn.total(y_bar_dot)),
         }
-        moved = wide(p_dot["gamma"]) * y_bar + wide(p["gamma"]) * y_bar_dot
+        moved = bn.wide(p_dot["gamma"]) * y_bar + bn.wide(p["gamma"]) * y_bar_dot
         return p_bar_dot, rho * moved
 
 
@@ -133,7 +133,7 @@ class GivenStatisticsNorm(ConstantStatisticsNorm):
     def forward(self, p, x):
         middle, rho = self.statistics  # type: ignore[attr-defined]
         x_hat = rho * (x - middle)
-        return wide(p["gamma"]) * x_hat + wide(p["beta"]), Saved(x_hat, rho)
+        return bn.wide(p["gamma"]) * x_hat + bn.wide(p["beta"]), bn.Saved(x_hat, rho)
 
 
 class ConstantScaleNorm(BatchNorm2d):
@@ -141,4 +141,4 @@ class ConstantScaleNorm(BatchNorm2d):
 
     def jvp(self, p, saved, p_dot, x_dot):
         y_dot, _ = super().jvp(p, saved, p_dot, x_dot)
-        return y_dot, Saved(saved.rho * (x_dot - mean(x_dot)), 0 * saved.rho)
+        return y_dot, bn.Saved(saved.rho * (x_dot - bn.mean(x_dot)), 0 * saved.rho)

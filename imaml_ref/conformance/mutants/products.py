@@ -3,8 +3,8 @@
 import numpy
 
 from ...layers import BatchNorm2d
-from ...meta_gradients.objective import TaskLoss
-from ...networks.network import Network
+from ...meta_gradients import TaskLoss
+from ...networks import Network
 from ..case import Array
 from .base import Mistake
 from .layers import BENDLESS, recast
