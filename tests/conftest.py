@@ -83,6 +83,28 @@ def compares_numbers(path: Path) -> bool:
     return not any(fnmatch(path.stem, pattern) for pattern in OTHERS)
 
 
+@pytest.fixture(scope="session")
+def data(tmp_path_factory):
+    """A data file of small images, which nobody changes."""
+    from tiny_runs import make_images
+
+    from imaml_ref.data import write_dataset
+
+    path = tmp_path_factory.mktemp("data") / "patches.h5"
+    write_dataset(path, make_images())
+    return path
+
+
+@pytest.fixture(scope="module")
+def without_figures():
+    """Leave figures out, also of the runs that a module makes once."""
+    from tiny_runs import no_figures
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        no_figures(monkeypatch)
+        yield
+
+
 def pytest_collection_modifyitems(items):
     for item in items:
         if compares_numbers(item.path):

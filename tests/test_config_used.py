@@ -112,6 +112,7 @@ def test_flags_without_effect_are_named(tmp_path, monkeypatch, capsys, flags, ex
     assert not any(tmp_path.iterdir())
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_the_configuration_that_a_run_wrote_is_taken_again(tmp_path):
     keys = {n: v for n, v in TINY.items() if n not in ("ways", "net", "lam")}
     keys |= {"data": "sinusoid", "algorithm": "fomaml", "inner": "lbfgs"}

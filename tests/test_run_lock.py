@@ -9,12 +9,13 @@ from contextlib import contextmanager
 
 import portalocker
 import pytest
-from tiny_runs import make_images, snapshot, train
+from tiny_runs import snapshot, train
 
 from imaml_ref.cli import main
-from imaml_ref.data import write_dataset
 from imaml_ref.runs import Busy, RunFolder, Silent, prepare, resumed_config, train_run
 from imaml_ref.runs.lock import locked
+
+pytestmark = pytest.mark.usefixtures("without_figures")
 
 HOLD = """
 import os, sys, time
@@ -28,16 +29,9 @@ with locked(Path(sys.argv[1])):
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    path = tmp_path_factory.mktemp("data") / "patches.h5"
-    write_dataset(path, make_images())
-    return path
-
-
-@pytest.fixture(scope="module")
-def finished(data):
+def finished(data, tmp_path_factory):
     """A finished run of one meta-step."""
-    out = data.parent / "run"
+    out = tmp_path_factory.mktemp("runs") / "run"
     assert train(data, out, "--meta-steps", "1", "--validation-interval", "0") == 0
     return out
 

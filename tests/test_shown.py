@@ -12,6 +12,7 @@ from imaml_ref.runs import load_run, prepare, train_run
 from imaml_ref.runs.folder import RunFolder
 from imaml_ref.shown import brief
 
+pytestmark = pytest.mark.usefixtures("without_figures")
 SCREEN = 24 * 80  # characters
 
 
