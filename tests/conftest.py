@@ -69,6 +69,17 @@ THOROUGH = {
     "test_figures.py::test_a_run_is_whole*[[]a name that nobody*": "a notebook's name",
     "test_kill_and_resume.py::test_killed_at_any_moment*": "early kills; signals",
     "test_cli_endings.py::test_a_damaged_summary*[[]3]": "other damage",
+    "test_cli_endings.py::test_a_signal_ends*[[]15-143]": "SIGINT; kill_and_resume",
+    "test_figures.py::test_a_run_is_whole*[[]one that needs a screen]": "a notebook's",
+    "test_figures.py::test_a_run_is_whole*[[]none]": "every other run",
+    "test_figures.py::test_a_backend*[[]module:*": "a run with a notebook's",
+    "test_figures.py::test_a_backend*[[]None-*": "every other run",
+    "test_streams.py::test_a_training_needs_no_console[[]no output]": "no streams",
+    "test_streams.py::test_what_cannot_be_printed*[[]data info]": "evaluate, list",
+    "test_streams.py::test_what_cannot_be_printed*[[]--version]": "evaluate, list",
+    "test_figures.py::test_titles_lie_within_the_figure[[][35]]": "2 and 20 ways",
+    "test_data_tools.py::test_archives_are_found*[[]unpacked]": "one_of_each",
+    "test_cli.py::test_the_module_is_the_program": "test_streams starts it",
 }
 
 

@@ -9,7 +9,7 @@ from types import ModuleType, SimpleNamespace
 import h5py
 import numpy as np
 import pytest
-from conformance_reports import CASES, NAMES, Mistaken
+from conformance_reports import CASES, Mistaken
 from tiny_runs import snapshot
 
 from imaml_ref.cli import main
@@ -17,13 +17,15 @@ from imaml_ref.conformance import Attempt, Computation, ask, load_suite, write_a
 from imaml_ref.conformance.suite import INPUTS
 
 ONLY = ["--cases", "mlp-tanh"]
+# The convolution takes most of the time, and is judged like the others.
+LIGHT = [case for case in CASES if case.name != "conv-norm-tanh"]
 
 
 @pytest.fixture(name="right", scope="module")
 def write_right(tmp_path_factory):
     """A file of right answers."""
     path = tmp_path_factory.mktemp("right") / "right.h5"
-    write_answers(path, ask(Computation(), CASES))
+    write_answers(path, ask(Computation(), LIGHT))
     return path
 
 
@@ -31,8 +33,7 @@ def write_right(tmp_path_factory):
 def write_wrong(tmp_path_factory):
     """A file of wrong answers."""
     path = tmp_path_factory.mktemp("wrong") / "wrong.h5"
-    attempts = ask(Mistaken(), CASES)
-    write_answers(path, attempts)
+    write_answers(path, ask(Mistaken(), LIGHT))
     return path
 
 
@@ -210,7 +211,7 @@ def test_check_does_not_diagnose(call, wrong, stand_in):
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_it_judges_itself(call, dtype, tmp_path):
-    names = ",".join(NAMES)
+    names = ",".join(case.name for case in LIGHT)
     flags = ["--cases", names, "--dtype", dtype, "--json", "r.json"]
     status, out, err = call("self", *flags)
     assert (status, err) == (0, "")
