@@ -6,6 +6,7 @@ named here: forgetting costs time, not tests.  ``thorough`` is what takes long a
 which the default run has less, as said beside it.
 """
 
+import gc
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -69,6 +70,19 @@ THOROUGH = {
     "test_figures.py::test_a_run_is_whole*[[]a name that nobody*": "a notebook's name",
     "test_kill_and_resume.py::test_killed_at_any_moment*": "early kills; signals",
     "test_cli_endings.py::test_a_damaged_summary*[[]3]": "other damage",
+    "test_double_training.py::*numpy[[]images-1-7]": "images-3-4; curves",
+    "test_double_training.py::*numpy[[]images-100-2]": "images-3-4; curves",
+    "test_double_training.py::test_a_resumed*[[]images-3]": "images-4; curves-3",
+    "test_double_training.py::test_divergence*[[]images-1]": "images-4; curves-1",
+    "test_double_training.py::test_divergence*[[]images-50]": "images-4; curves-50",
+    "test_kernels_together.py::test_they*-float64]": "the same in float32",
+    "test_kernels_meta_step.py::test_float32*[[]conv4]": "another net; float64",
+    "test_kernels_meta_step.py::test_fused_blocks*[[]conv4-[!p]*": "conv4-paper",
+    "test_kernels_meta_step.py::test_fused_blocks*[[]3-way-[!g]*": "3-way-gauss-newton",
+    "test_fused_sweeps.py::test_gradient_and*[[]wide-blocks]": "the plain path",
+    "test_fused_descent.py::*[[]none-wide-blocks-*": "number-wide-blocks",
+    "test_fused_descent.py::*[[]per parameter-wide-*": "number-wide-blocks",
+    "test_mutation.py::test_planted*batch_norm.py]": "mistakes in convolution.py",
 }
 
 
@@ -81,6 +95,12 @@ def is_thorough(nodeid: str) -> bool:
 def compares_numbers(path: Path) -> bool:
     """Whether the tests of a file are to hold on every kernel."""
     return not any(fnmatch(path.stem, pattern) for pattern in OTHERS)
+
+
+def pytest_collection_finish():
+    """Leave what is there until the end out of all that collect garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items):
