@@ -28,7 +28,7 @@ def problem():
 def peaks(problem, name):
     return [
         peak_bytes(calls(problem.loss, problem.theta, problem.tasks, k)[name])
-        for k in (1, 4, 24)
+        for k in (1, 4, 64)
     ][1:]
 
 
@@ -50,7 +50,7 @@ def test_imaml_is_flat_in_the_number_of_inner_steps(problem, name):
 
 def test_unrolled_grows_by_the_iterates(problem):
     few, many = peaks(problem, "unrolled")
-    assert_allclose(many - few, 20 * 4 * problem.theta.nbytes, rtol=0.05)
+    assert_allclose(many - few, 60 * 4 * problem.theta.nbytes, rtol=0.05)
     assert many > 2 * few
 
 
@@ -65,7 +65,7 @@ def test_other_inner_loops_are_flat_too(problem, inner):
         )
 
     gradient(1)
-    few, many = (peak_bytes(lambda k=k: gradient(k)) for k in (4, 24))
+    few, many = (peak_bytes(lambda k=k: gradient(k)) for k in (4, 64))
     assert_allclose(many, few, rtol=0.02)
 
 
