@@ -109,7 +109,10 @@ def test_one_set_of_arrays_is_made_and_used_again(problem, monkeypatch):
 
 @pytest.fixture(scope="module")
 def sweeps(net):
-    return Sweeps(net, (TASKS, EXAMPLES, 28, 28, 1), np.dtype(np.float32))
+    made = Sweeps(net, (TASKS, EXAMPLES, 28, 28, 1), np.dtype(np.float32))
+    for name in SWEEPS:  # each of which is written after those before it
+        getattr(made, name)
+    return made
 
 
 def products(program):
