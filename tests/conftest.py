@@ -6,6 +6,7 @@ named here: forgetting costs time, not tests.  ``thorough`` is what takes long a
 which the default run has less, as said beside it.
 """
 
+import gc
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -80,6 +81,19 @@ THOROUGH = {
     "test_figures.py::test_titles_lie_within_the_figure[[][35]]": "2 and 20 ways",
     "test_data_tools.py::test_archives_are_found*[[]unpacked]": "one_of_each",
     "test_cli.py::test_the_module_is_the_program": "test_streams starts it",
+    "test_double_training.py::*numpy[[]images-1-7]": "images-3-4; curves",
+    "test_double_training.py::*numpy[[]images-100-2]": "images-3-4; curves",
+    "test_double_training.py::test_a_resumed*[[]images-3]": "images-4; curves-3",
+    "test_double_training.py::test_divergence*[[]images-1]": "images-4; curves-1",
+    "test_double_training.py::test_divergence*[[]images-50]": "images-4; curves-50",
+    "test_kernels_together.py::test_they*-float64]": "the same in float32",
+    "test_kernels_meta_step.py::test_float32*[[]conv4]": "another net; float64",
+    "test_kernels_meta_step.py::test_fused_blocks*[[]conv4-[!p]*": "conv4-paper",
+    "test_kernels_meta_step.py::test_fused_blocks*[[]3-way-[!g]*": "3-way-gauss-newton",
+    "test_fused_sweeps.py::test_gradient_and*[[]wide-blocks]": "the plain path",
+    "test_fused_descent.py::*[[]none-wide-blocks-*": "number-wide-blocks",
+    "test_fused_descent.py::*[[]per parameter-wide-*": "number-wide-blocks",
+    "test_mutation.py::test_planted*batch_norm.py]": "mistakes in convolution.py",
 }
 
 
@@ -114,6 +128,12 @@ def without_figures():
     with pytest.MonkeyPatch.context() as monkeypatch:
         no_figures(monkeypatch)
         yield
+
+
+def pytest_collection_finish():
+    """Leave what is there until the end out of all that collect garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items):
