@@ -6,7 +6,9 @@ named here: forgetting costs time, not tests.  ``thorough`` is what takes long a
 which the default run has less, as said beside it.
 """
 
-from fnmatch import fnmatch
+import re
+from fnmatch import fnmatch, translate
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -69,15 +71,20 @@ THOROUGH = {
     "test_figures.py::test_a_run_is_whole*[[]a name that nobody*": "a notebook's name",
     "test_kill_and_resume.py::test_killed_at_any_moment*": "early kills; signals",
     "test_cli_endings.py::test_a_damaged_summary*[[]3]": "other damage",
+    "test_objective.py::*squared_error-conv4*": "cross-entropy there; smaller networks",
+    "test_objective.py::test_float32*[[]conv4-soft*": "the same with kinks",
 }
+
+
+IS_THOROUGH = re.compile("|".join(map(translate, THOROUGH)))
 
 
 def is_thorough(nodeid: str) -> bool:
     """Whether a test is left to CI."""
-    name = nodeid.rpartition("tests/")[2]
-    return any(fnmatch(name, pattern) for pattern in THOROUGH)
+    return IS_THOROUGH.match(nodeid.rpartition("tests/")[2]) is not None
 
 
+@cache
 def compares_numbers(path: Path) -> bool:
     """Whether the tests of a file are to hold on every kernel."""
     return not any(fnmatch(path.stem, pattern) for pattern in OTHERS)

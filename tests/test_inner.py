@@ -16,7 +16,7 @@ from imaml_ref.inner.base import norm
 SOLVERS = {
     "gd": ir.GradientDescent(step_size=0.9, num_steps=120),
     "momentum": ir.Momentum(step_size=0.5, num_steps=300, momentum=0.6),
-    "adam": ir.InnerAdam(step_size=0.1, num_steps=2000, decay=1e-4),
+    "adam": ir.InnerAdam(step_size=0.2, num_steps=1000, decay=1e-3),
     "lbfgs": ir.LBFGS(maxiter=200, tol=1e-11),
     "newton-cg": ir.NewtonCG(num_steps=12, cg_steps=28),
 }

@@ -175,8 +175,10 @@ def test_a_system_that_is_solved_says_so_however_long_it_goes_on(dtype, lam):
     assert_allclose(x, b / (H + dtype(lam)), rtol=100 * np.finfo(dtype).eps)
 
 
-@pytest.mark.parametrize("conduct", ["continue", "truncate", "refuse"])
-@pytest.mark.parametrize("largest", [0.01, 0.1, 1.0, 1e6])
+@pytest.mark.parametrize(
+    ("largest", "conduct"),
+    [(0.01, "continue"), (0.1, "refuse"), (1.0, "truncate"), (1e6, "refuse")],
+)
 @pytest.mark.parametrize(("dtype", "steps"), [(np.float32, 44), (np.float64, 132)])
 def test_a_definite_system_stays_so_however_long_it_goes_on(
     dtype, steps, largest, conduct
@@ -205,18 +207,27 @@ LAMS = [
 ]
 
 
-@pytest.mark.parametrize("conduct", ["continue", "truncate", "refuse"])
-@pytest.mark.parametrize(("dtype", "lam"), LAMS)
+@pytest.mark.parametrize(
+    ("dtype", "lam", "conduct"),
+    [
+        *((*at, "continue") for at in LAMS),
+        *(
+            (*LAMS[i], conduct)
+            for i in (0, 6, 7, -1)
+            for conduct in ("truncate", "refuse")
+        ),
+    ],
+)
 def test_a_strength_of_any_size_has_its_solution_without_a_word(dtype, lam, conduct):
     H, lam = np.array([1, 1.5, 2, 2.5, 3, 3.2], dtype), dtype(lam)
     # Many parameters: ‖r‖ is far above its largest entry.
-    H, b = np.tile(H, 4000), np.random.default_rng(0).normal(size=(2, 24000))
+    H, b = np.tile(H, 1000), np.random.default_rng(0).normal(size=(2, 6000))
     b = b.astype(dtype)
     solvers = [
         *(ir.CG(n, on_negative_curvature=conduct) for n in (6, 30)),
         ir.CertifiedCG(rtol=1e-6, on_negative_curvature=conduct),
     ]
-    for solver, M in product(solvers, (1 / lam, 1 / np.full(24000, lam))):
+    for solver, M in product(solvers, (1 / lam, 1 / np.full(6000, lam))):
         with warnings.catch_warnings(), np.errstate(all="raise", under="ignore"):
             warnings.simplefilter("error")
             x, info = solver.solve(lambda v: H * v + lam * v, b, M)
