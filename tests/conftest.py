@@ -6,12 +6,15 @@ named here: forgetting costs time, not tests.  ``thorough`` is what takes long a
 which the default run has less, as said beside it.
 """
 
+import os
 import re
 from fnmatch import fnmatch, translate
 from functools import cache
 from pathlib import Path
 
 import pytest
+
+from imaml_ref import parallel
 
 # Texts, files, counts, and programs around the numbers, whose own tests are elsewhere.
 OTHERS = (
@@ -88,6 +91,17 @@ def is_thorough(nodeid: str) -> bool:
 def compares_numbers(path: Path) -> bool:
     """Whether the tests of a file are to hold on every kernel."""
     return not any(fnmatch(path.stem, pattern) for pattern in OTHERS)
+
+
+def pytest_configure(config):
+    """Share the cores between the workers of pytest-xdist.
+
+    The arrays of tests are small: threads beyond the cores wait for the interpreter,
+    and for one another.  Tests of threads ask for as many as they need.
+    """
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    share = max(1, parallel.cores_at_hand() // workers)
+    parallel.cores_at_hand = lambda: share
 
 
 def pytest_collection_modifyitems(items):
