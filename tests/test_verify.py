@@ -8,7 +8,7 @@ import pytest
 from imaml_ref import layers, unrolled, verify
 from imaml_ref.backend import to_device
 from imaml_ref.estimators import Estimate, Implicit
-from imaml_ref.inner import GradientDescent
+from imaml_ref.inner import GradientDescent, NewtonCG
 from imaml_ref.layers import Tanh
 from imaml_ref.verify import Row, meta_gradients, strongly_convex
 from imaml_ref.verify.convergence import convergence_rows
@@ -127,8 +127,10 @@ def test_an_unrolled_gradient_without_its_proximal_term_fails(monkeypatch):
 
 
 def test_an_inner_solver_that_stops_early_fails(monkeypatch):
-    monkeypatch.setitem(strongly_convex.INNER, "momentum", GradientDescent(0.25, 10))
-    found = strongly_convex.strongly_convex_rows(QUICK)
+    stopped = {"momentum": GradientDescent(0.25, 10), "Newton-CG": NewtonCG(12, 24)}
+    monkeypatch.setattr(strongly_convex, "INNER", stopped)
+    theta = np.random.default_rng(1).normal(size=strongly_convex.SIZE)
+    found = strongly_convex.inner_rows(QUICK, strongly_convex.random_tasks(), theta)
     failed = [row.claim for row in found if not row.passed]
     assert failed == ["meta-gradient after momentum"]
 
