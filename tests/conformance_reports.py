@@ -7,8 +7,9 @@ import numpy as np
 
 from imaml_ref.conformance import Computation, check, load_suite
 
-NAMES = ("ridge", "mlp-tanh", "conv-norm-tanh", "saddle", "spd-10", "indefinite")
-CASES = [load_suite()[name] for name in NAMES]
+NAMES = ("ridge", "mlp-tanh", "conv-tanh", "saddle", "spd-10", "indefinite")
+SUITE = load_suite()
+CASES = [SUITE[name] for name in NAMES]
 DIAGNOSES = ("This is λ halved: <14.2> digits & more.", "no\nname fits")
 
 

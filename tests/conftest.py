@@ -6,10 +6,16 @@ named here: forgetting costs time, not tests.  ``thorough`` is what takes long a
 which the default run has less, as said beside it.
 """
 
-from fnmatch import fnmatch
+import gc
+import os
+import re
+from fnmatch import fnmatch, translate
+from functools import cache
 from pathlib import Path
 
 import pytest
+
+from imaml_ref.compute import parallel
 
 # Texts, files, counts, and programs around the numbers, whose own tests are elsewhere.
 OTHERS = (
@@ -69,18 +75,86 @@ THOROUGH = {
     "test_figures.py::test_a_run_is_whole*[[]a name that nobody*": "a notebook's name",
     "test_kill_and_resume.py::test_killed_at_any_moment*": "early kills; signals",
     "test_cli_endings.py::test_a_damaged_summary*[[]3]": "other damage",
+    "test_cli_endings.py::test_a_signal_ends*[[]15-143]": "SIGINT; kill_and_resume",
+    "test_figures.py::test_a_run_is_whole*[[]one that needs a screen]": "a notebook's",
+    "test_figures.py::test_a_run_is_whole*[[]none]": "every other run",
+    "test_figures.py::test_a_backend*[[]module:*": "a run with a notebook's",
+    "test_figures.py::test_a_backend*[[]None-*": "every other run",
+    "test_streams.py::test_a_training_needs_no_console[[]no output]": "no streams",
+    "test_streams.py::test_what_cannot_be_printed*[[]data info]": "evaluate, list",
+    "test_streams.py::test_what_cannot_be_printed*[[]--version]": "evaluate, list",
+    "test_figures.py::test_titles_lie_within_the_figure[[][35]]": "2 and 20 ways",
+    "test_data_tools.py::test_archives_are_found*[[]unpacked]": "one_of_each",
+    "test_cli.py::test_the_module_is_the_program": "test_streams starts it",
+    "test_double_training.py::*numpy[[]images-1-7]": "images-3-4; curves",
+    "test_double_training.py::*numpy[[]images-100-2]": "images-3-4; curves",
+    "test_double_training.py::test_a_resumed*[[]images-3]": "images-4; curves-3",
+    "test_double_training.py::test_divergence*[[]images-1]": "images-4; curves-1",
+    "test_double_training.py::test_divergence*[[]images-50]": "images-4; curves-50",
+    "test_kernels_together.py::test_they*-float64]": "the same in float32",
+    "test_kernels_meta_step.py::test_float32*[[]conv4]": "another net; float64",
+    "test_kernels_meta_step.py::test_fused_blocks*[[]conv4-[!p]*": "conv4-paper",
+    "test_kernels_meta_step.py::test_fused_blocks*[[]3-way-[!g]*": "3-way-gauss-newton",
+    "test_fused_sweeps.py::test_gradient_and*[[]wide-blocks]": "the plain path",
+    "test_fused_descent.py::*[[]none-wide-blocks-*": "number-wide-blocks",
+    "test_fused_descent.py::*[[]per parameter-wide-*": "number-wide-blocks",
+    "test_mutation.py::test_planted*batch_norm.py]": "mistakes in convolution.py",
+    "test_objective.py::*squared_error-conv4*": "cross-entropy there; smaller networks",
+    "test_objective.py::test_float32*[[]conv4-soft*": "the same with kinks",
 }
+
+
+IS_THOROUGH = re.compile("|".join(map(translate, THOROUGH)))
 
 
 def is_thorough(nodeid: str) -> bool:
     """Whether a test is left to CI."""
-    name = nodeid.rpartition("tests/")[2]
-    return any(fnmatch(name, pattern) for pattern in THOROUGH)
+    return IS_THOROUGH.match(nodeid.rpartition("tests/")[2]) is not None
 
 
+@cache
 def compares_numbers(path: Path) -> bool:
     """Whether the tests of a file are to hold on every kernel."""
     return not any(fnmatch(path.stem, pattern) for pattern in OTHERS)
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory):
+    """A data file of small images, which nobody changes."""
+    from tiny_runs import make_images
+
+    from imaml_ref.data import write_dataset
+
+    path = tmp_path_factory.mktemp("data") / "patches.h5"
+    write_dataset(path, make_images())
+    return path
+
+
+@pytest.fixture(scope="module")
+def without_figures():
+    """Leave figures out, also of the runs that a module makes once."""
+    from tiny_runs import no_figures
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        no_figures(monkeypatch)
+        yield
+
+
+def pytest_collection_finish():
+    """Leave what is there until the end out of all that collect garbage."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_configure(config):
+    """Share the cores between the workers of pytest-xdist.
+
+    The arrays of tests are small: threads beyond the cores wait for the interpreter,
+    and for one another.  Tests of threads ask for as many as they need.
+    """
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    share = max(1, parallel.cores_at_hand() // workers)
+    parallel.cores_at_hand = lambda: share
 
 
 def pytest_collection_modifyitems(items):

@@ -10,31 +10,43 @@ def image(o, name):
     return shaped(getattr(o, name), o.images, o.height, o.width, o.channels)
 
 
+def met(offset, stride, number, size):
+    """Slice the windows that meet a pixel in an entry, and these pixels.
+
+    Args:
+        offset: Of the entry from the first pixel, in the first of all windows.
+        stride: From window to window.
+        number: Of windows.
+        size: Of the image.
+    """
+    first = min(number, max(0, -(offset // stride)))
+    end = max(first, min(number, -((offset - size) // stride)))
+    pixels = slice(offset + first * stride, offset + end * stride, stride)
+    return slice(first, end), pixels if end > first else slice(0)
+
+
 def taps(o, X):
     """Yield entry (a, b) of all windows that meet a pixel in it, and these pixels."""
     sizes = (o.images, o.out_height, o.out_width, o.size_h, o.size_w, o.channels)
     X = shaped(X, *sizes)
     for a in range(o.size_h):
-        h = np.arange(o.out_height) * o.stride_h + a - o.pad_h
-        i = np.flatnonzero((h >= 0) & (h < o.height))
+        i, h = met(a - o.pad_h, o.stride_h, o.out_height, o.height)
         for b in range(o.size_w):
-            w = np.arange(o.out_width) * o.stride_w + b - o.pad_w
-            j = np.flatnonzero((w >= 0) & (w < o.width))
-            each = range(o.images)
-            yield X[:, :, :, a, b], np.ix_(each, i, j), np.ix_(each, h[i], w[j])
+            j, w = met(b - o.pad_w, o.stride_w, o.out_width, o.width)
+            yield X[:, i, j, a, b], (slice(None), h, w)
 
 
 def patches(o):
     x, o.X[...] = image(o, "x"), 0
-    for entry, windows, pixels in taps(o, o.X):
-        entry[windows] = x[pixels]  # (1)
+    for entry, pixels in taps(o, o.X):
+        entry[...] = x[pixels]  # (1)
 
 
 def patches_adjoint(o):
     x_bar = image(o, "x_bar")
     x_bar[...] = 0
-    for entry, windows, pixels in taps(o, o.X_bar):
-        x_bar[pixels] += entry[windows]  # (2)
+    for entry, pixels in taps(o, o.X_bar):
+        x_bar[pixels] += entry  # (2)
 
 
 # Pooling: the winner of a window is the first of its largest entries.

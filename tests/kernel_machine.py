@@ -130,14 +130,15 @@ class Graph:
         self.recording, self.rng = recording, np.random.default_rng(0)
 
     def launch(self):
-        waits_for, over = self.recording.waits_for, set()
-        while len(over) < len(waits_for):
-            ready = [k for k, w in enumerate(waits_for) if k not in over and w <= over]
+        left, over = dict(enumerate(self.recording.waits_for)), set()
+        while left:
+            ready = [k for k, waits_for in left.items() if waits_for <= over]
             # As late as can be, every other time: what is aside is overtaken.
-            late = self.rng.integers(2) and len(ready) > 1
-            k = max(ready) if late else int(self.rng.choice(ready))
+            late = self.rng.integers(2)
+            k = ready[-1 if late else self.rng.integers(len(ready))]
             self.recording.launches[k]()
             over.add(k)
+            del left[k]
 
 
 class DoubleLauncher:

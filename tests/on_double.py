@@ -39,7 +39,7 @@ class Training:
     @property
     def algorithm(self):
         loss = ir.TaskLoss(self.net, self.loss)
-        return ir.IMAML(loss, 2.0, ir.GradientDescent(0.05, 3))
+        return ir.IMAML(loss, 2.0, ir.GradientDescent(0.05, 3), solver=ir.CG(2))
 
     @property
     def theta(self):

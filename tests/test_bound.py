@@ -13,9 +13,15 @@ from imaml_ref.layers import ReLU
 from imaml_ref.meta_gradients.bound import Constants, constants, error_bound
 
 
-@pytest.fixture(params=CONVEX.values(), ids=CONVEX.keys())
+@pytest.fixture(scope="module", params=CONVEX.values(), ids=CONVEX.keys())
 def problem(request):
     return request.param
+
+
+@pytest.fixture(scope="module")
+def star(problem):
+    """The meta-gradients at the optimum, (T, P)."""
+    return dense_answer(problem, newton(problem, steps=12))[0]
 
 
 def implicit(problem, **options):
@@ -31,8 +37,7 @@ def implicit(problem, **options):
 
 @pytest.mark.parametrize("solver", [ir.CG(1), ir.CG(3), ir.CertifiedCG(1e-12)])
 @pytest.mark.parametrize("num_steps", [0, 2, 8, 40, 200])
-def test_the_error_is_below_the_bound(problem, num_steps, solver):
-    star, _ = dense_answer(problem, newton(problem, steps=12))
+def test_the_error_is_below_the_bound(problem, star, num_steps, solver):
     inner = problem.descent(num_steps)
     out = implicit(problem, inner=inner, solver=solver)
     error = np.linalg.norm(out.task_grads - star, axis=1)

@@ -17,7 +17,6 @@ import imaml_ref as ir
 from imaml_ref.cli import main
 from imaml_ref.config import Config
 from imaml_ref.config.keys import FIELDS
-from imaml_ref.data import write_dataset
 from imaml_ref.runs import load_run
 from imaml_ref.training.evaluation import evaluate
 
@@ -26,13 +25,6 @@ from imaml_ref.training.evaluation import evaluate
 def _figures_of_the_first_run_only(monkeypatch):
     """The run of the module is made before."""
     no_figures(monkeypatch)
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    path = tmp_path_factory.mktemp("data") / "patches.h5"
-    write_dataset(path, make_images())
-    return path
 
 
 @pytest.fixture(scope="module")

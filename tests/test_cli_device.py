@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 from double import device_double
 from PIL import Image
-from tiny_runs import TINY, as_flags, make_images, no_figures, snapshot, train
+from tiny_runs import TINY, as_flags, snapshot, train
 
 import imaml_ref as ir
 from imaml_ref import verify
 from imaml_ref.cli import main
-from imaml_ref.data import write_dataset
 from imaml_ref.kernels import stage
 from imaml_ref.runs.recorder import Recorder
 from imaml_ref.training.checkpoint import read_checkpoint
@@ -25,18 +24,7 @@ from imaml_ref.verify.solvers import solver_rows
 STEPS = ["--meta-steps", "5", "--validation-interval", "2"]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _without_figures():
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        no_figures(monkeypatch)
-        yield
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    path = tmp_path_factory.mktemp("data") / "patches.h5"
-    write_dataset(path, make_images())
-    return path
+pytestmark = pytest.mark.usefixtures("without_figures")
 
 
 @pytest.fixture(scope="module")

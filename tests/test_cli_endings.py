@@ -9,17 +9,11 @@ import sys
 import h5py
 import numpy as np
 import pytest
-from tiny_runs import TINY, as_flags, make_images, train
+from tiny_runs import TINY, as_flags, train
 
 from imaml_ref.cli import main
-from imaml_ref.data import write_dataset
 
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    path = tmp_path_factory.mktemp("data") / "patches.h5"
-    write_dataset(path, make_images())
-    return path
+pytestmark = pytest.mark.usefixtures("without_figures")
 
 
 def test_divergence_keeps_the_last_good_checkpoint(tmp_path, capsys):

@@ -7,23 +7,12 @@ import h5py
 import numpy as np
 import pytest
 from PIL import Image
-from tiny_runs import TINY, as_flags, make_images, no_figures, snapshot, train
+from tiny_runs import TINY, as_flags, make_images, snapshot, train
 
 from imaml_ref.cli import main
 from imaml_ref.data import write_dataset
 
-
-@pytest.fixture(autouse=True)
-def _figures_of_the_first_run_only(monkeypatch):
-    """The run of the module is made before."""
-    no_figures(monkeypatch)
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    path = tmp_path_factory.mktemp("data") / "patches.h5"
-    write_dataset(path, make_images())
-    return path
+pytestmark = pytest.mark.usefixtures("without_figures")
 
 
 @pytest.fixture(scope="module")

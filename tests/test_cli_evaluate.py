@@ -10,16 +10,10 @@ from tiny_runs import make_images, train
 
 import imaml_ref as ir
 from imaml_ref.cli import main
-from imaml_ref.data import write_dataset
 from imaml_ref.runs import load_run
 from imaml_ref.training.evaluation import evaluate
 
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    path = tmp_path_factory.mktemp("data") / "patches.h5"
-    write_dataset(path, make_images())
-    return path
+pytestmark = pytest.mark.usefixtures("without_figures")
 
 
 @pytest.fixture(scope="module")

@@ -5,13 +5,12 @@ import re
 from pathlib import Path
 
 import pytest
-from tiny_runs import make_images, train
+from tiny_runs import train
 
 from imaml_ref.cli import main
 from imaml_ref.cli.options import defaults_of
 from imaml_ref.cli.train import which_theta
 from imaml_ref.config import FIELDS, make_config
-from imaml_ref.data import write_dataset
 from imaml_ref.runs import protocol
 from imaml_ref.runs.recorder import in_words
 
@@ -34,11 +33,11 @@ def test_progress_of_a_regression_has_losses():
     assert in_words(row) == "query loss 0.510"
 
 
-def test_a_run_says_which_theta_was_tested(tmp_path, capsys):
-    write_dataset(tmp_path / "patches.h5", make_images())
+@pytest.mark.usefixtures("without_figures")
+def test_a_run_says_which_theta_was_tested(data, tmp_path, capsys):
     out = tmp_path / "run"
     flags = ["--meta-steps", "2", "--validation-interval", "1"]
-    assert train(tmp_path / "patches.h5", out, *flags) == 0
+    assert train(data, out, *flags) == 0
     summary = json.loads((out / "summary.json").read_text())
     step, said = summary["theta_step"], capsys.readouterr().out
     assert f"tested: θ after {step} of 2 meta-steps ({summary['theta_reason']})" in said

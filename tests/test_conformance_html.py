@@ -116,7 +116,7 @@ def test_a_detail_has_numbers_ratio_and_how_the_answer_is_certified(page, report
         "Linear; squared-error, 8 parameters, 2 tasks, λ = 0.5",
     ):
         assert part in detail, part
-    layout = page.by_id["conv-norm-tanh-L2"]["text"]
+    layout = page.by_id["conv-tanh-L2"]["text"]
     assert "head.kernel is in the order (out, in), not (in, out)" in layout
 
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -60,7 +61,10 @@ def run_pytest(tmp_path_factory):
     folder = tmp_path_factory.mktemp("mine")
     (folder / "test_mine.py").write_text(MINE)
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-v", "-rs", "-p", "no:cacheprovider", "."],
+        [
+            *(sys.executable, "-m", "pytest", "-v", "-rs"),
+            *("-p", "no:cacheprovider", "-p", "no:xdist", "."),
+        ],
         cwd=folder,
         capture_output=True,
         encoding="utf-8",
@@ -134,21 +138,21 @@ def test_pytest_does_not_load_it_by_itself():
 # The examples
 
 
-def run(name, *arguments):
-    """Return what an example prints."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", EXAMPLES / name, *arguments],
-        capture_output=True,
-        encoding="utf-8",
-        env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"},
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+def printed(name, monkeypatch, capsys):
+    """Return what an example prints; it runs here, where warnings are errors too."""
+
+    def ended(status):
+        assert status == 0
+
+    monkeypatch.setattr(sys, "argv", [name])
+    monkeypatch.setattr(sys, "exit", ended)
+    runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+    return capsys.readouterr().out
 
 
-def test_the_example_in_python_tells_right_from_wrong():
-    right, _, wrong = run("conformance_python.py").partition("Ridge, suite")
+def test_the_example_in_python_tells_right_from_wrong(monkeypatch, capsys):
+    out = printed("conformance_python.py", monkeypatch, capsys)
+    right, _, wrong = out.partition("Ridge, suite")
     assert "✗" not in right.partition("digits of the worst")[0]
     assert "18 passed, 0 failed, 179 not attempted" in wrong
     assert "ForgetfulRidge, suite 1.1: 13 passed, 5 failed" in wrong
@@ -156,8 +160,9 @@ def test_the_example_in_python_tells_right_from_wrong():
     assert block.endswith("ratio 4")  # 1/λ
 
 
-def test_the_example_with_files_needs_no_imaml_ref_to_answer(tmp_path):
-    assert "43 passed, 0 failed, 154 not attempted" in run("conformance_files.py")
+def test_the_example_with_files_needs_no_imaml_ref_to_answer(monkeypatch, capsys):
+    out = printed("conformance_files.py", monkeypatch, capsys)
+    assert "43 passed, 0 failed, 154 not attempted" in out
     source = (EXAMPLES / "conformance_files.py").read_text("utf-8")
     before_main, _, _ = source.partition("def main(")
     assert "import imaml_ref" not in before_main

@@ -54,12 +54,12 @@ def test_a_cell_says_what_is_wrong(report):
 
 def test_a_cell_shows_the_gravest_outcome_and_the_least_digits(report):
     found = {(c.case, c.level): c for c in cells(report)}
-    cell = found["conv-norm-tanh", "L2"]
+    cell = found["conv-tanh", "L2"]
     assert [v.outcome for v in cell.verdicts] == ["fail", "not attempted"]
     assert cell.outcome == "fail"
     assert cell.digits == cell.verdicts[0].digits
-    loss, grad = (v.digits for v in found["conv-norm-tanh", "L1"].verdicts)
-    assert found["conv-norm-tanh", "L1"].digits == grad < loss
+    loss, grad = (v.digits for v in found["conv-tanh", "L1"].verdicts)
+    assert found["conv-tanh", "L1"].digits == grad < loss
 
 
 def test_digits_are_rounded_down():
@@ -142,7 +142,7 @@ def test_cases_in_which_nothing_was_tried_are_named_below():
         ["case", "L3"],
         ["spd-10", "✗"],
     ]
-    assert "not attempted: ridge, mlp-tanh, conv-norm-tanh, saddle, indefinite" in text
+    assert "not attempted: ridge, mlp-tanh, conv-tanh, saddle, indefinite" in text
 
 
 def test_a_stream_that_holds_little_gets_ascii(report):
@@ -173,7 +173,7 @@ def test_on_a_terminal_failures_are_red_and_names_are_taken_literally(report):
     Console(file=stream, force_terminal=True, width=100).print(as_table(report))
     text = stream.getvalue()
     assert "\x1b[1;31m✗ 0.3" in text
-    assert "conv-norm-tanh" in text
+    assert "conv-tanh" in text
 
 
 # JSON

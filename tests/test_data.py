@@ -1,8 +1,6 @@
 """Data sets: in memory, in HDF5, and damaged."""
 
 import hashlib
-import subprocess
-import sys
 
 import h5py
 import numpy as np
@@ -228,14 +226,3 @@ def test_a_failed_write_keeps_the_older_file(tmp_path):
         write_dataset(path, broken)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["data.h5"]
-
-
-def test_data_need_neither_pillow_nor_pooch():
-    code = (
-        "import sys, imaml_ref.data; "
-        "print(sorted({'PIL', 'pooch', 'rich', 'requests'} & set(sys.modules)))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == "[]"

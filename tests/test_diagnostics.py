@@ -11,9 +11,17 @@ from imaml_ref.meta_gradients.diagnostics import cosine
 from imaml_ref.solvers import Status
 
 
-@pytest.fixture(params=PROBLEMS.values(), ids=PROBLEMS.keys())
+@pytest.fixture(scope="module", params=PROBLEMS.values(), ids=PROBLEMS.keys())
 def problem(request):
     return request.param
+
+
+@pytest.fixture(scope="module")
+def few(problem):
+    """The meta-gradient by three steps of CG, and the dense H at its φ."""
+    out = implicit(problem)
+    x, y = problem.tasks.support_x, problem.tasks.support_y
+    return out, hessian(problem.loss, out.phi, x, y)
 
 
 def implicit(problem, **options):
@@ -32,12 +40,11 @@ def norms(rows):
     return np.array([np.linalg.norm(row) for row in rows])
 
 
-def test_residuals_and_cosine_are_what_they_are_called(problem):
-    out = implicit(problem)
+def test_residuals_and_cosine_are_what_they_are_called(problem, few):
+    out, H = few
     tasks, lam = problem.tasks, problem.lam
     support = problem.loss.linearize(out.phi, tasks.support_x, tasks.support_y)
     query = problem.loss.linearize(out.phi, tasks.query_x, tasks.query_y)
-    H = hessian(problem.loss, out.phi, tasks.support_x, tasks.support_y)
     x, v = out.task_grads / lam, query.grad
     r1 = support.grad + lam * (out.phi - problem.theta)
     r2 = [v[t] - H[t] @ x[t] - lam * x[t] for t in range(len(v))]
@@ -55,18 +62,19 @@ def test_residuals_and_cosine_are_what_they_are_called(problem):
     assert (seen.estimator, seen.damping) == ("implicit, (H + λ) x = v by CG", 0.0)
 
 
-def test_the_smallest_ritz_value_bounds_the_smallest_eigenvalue_from_above(problem):
+def test_the_smallest_ritz_value_bounds_the_smallest_eigenvalue_from_above(
+    problem, few
+):
     """Of H + λI, or of Λ^−½ (H + Λ) Λ^−½ for a λ per parameter; equal in the end.
 
     In exact arithmetic.  Rounding leaves u ‖A‖ and a little where A is definite.  Where
     it is not, a c_j may be near 0, and entries of ‖A‖² ρ_j / c_j cancel in T: that is
     √u ‖A‖ if c_j is √u of its size, as one c_j in 10⁷ is.
     """
-    few = implicit(problem)
+    few, H = few
     size = problem.theta.size
     many = implicit(problem, solver=ir.CG(maxiter=size))
     lam = np.broadcast_to(problem.lam, problem.theta.shape)
-    H = hessian(problem.loss, few.phi, problem.tasks.support_x, problem.tasks.support_y)
     A = H + np.diag(lam)
     if np.ndim(problem.lam):
         A /= np.sqrt(np.outer(lam, lam))

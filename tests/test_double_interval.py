@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from double import device_double
-from on_double import assert_same_rows, assert_same_state, images
+from on_double import assert_same_rows, assert_same_state, curves, images
 
 import imaml_ref as ir
 from imaml_ref.compute.backend import to_device
@@ -75,7 +75,7 @@ class Breaking:
 
 
 def test_an_error_that_comes_at_once_hides_none_before_it(device, one_thread):
-    training = images()
+    training = curves()
     theta = to_device(training.theta)
     rows, error = refused(training, theta, optimizer=Breaking())
     assert [row["step"] for row in rows] == [1]
@@ -85,7 +85,7 @@ def test_an_error_that_comes_at_once_hides_none_before_it(device, one_thread):
 
 @pytest.mark.parametrize("interval", [1, 4, 50])
 def test_who_asks_to_stop_waits_for_a_step_and_loses_none(device, interval):
-    training, made, rows = images(), [], []
+    training, made, rows = curves(), [], []
 
     class Counted(ir.Adam):
         def step(self, *args):
@@ -106,7 +106,7 @@ def test_who_asks_to_stop_waits_for_a_step_and_loses_none(device, interval):
 
 
 def test_who_has_asked_to_stop_before_gets_one_step(device):
-    training, rows = images(), []
+    training, rows = curves(), []
     training.train(
         to_device(training.theta),
         steps=20,

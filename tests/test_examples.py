@@ -99,7 +99,7 @@ def test_first_order_is_right_for_large_lam_only(theory):
 
 
 def test_few_shot_learns_to_learn():
-    out = run("few_shot.py", "--meta-steps", 15)
+    out = run("few_shot.py", "--meta-steps", 10)
     before, after = (float(p) for p in re.findall(r"meta-training: (\d+\.\d)%", out))
     assert 20 <= before < 40
     assert after > before + 10

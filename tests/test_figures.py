@@ -3,6 +3,7 @@
 import ast
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
-from tiny_runs import TINY, as_flags, make_images
+from tiny_runs import TINY, as_flags
 
 import data_tools
 import imaml_ref
 from imaml_ref.cli import main
-from imaml_ref.data import TaskBatch, write_dataset
+from imaml_ref.data import TaskBatch
 from imaml_ref.runs import drawing, figures, report
 from imaml_ref.runs.metrics import COLUMNS
 
@@ -29,16 +30,25 @@ BACKENDS = {
 }
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    path = tmp_path_factory.mktemp("data") / "patches.h5"
-    write_dataset(path, make_images())
-    return path
-
-
 def flags_for(data, out):
     keys = TINY | {"data": data, "out": out, "meta-steps": 1}
     return as_flags(keys | {"validation-interval": 1})
+
+
+@pytest.fixture(scope="module")
+def run(data, tmp_path_factory):
+    """A run, and whether its numbers were there before each figure."""
+    out, seen = tmp_path_factory.mktemp("runs") / "run", []
+    real = figures.save
+
+    def look(figure, path):
+        seen.append((out / "summary.json").exists())
+        real(figure, path)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(figures, "save", look)
+        assert main(["train", *flags_for(data, out)]) == 0
+    return out, seen
 
 
 def drawn(out):
@@ -65,9 +75,12 @@ def test_a_run_is_whole_whatever_backend_the_environment_names(data, tmp_path, b
 )
 def test_a_backend_that_is_there_stays_the_one_for_pyplot(backend, expected):
     code = (
-        "import os, imaml_ref.runs.drawing as d\n"
+        "import os, sys, imaml_ref.runs.drawing as d\n"
+        "assert 'matplotlib' not in sys.modules\n"
         "before = os.environ.get('MPLBACKEND')\n"
         "rc = d.imported('matplotlib').rcParams\n"
+        "d.panels(1, 1, 'x', (1, 1))\n"
+        "assert 'matplotlib.pyplot' not in sys.modules\n"
         "assert os.environ.get('MPLBACKEND') == before\n"
         "print(rc._get_backend_or_none())\n"
     )
@@ -118,7 +131,7 @@ def broken(monkeypatch):
 
 
 def test_figures_that_fail_cost_no_numbers_and_are_made_up_for(
-    data, tmp_path, capsys, broken
+    data, run, tmp_path, capsys, broken
 ):
     out = tmp_path / "run"
     assert main(["train", *flags_for(data, out)]) == 0
@@ -134,35 +147,17 @@ def test_figures_that_fail_cost_no_numbers_and_are_made_up_for(
     assert main(["train", "--resume", "--out", str(out)]) == 0
     assert drawn(out) == list(figures.NAMES)
     assert (out / "summary.json").read_bytes() == summary
+    for name in figures.NAMES:
+        assert_array_equal(read_pixels(out / name), read_pixels(run[0] / name))
 
 
-def test_numbers_are_written_before_figures(data, tmp_path, monkeypatch):
-    out, seen = tmp_path / "run", []
-    real = figures.save
-
-    def look(figure, path):
-        seen.append((out / "summary.json").exists())
-        real(figure, path)
-
-    monkeypatch.setattr(figures, "save", look)
-    assert main(["train", *flags_for(data, out)]) == 0
+def test_numbers_are_written_before_figures(run):
+    _, seen = run
     assert seen == [True] * 3
 
 
-def test_figures_made_up_for_are_those_of_the_run(data, tmp_path):
-    out = tmp_path / "run"
-    assert main(["train", *flags_for(data, out)]) == 0
-    before = [read_pixels(out / name) for name in figures.NAMES]
-    for name in figures.NAMES:
-        (out / name).unlink()
-    assert main(["train", "--resume", "--out", str(out)]) == 0
-    for name, pixels in zip(figures.NAMES, before, strict=True):
-        assert_array_equal(read_pixels(out / name), pixels)
-
-
-def test_figures_of_a_longer_run_are_drawn_anew(data, tmp_path):
-    out = tmp_path / "run"
-    assert main(["train", *flags_for(data, out)]) == 0
+def test_figures_of_a_longer_run_are_drawn_anew(run, tmp_path):
+    out = shutil.copytree(run[0], tmp_path / "run")
     before = read_pixels(out / "diagnostics.png")
     more = ["--resume", "--out", str(out), "--meta-steps", "3"]
     assert main(["train", *more]) == 0

@@ -103,12 +103,13 @@ def test_a_rehearsal_of_the_training_trains_and_tests(tmp_path):
     assert "test accuracy" in printed
 
 
-def test_without_a_card_nothing_is_measured(tmp_path):
+def test_without_a_card_nothing_is_measured(bench, tmp_path, capsys):
     if has_card():
         pytest.skip("there is a card")
-    status, printed, said = run("--part", "stages", "--out", tmp_path / "out")
-    assert status == 2
-    assert printed == ""
+    with pytest.raises(SystemExit) as ending:
+        bench.main(["--part", "stages", "--out", str(tmp_path / "out")])
+    printed, said = capsys.readouterr()
+    assert (ending.value.code, printed) == (2, "")
     assert len(said.splitlines()) == 1
     assert "--rehearse" in said
     assert not (tmp_path / "out").exists()
@@ -138,13 +139,14 @@ def test_what_cannot_be_meant_is_refused_in_a_line(words, message, bench, capsys
     assert not (FOLDER / "results" / "mine").exists()
 
 
-def test_a_training_that_fails_is_no_success(tmp_path):
+def test_a_training_that_fails_is_no_success(bench, tmp_path, capsys):
     data = tmp_path / "broken.h5"
     data.write_bytes(b"nothing")
-    words = "--part", "train", "--data", data, "--rehearse", "--out", tmp_path
-    status, printed, _ = run(*words)
-    assert status == 1
-    assert "exit status 2; imaml-ref: " in printed
+    words = ["--part", "train", "--data", str(data), "--rehearse"]
+    with pytest.raises(SystemExit) as ending:
+        bench.main([*words, "--out", str(tmp_path)])
+    assert ending.value.code == 1
+    assert "exit status 2; imaml-ref: " in capsys.readouterr().out
 
 
 def has_card():

@@ -106,7 +106,6 @@ def peak(device, call):
     gc.collect()
     with device.watch() as watch:
         call()
-        gc.collect()
     return watch.bytes
 
 

@@ -63,7 +63,7 @@ def test_a_graph_for_a_step_one_for_cg_and_one_for_the_gradients_is_all(device):
 
 
 CHANGES = {
-    "inner steps": {"steps": 60},
+    "inner steps": {"steps": 20},
     "no inner steps": {"steps": 0},
     "step size": {"inner": ir.GradientDescent(0.03, 6)},
     "λ": {"lam": 0.7},
@@ -73,16 +73,16 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
-def test_nothing_is_recorded_again_when_a_number_changes(device, change):
+def test_nothing_is_recorded_again_when_a_number_changes(device):
     host = problem(shots=2)
     at = moved(host)
     for _ in range(3):
         at.gradient()
     before = len(device.graphs)
-    # Eleven steps of CG make something of rounding.
-    assert_alike(fetched(at.gradient(**change)), host.plain(**change), 10)
-    assert len(device.graphs) == before
+    for name, change in CHANGES.items():
+        # Eleven steps of CG make something of rounding.
+        assert_alike(fetched(at.gradient(**change)), host.plain(**change), 10)
+        assert len(device.graphs) == before, name
 
 
 def test_nothing_is_recorded_again_for_other_tasks_and_another_theta(device):
@@ -100,7 +100,8 @@ def test_nothing_is_recorded_again_for_other_tasks_and_another_theta(device):
 def test_a_stage_does_what_its_name_says(device, name):
     at = moved(problem("3-way", num_tasks=2, shots=2).astype(np.float32))
     with device_stage(name):
-        first, _, last = [at.gradient().task_grads.get() for _ in range(3)]
+        few = {"steps": 2, "solver": ir.CG(maxiter=2)}
+        first, _, last = [at.gradient(**few).task_grads.get() for _ in range(3)]
     assert_array_equal(first, last)
     kernels = device.launcher(np.dtype(np.float32)).known
     if name == "plain":
@@ -135,7 +136,7 @@ def warm(device):
     """Return a problem on the device, φ, and examples whose graphs are recorded."""
     at = moved(problem())
     for _ in range(3):
-        at.gradient()
+        at.gradient(steps=2, solver=ir.CG(maxiter=2))
     examples = at.loss.on(at.theta, at.tasks.support_x, at.tasks.support_y)
     phi = to_device(np.tile(at.theta.get(), (len(at.tasks), 1)))
     return at, phi, examples

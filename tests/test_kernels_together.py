@@ -15,24 +15,26 @@ pytestmark = [
     pytest.mark.skipif(COMPILER is None, reason="there is no g++"),
 ]
 FEW = ir.CG(maxiter=2)
+DIGITS = {np.float64: 11, np.float32: 3.5}
 
 
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("dtype", DIGITS)
 @pytest.mark.parametrize("stage", ["graphs", "fused"])
 @pytest.mark.parametrize("name", ON_FIBERS)
 def test_they_make_the_meta_step_of_the_plain_path(name, stage, dtype):
     at = problem(name, num_tasks=2, shots=2, queries=1).astype(dtype)
     got = by_kernels(lambda: staged(at, stage, 2, solver=FEW), FIBERS)
-    assert_alike(got, at.plain(2, solver=FEW), 11 if dtype == np.float64 else 3.5)
+    assert_alike(got, at.plain(2, solver=FEW), DIGITS[dtype])
 
 
+@pytest.mark.parametrize("dtype", DIGITS)
 @pytest.mark.parametrize("curvature", ["hessian", "gauss-newton"])
-def test_they_take_a_strength_for_each_parameter(curvature):
-    at = problem("strided", num_tasks=2, shots=2, queries=1)
-    lam = np.random.default_rng(0).uniform(0.5, 3, at.theta.shape)
+def test_they_take_a_strength_for_each_parameter(curvature, dtype):
+    at = problem("strided", num_tasks=2, shots=2, queries=1).astype(dtype)
+    lam = np.random.default_rng(0).uniform(0.5, 3, at.theta.shape).astype(dtype)
     options = {"lam": lam, "curvature": curvature, "solver": FEW}
     got = by_kernels(lambda: at.gradient(1, **options), FIBERS)
-    assert_alike(got, at.plain(1, **options), 11)
+    assert_alike(got, at.plain(1, **options), DIGITS[dtype])
 
 
 @pytest.mark.parametrize(

@@ -78,8 +78,7 @@ def test_first_order_is_the_query_gradient_at_the_same_phi(lam):
     assert np.linalg.norm(second - out.grad) > 0.05 * np.linalg.norm(second)
 
 
-@pytest.mark.parametrize("kind", [ir.FirstOrderMAML, ir.ReleasedIMAML, ir.Reptile])
-def test_what_is_no_derivative_in_lam_is_not_called_one(kind):
+def test_what_is_no_derivative_in_lam_is_not_called_one():
     """Equation (7) with x = g/λ has the wrong sign here: only (5)'s x makes it true."""
     inner, lam = ir.NewtonCG(60, 30), 0.7
 
@@ -93,7 +92,8 @@ def test_what_is_no_derivative_in_lam_is_not_called_one(kind):
     phi = adapted(lam, inner)
     first_order = -(query_gradient(phi) / lam * (phi - THETA)).sum(-1).mean()
     assert abs(first_order - slope) > 0.5 * abs(slope)
-    assert kind(LOSS, lam=lam)(THETA, TASKS).lam_grad is None
+    for kind in (ir.FirstOrderMAML, ir.ReleasedIMAML, ir.Reptile):
+        assert kind(LOSS, lam=lam)(THETA, TASKS).lam_grad is None
 
 
 @pytest.mark.parametrize("lam", [None, 1.5])

@@ -2,8 +2,11 @@
 
 import importlib
 import json
+import signal
 import sys
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -43,24 +46,38 @@ def build(problem):
 """
 
 
+@contextmanager
+def imported():
+    """A context with the script as a module, and its folder on the path."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(BENCHMARKS))
+        yield importlib.import_module("meta_step")
+        for name in list(sys.modules):
+            if name.split(".")[0] in ("meta_step", "peers"):
+                sys.modules.pop(name)
+
+
 @pytest.fixture
-def bench(monkeypatch):
-    """Return the script as a module, its folder on the path for as long as the test."""
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    yield importlib.import_module("meta_step")
-    for name in [n for n in sys.modules if n.split(".")[0] in ("meta_step", "peers")]:
-        sys.modules.pop(name)
+def bench():
+    with imported() as module:
+        yield module
+
+
+def add_stubs(folder, monkeypatch):
+    """Write the stubs to a folder, and enter them among the contenders."""
+    from peers.registry import PEERS, Peer
+
+    for name, body in STUBS.items():
+        (folder / f"{name}.py").write_text(STUB.format(body))
+        monkeypatch.setitem(PEERS, name, Peer(name, name, checkout="released"))
 
 
 @pytest.fixture
 def contest(bench, tmp_path, monkeypatch):
     """Return a function from names, of stubs too, and arguments to rows."""
     from peers.contest import contest
-    from peers.registry import PEERS, Peer
 
-    for name, body in STUBS.items():
-        (tmp_path / f"{name}.py").write_text(STUB.format(body))
-        monkeypatch.setitem(PEERS, name, Peer(name, name, checkout="released"))
+    add_stubs(tmp_path, monkeypatch)
 
     def run(names, *given):
         args = bench.arguments([*TINY, "--threads", "1", *given])
@@ -71,14 +88,40 @@ def contest(bench, tmp_path, monkeypatch):
     return run
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """Run the script once; return its folder, what it printed, and its contenders."""
+    folder, printed = tmp_path_factory.mktemp("meta_step"), StringIO()
+    names = ["imaml_ref", "known", "rounding"]
+    words = [*TINY, "--threads", "1", "--released", str(folder), "--contenders"]
+    words += [*names, "--out", str(folder / "out")]
+    before = signal.getsignal(signal.SIGTERM)
+    with imported() as bench, pytest.MonkeyPatch.context() as patch:
+        from peers.registry import PEERS, SGEMM
+
+        add_stubs(folder, patch)
+        small = replace(PEERS[SGEMM], options={"order": 64})  # of 4096 it takes seconds
+        patch.setitem(PEERS, SGEMM, small)
+        patch.setattr(bench, "CONTENDERS", names)
+        patch.setattr(sys, "argv", ["meta_step.py", *words])
+        with redirect_stdout(printed):
+            bench.main()
+    signal.signal(signal.SIGTERM, before)
+    text = (folder / "out" / "meta_step.json").read_text()
+    assert str(folder) not in text
+    return folder / "out", printed.getvalue(), json.loads(text)
+
+
+@pytest.fixture
+def contenders(whole):
+    (workload,) = whole[2]["workloads"].values()
+    return workload["contenders"]
+
+
 def row(name, seconds, **known):
     from peers.contest import Row
 
     return Row(name, seconds=seconds, **known)
-
-
-def imaml_ref_row():
-    return {"imaml_ref": row("imaml_ref", [1.0], digits=[6.0])}
 
 
 def test_useful_operations_are_those_counted_by_hand(bench):
@@ -135,25 +178,36 @@ def test_contenders_that_go_wrong_become_rows_with_reasons(contest):
     assert not any(rows[name].seconds for name in names[3:])
 
 
-def test_where_rounding_decides_in_float32_float64_is_asked(contest, bench):
-    rows = contest(["rounding"], "--rounds", "1")
-    assert rows["rounding"].reason is None
-    assert min(rows["rounding"].digits) < 2.5
-    assert min(rows["rounding"].digits_in_float64) > 14
-    assert rows["rounding"].counts
-    assert "float64: 17.0" in bench.table(rows | imaml_ref_row(), 1.0, "float32")
+def test_where_rounding_decides_in_float32_float64_is_asked(whole, contenders):
+    found = contenders["rounding"]
+    assert found["reason"] is found["void"] is None
+    assert len(found["seconds"]) == 2
+    assert min(found["digits"]) < 2.5
+    assert min(found["digits_in_float64"]) > 14
+    assert not contenders["known"]["digits_in_float64"]
+    assert "float64: 17.0" in whole[1]
 
 
-def test_memory_beyond_the_data_is_what_a_step_holds(contest):
+def test_memory_beyond_the_data_is_what_a_step_holds(bench, contenders):
     from peers import memory
 
     if memory.total(memory.peak, [1]) is None:
         pytest.skip("the system does not tell the memory of processes")
-    rows = contest(["imaml_ref", "known"])
-    assert rows["known"].void is None
-    assert rows["imaml_ref"].peak < 6e7  # NumPy alone holds more
-    extra = rows["known"].peak - rows["imaml_ref"].peak
+    assert contenders["known"]["void"] is None
+    assert contenders["imaml_ref"]["peak"] < 6e7  # NumPy alone holds more
+    extra = contenders["known"]["peak"] - contenders["imaml_ref"]["peak"]
     assert_allclose(extra, 8e7, rtol=0.3)
+
+
+def test_the_record_says_what_was_run_and_no_path(whole, contenders):
+    folder, printed, found = whole
+    words = "--released PATH --contenders imaml_ref known rounding --out PATH"
+    assert found["command"].endswith(words)
+    ours = contenders["imaml_ref"]
+    assert len(ours["seconds"]) == 2
+    assert ours["seconds_median"] == np.median(ours["seconds"])
+    assert (folder / "meta_step.png").stat().st_size > 5000
+    assert "share of the sgemm rate" in printed
 
 
 @pytest.mark.parametrize(
@@ -232,26 +286,6 @@ def test_the_figure_has_a_bar_for_every_time(bench):
     labels = [label.get_text() for label in axes.get_yticklabels()]
     assert labels == ["released code", "imaml_ref"]
     assert [text.get_text() for text in axes.texts] == [" 4.00 s (void)", " 1.00 s"]
-
-
-def test_the_record_says_what_was_run_and_no_path(bench, tmp_path, monkeypatch, capsys):
-    from peers.registry import PEERS, SGEMM
-
-    small = replace(PEERS[SGEMM], options={"order": 64})  # of 4096 it takes seconds
-    monkeypatch.setitem(PEERS, SGEMM, small)
-    words = [*TINY, "--contenders", "imaml_ref", "--out", str(tmp_path / "out")]
-    monkeypatch.setattr(sys, "argv", ["meta_step.py", *words])
-    bench.main()
-    text = (tmp_path / "out" / "meta_step.json").read_text()
-    assert str(tmp_path) not in text
-    found = json.loads(text)
-    assert found["command"].endswith("--contenders imaml_ref --out PATH")
-    (workload,) = found["workloads"].values()
-    ours = workload["contenders"]["imaml_ref"]
-    assert len(ours["seconds"]) == 2
-    assert ours["seconds_median"] == np.median(ours["seconds"])
-    assert (tmp_path / "out" / "meta_step.png").stat().st_size > 5000
-    assert "share of the sgemm rate" in capsys.readouterr().out
 
 
 def test_layouts_of_pytorch_are_moved_there_and_back(bench):

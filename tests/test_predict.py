@@ -5,24 +5,24 @@ import re
 import numpy as np
 import pytest
 from PIL import Image
-from tiny_runs import make_images, train
+from tiny_runs import train
 
 from imaml_ref.cli import main
-from imaml_ref.data import write_dataset
 from imaml_ref.runs import load_run
 from imaml_ref.runs.predict import predict
+
+pytestmark = pytest.mark.usefixtures("without_figures")
 
 WAYS = ("ant", "bee", "cat")
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def run(data, tmp_path_factory):
     """A run trained on dark ink; its inputs are inverted (the reliable preset)."""
-    folder = tmp_path_factory.mktemp("runs")
-    write_dataset(folder / "patches.h5", make_images())
+    out = tmp_path_factory.mktemp("runs") / "run"
     flags = ["--meta-steps", "1", "--inner-steps", "20", "--validation-interval", "0"]
-    assert train(folder / "patches.h5", folder / "run", *flags) == 0
-    return folder / "run"
+    assert train(data, out, *flags) == 0
+    return out
 
 
 def drawings(seed):
@@ -101,14 +101,13 @@ def test_alone_normalises_each_query_image_by_itself(run):
 
 
 @pytest.fixture(scope="module")
-def blind(tmp_path_factory):
+def blind(data, tmp_path_factory):
     """A run whose network sees nothing of an image that is alone."""
-    folder = tmp_path_factory.mktemp("blind")
-    write_dataset(folder / "patches.h5", make_images())
+    out = tmp_path_factory.mktemp("blind") / "run"
     flags = ["--net", "omniglot-cnn", "--num-filters", "2", "--meta-steps", "1"]
     with pytest.warns(UserWarning, match="no accuracy per example: norm4"):
-        assert train(folder / "patches.h5", folder / "run", *flags) == 0
-    return folder / "run"
+        assert train(data, out, *flags) == 0
+    return out
 
 
 def test_an_image_alone_is_refused_where_the_network_sees_nothing_of_it(

@@ -2,8 +2,9 @@
 
 import importlib
 import json
-import subprocess
 import sys
+from contextlib import contextmanager, redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -16,25 +17,35 @@ FOLDER = Path(__file__).parents[1] / "benchmarks"
 KINDS = ("products", "patches", "batch norm", "element-wise", "vectors of length P")
 
 
+@contextmanager
+def on_the_path():
+    """A context in which modules of the folder can be imported."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(FOLDER))
+        yield
+        for name in list(sys.modules):
+            if name.partition(".")[0] in {"peers", "breakdown", "step_profile"}:
+                sys.modules.pop(name)
+
+
 @pytest.fixture
-def load(monkeypatch):
+def load():
     """Return a function that imports a module of the folder, while the test runs."""
-    monkeypatch.syspath_prepend(str(FOLDER))
-    yield importlib.import_module
-    for name in list(sys.modules):
-        if name.partition(".")[0] in {"peers", "breakdown", "step_profile"}:
-            sys.modules.pop(name)
+    with on_the_path():
+        yield importlib.import_module
 
 
 @pytest.fixture(scope="module")
 def record(tmp_path_factory):
     """Return what a small run wrote."""
-    out = tmp_path_factory.mktemp("profile")
-    command = [sys.executable, str(FOLDER / "step_profile.py"), "--quick"]
-    command += ["--rounds", "1", "--out", str(out)]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stderr
-    assert "the parts add up to" in run.stdout
+    out, printed = tmp_path_factory.mktemp("profile"), StringIO()
+    try:
+        with on_the_path(), redirect_stdout(printed):
+            script = importlib.import_module("step_profile")
+            script.main(["--quick", "--rounds", "1", "--out", str(out)])
+    finally:
+        ir.set_num_threads(None)
+    assert "the parts add up to" in printed.getvalue()
     assert (out / "profile.png").stat().st_size > 10_000
     return json.loads((out / "profile.json").read_text())
 

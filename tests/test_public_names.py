@@ -115,6 +115,7 @@ LATER = {
     "matplotlib",
     "PIL",
     "pooch",
+    "requests",
     "portalocker",
     "threadpoolctl",
     "cupy",
@@ -123,7 +124,7 @@ LATER = {
 
 def test_importing_needs_three_packages_and_little_time():
     code = (
-        "import sys, imaml_ref;"
+        "import sys, imaml_ref, imaml_ref.data;"
         "print(*sorted({m.partition('.')[0] for m in sys.modules}))"
     )
     before = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -1,8 +1,5 @@
 """The figures show the numbers that they are given."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -125,14 +122,3 @@ def test_a_regression_episode_shows_points_and_both_curves():
     lines = lines_of(axes)
     assert_allclose(lines["after adapting, φ"], np.column_stack([grid, grid**3]))
     assert_allclose(lines["query"], np.column_stack([x[0] + 1, y[0] - 1]))
-
-
-def test_drawing_leaves_no_global_state():
-    code = (
-        "import sys, numpy as np\n"
-        "from imaml_ref.runs import drawing\n"
-        "assert 'matplotlib' not in sys.modules\n"
-        "drawing.panels(1, 1, 'x', (1, 1))\n"
-        "assert 'matplotlib.pyplot' not in sys.modules\n"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,43 +1,28 @@
 """No two programs write one run, and a lock ends with its process."""
 
+import multiprocessing
 import os
 import shutil
 import signal
-import subprocess
-import sys
+import time
+import warnings
 from contextlib import contextmanager
 
 import portalocker
 import pytest
-from tiny_runs import make_images, snapshot, train
+from tiny_runs import snapshot, train
 
 from imaml_ref.cli import main
-from imaml_ref.data import write_dataset
 from imaml_ref.runs import Busy, RunFolder, Silent, prepare, resumed_config, train_run
 from imaml_ref.runs.lock import locked
 
-HOLD = """
-import os, sys, time
-from pathlib import Path
-from imaml_ref.runs.lock import locked
-with locked(Path(sys.argv[1])):
-    if not os.fork():
-        print(os.getpid(), flush=True)
-    time.sleep(600)
-"""
+pytestmark = pytest.mark.usefixtures("without_figures")
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    path = tmp_path_factory.mktemp("data") / "patches.h5"
-    write_dataset(path, make_images())
-    return path
-
-
-@pytest.fixture(scope="module")
-def finished(data):
+def finished(data, tmp_path_factory):
     """A finished run of one meta-step."""
-    out = data.parent / "run"
+    out = tmp_path_factory.mktemp("runs") / "run"
     assert train(data, out, "--meta-steps", "1", "--validation-interval", "0") == 0
     return out
 
@@ -50,15 +35,29 @@ def run(finished, tmp_path):
 
 @contextmanager
 def holder(folder):
-    """Run a program that holds a lock and has a fork; yield it and the fork's id."""
-    command = [sys.executable, "-c", HOLD, str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        worker = int(process.stdout.readline())
-        try:
-            yield process, worker
-        finally:
-            process.kill()
-            os.kill(worker, signal.SIGKILL)
+    """Start a process that holds a lock and has a fork; yield it and the fork's id."""
+    forking = multiprocessing.get_context("fork")
+    ours, theirs = forking.Pipe()
+    process = forking.Process(target=hold, args=(folder, theirs))
+    with warnings.catch_warnings():  # the fork takes no lock of another thread's
+        warnings.filterwarnings("ignore", "This process .* is multi-threaded")
+        process.start()
+    assert ours.poll(60)
+    worker = ours.recv()
+    try:
+        yield process, worker
+    finally:
+        process.kill()
+        process.join()
+        os.kill(worker, signal.SIGKILL)
+
+
+def hold(folder, pipe):
+    """Hold the lock of a folder, as does a fork that is not waited for."""
+    with locked(folder):
+        if not os.fork():
+            pipe.send(os.getpid())
+        time.sleep(600)
 
 
 def test_a_run_that_is_being_written_is_refused_in_one_line(run, capsys):
@@ -79,7 +78,7 @@ def test_a_run_that_is_being_written_is_refused_in_one_line(run, capsys):
 def test_a_lock_ends_with_its_process_though_a_fork_lives_on(tmp_path):
     with holder(tmp_path) as (process, worker):
         process.kill()
-        process.wait()
+        process.join()
         os.kill(worker, 0)  # raises if it has ended
         with locked(tmp_path) as held:
             assert held

@@ -12,6 +12,7 @@ from imaml_ref.runs import load_run, prepare, train_run
 from imaml_ref.runs.folder import RunFolder
 from imaml_ref.training.evaluation import evaluate
 
+pytestmark = pytest.mark.usefixtures("without_figures")
 SCREEN = 24 * 80  # characters
 
 
@@ -19,7 +20,7 @@ SCREEN = 24 * 80  # characters
 def shown(tmp_path_factory):
     """One of each thing that holds many numbers."""
     problem = curved()
-    episodes = ir.data.Episodes(glyph_alphabets(), 5, 1, 5)
+    episodes = ir.data.Episodes(glyph_alphabets(num_alphabets=20), 5, 1, 5)
     found = ir.implicit_gradient(
         problem.loss, problem.theta, [problem.tasks] * 30, keep=("phi", "task_grads")
     )
@@ -54,7 +55,7 @@ def test_everything_fits_a_screen_and_says_its_kind(shown):
 
 def test_an_array_is_its_dtype_and_shape_and_a_few_entries_are_themselves(shown):
     episodes, images, tasks, *_ = shown
-    assert "images=<uint8 (600, 20, 28, 28, 1)>, class_names=<tuple of 600>" in repr(
+    assert "images=<uint8 (200, 20, 28, 28, 1)>, class_names=<tuple of 200>" in repr(
         images
     )
     assert "num_ways=5, num_shots=1, num_queries=5" in repr(episodes)

@@ -35,8 +35,10 @@ def test_a_proved_claim_costs_one_product():
     assert_array_equal(info.num_products, info.iterations + 1)
 
 
-@pytest.mark.parametrize("refresh", [7, 50, 10_000])
-@pytest.mark.parametrize("rtol", [1e-5, 1e-3, 1e-1])
+@pytest.mark.parametrize(
+    ("rtol", "refresh"),
+    [(1e-5, 50), (1e-3, 10_000), *((1e-1, refresh) for refresh in (7, 50, 10_000))],
+)
 def test_it_never_claims_a_residual_that_is_not_true(refresh, rtol):
     statuses = []
     for seed in range(6):

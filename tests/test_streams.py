@@ -1,5 +1,6 @@
 """Consoles that are closed, full or hold no Greek, and disks that are full."""
 
+import io
 import json
 import os
 import subprocess
@@ -9,6 +10,8 @@ import pytest
 from test_kill_and_resume import assert_same_run
 from tiny_runs import as_flags
 
+from imaml_ref.cli import main
+
 KEYS = {"data": "sinusoid", "num-filters": 40, "meta-steps": 3, "test-tasks": 4}
 KEYS |= {"meta-batch": 2, "validation-interval": 1, "validation-tasks": 3}
 KEYS |= {"checkpoint-seconds": 0, "threads": 1}
@@ -16,14 +19,13 @@ PROGRAM = f"{sys.executable} -m imaml_ref"
 FULL = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
 
 
-def shell(command, **environment):
+def shell(command):
     """Run a line of a shell; return its status, and what went to its own streams."""
     done = subprocess.run(
         ["bash", "-o", "pipefail", "-c", command],
         capture_output=True,
         text=True,
         check=False,
-        env=os.environ | environment,
     )
     assert "Traceback" not in done.stdout + done.stderr
     assert "Exception ignored" not in done.stderr
@@ -38,7 +40,7 @@ def train(out, *more):
 def run(tmp_path_factory):
     """A run like all others here, whose console was in order."""
     out = tmp_path_factory.mktemp("runs") / "run"
-    assert shell(train(out)).returncode == 0
+    assert main(["train", *as_flags(KEYS | {"out": out})]) == 0
     return out
 
 
@@ -60,11 +62,13 @@ def test_a_training_needs_no_console(run, tmp_path, console):
     assert {p.name for p in out.iterdir()} == {p.name for p in run.iterdir()}
 
 
-def test_numbers_go_to_the_file_before_they_are_printed(run, tmp_path):
+def test_numbers_go_to_the_file_before_they_are_printed(run, tmp_path, monkeypatch):
     path = tmp_path / "found.json"
-    evaluate = f"{PROGRAM} evaluate {run} --tasks 3 --json {path}"
-    done = shell(f"{evaluate} 2>&1 | true")
-    assert done.returncode in (0, 141)  # 0: all was written before the pipe closed
+    nobody, pipe = os.pipe()
+    os.close(nobody)
+    with open(pipe, "w") as closed:
+        monkeypatch.setattr(sys, "stdout", closed)
+        assert main(["evaluate", str(run), "--tasks", "3", "--json", str(path)]) == 141
     assert json.loads(path.read_text())["test_tasks"] == 3
 
 
@@ -79,10 +83,11 @@ def test_what_cannot_be_printed_ends_in_one_line(run, command):
     assert "No space left" in line or command == "data info"
 
 
-def test_a_console_without_greek_gets_codes(run):
-    done = shell(f"{PROGRAM} evaluate {run} --tasks 3", PYTHONIOENCODING="ascii")
-    assert done.returncode == 0
-    assert "\\u03b8 after 3 meta-steps" in done.stdout
+def test_a_console_without_greek_gets_codes(run, monkeypatch):
+    console = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", console)
+    assert main(["evaluate", str(run), "--tasks", "3"]) == 0
+    assert b"\\u03b8 after 3 meta-steps" in console.buffer.getvalue()
 
 
 @pytest.mark.parametrize("blocks", [2, 8])
@@ -103,9 +108,9 @@ def test_a_disk_that_fills_up_is_named_and_costs_nothing(run, tmp_path, blocks):
     assert_same_run(out, run)
 
 
-def test_numbers_are_printed_though_their_file_cannot_be_written(run, tmp_path):
+def test_numbers_are_printed_though_their_file_cannot_be_written(run, tmp_path, capsys):
     path = tmp_path / "nowhere" / "found.json"
-    done = shell(f"{PROGRAM} evaluate {run} --tasks 3 --json {path}")
-    assert done.returncode == 2
-    assert "nowhere does not exist" in done.stderr
-    assert "query loss" in done.stdout
+    assert main(["evaluate", str(run), "--tasks", "3", "--json", str(path)]) == 2
+    out, err = capsys.readouterr()
+    assert "nowhere does not exist" in err
+    assert "query loss" in out

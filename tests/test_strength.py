@@ -60,19 +60,15 @@ OUTSIDE = [
 
 @pytest.mark.parametrize("entry", ENTRIES.values(), ids=ENTRIES.keys())
 @pytest.mark.parametrize(("dtype", "lam"), OUTSIDE)
-@pytest.mark.parametrize("shape", ["number", "per parameter"])
-def test_a_lam_that_the_dtype_of_theta_does_not_hold_is_refused(
-    entry, dtype, lam, shape
-):
+def test_a_lam_that_the_dtype_of_theta_does_not_hold_is_refused(entry, dtype, lam):
     theta, tasks = at(dtype)
-    given = lam
-    if shape == "per parameter":
-        given = np.full(len(theta), 2.0)
-        given[5] = lam
+    each = np.full(len(theta), 2.0)
+    each[5] = lam
     message = rf"^lam and its reciprocal must be .* in {np.dtype(dtype)}, .*; use "
-    with pytest.raises(ValueError, match=message) as caught:
-        entry(theta, tasks, given)
-    assert "\n" not in str(caught.value)
+    for given in (lam, each):
+        with pytest.raises(ValueError, match=message) as caught:
+            entry(theta, tasks, given)
+        assert "\n" not in str(caught.value)
 
 
 def test_the_released_operator_refuses_it_too():

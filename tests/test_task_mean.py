@@ -57,7 +57,7 @@ def assert_same_bits(got, want):
 def test_chunks_and_threads_do_not_change_a_bit(name, gradient, monkeypatch):
     problem = seven_tasks(PROBLEMS[name])
     want = gradient(problem, problem.tasks)
-    for threads, size in ((1, 1), (1, 5), (2, 1), (2, 2), (3, 2), (3, 7)):
+    for threads, size in ((1, 5), (2, 1), (3, 2)):
         ir.set_num_threads(threads)
         monkeypatch.setattr(task_mean, "chunk_size", lambda *_, s=size: s)
         assert_same_bits(gradient(problem, problem.tasks), want)
@@ -218,8 +218,14 @@ INNERS = {
 }
 
 
-@pytest.mark.parametrize("inner", INNERS.values(), ids=INNERS.keys())
-@pytest.mark.parametrize("lam", ["number", "NumPy number", "per parameter"])
+@pytest.mark.parametrize(
+    ("inner", "lam"),
+    [
+        *((inner, "per parameter") for inner in INNERS.values()),
+        (INNERS["gd"], "number"),
+        (INNERS["newton-cg"], "NumPy number"),
+    ],
+)
 def test_float32_stays_float32_all_the_way(inner, lam):
     p = curved().per_parameter() if lam == "per parameter" else curved()
     exact = ALGORITHMS["implicit"](p, p.tasks)

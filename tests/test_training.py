@@ -126,8 +126,7 @@ def test_training_lowers_the_loss_on_unseen_tasks():
     assert after < 0.9 * before
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("stop", [1, 4])
+@pytest.mark.parametrize(("dtype", "stop"), [(np.float32, 1), (np.float64, 4)])
 def test_a_resumed_training_has_the_bits_of_an_undisturbed_one(tmp_path, dtype, stop):
     undisturbed = train(9, dtype=dtype, validation_interval=2, validation_tasks=3)
     half = train(stop, dtype=dtype, validation_interval=2, validation_tasks=3)

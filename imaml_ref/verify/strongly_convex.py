@@ -28,7 +28,7 @@ LAM = 1.0
 INNER: dict[str, Any] = {
     "gradient descent": GradientDescent(0.25, 250),
     "momentum": Momentum(0.1, 400, 0.8),
-    "Adam": Adam(0.05, 2500, decay=1e-10),
+    "Adam": Adam(0.2, 600, decay=1e-3),
     "L-BFGS": LBFGS(maxiter=200, tol=1e-13),
     "Newton-CG": NewtonCG(num_steps=12, cg_steps=2 * SIZE),
 }

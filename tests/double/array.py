@@ -16,6 +16,7 @@ IMPLICIT = (
     "Please use `.get()` to construct a NumPy array explicitly."
 )
 SCALARS = (bool, int, float, complex)  # a subclass, such as an IntEnum, is refused
+PLAIN = {*SCALARS, type(None), type(...), slice, str}
 ABSENT = {"initial", "where", "writeable", "subok"}  # keywords that CuPy lacks
 
 
@@ -88,23 +89,18 @@ class Forwarded:
     """An attribute or a method that NumPy's array has as well."""
 
     def __init__(self, name: str):
-        self.name = name
+        self.of_numpy = getattr(numpy.ndarray, name)
 
     def __get__(self, array, _=None):
         device = array._buffer.device
-        if not callable(getattr(array._host, self.name)):
-            return wrapped(device, getattr(array._host, self.name), [array])
-
-        def method(*args, **kwargs):
-            named = operator.methodcaller
-            return call(
-                device,
-                lambda host, *a, **k: named(self.name, *a, **k)(host),
-                (array, *args),
-                kwargs,
-            )
-
-        return method
+        if not callable(self.of_numpy):
+            value = self.of_numpy.__get__(array._host)
+            if isinstance(value, numpy.ndarray):
+                return wrapped(device, value, [array])
+            return value
+        return lambda *args, **kwargs: call(
+            device, self.of_numpy, (array, *args), kwargs
+        )
 
 
 def call(device: Device, function, args, kwargs=None):
@@ -116,12 +112,11 @@ def call(device: Device, function, args, kwargs=None):
     kwargs = dict(kwargs or {})
     if ABSENT & kwargs.keys():
         raise TypeError(f"CuPy has no {', '.join(ABSENT & kwargs.keys())}=")
-    out = kwargs.get("out")
-    out = kwargs["out"] = out[0] if isinstance(out, tuple) else out
-    if out is None:
-        del kwargs["out"]
+    out = kwargs.pop("out", None)
+    if out is not None:
+        out = kwargs["out"] = out[0] if isinstance(out, tuple) else out
     result = function(*unwrapped(tuple(args)), **unwrapped(kwargs))
-    return wrapped(device, result, list(arrays_in(args))) if out is None else out
+    return wrapped(device, result, arrays_in(args)) if out is None else out
 
 
 def unwrapped(value):
@@ -132,12 +127,13 @@ def unwrapped(value):
     """
     if isinstance(value, ndarray):
         return value._host
+    if type(value) in PLAIN:
+        return value
     if isinstance(value, numpy.ndarray):
         raise TypeError("Unsupported type <class 'numpy.ndarray'>")
     if isinstance(value, tuple | list):
-        return type(value)(unwrapped(v) for v in value)
-    plain = type(value) in SCALARS or isinstance(value, numpy.generic)
-    if isinstance(value, SCALARS) and not plain:
+        return type(value)([unwrapped(v) for v in value])
+    if isinstance(value, SCALARS) and not isinstance(value, numpy.generic):
         raise TypeError(f"Unsupported type {type(value)}")
     if isinstance(value, dict):
         return {name: unwrapped(v) for name, v in value.items()}
@@ -155,8 +151,11 @@ def arrays_in(args):
 
 def wrapped(device: Device, value, sources):
     """Return what NumPy returned as arrays of the device; scalars become 0-d."""
+    if type(value) in PLAIN:
+        return value
     if isinstance(value, tuple | list) and not hasattr(value, "_fields"):
-        return type(value)(wrapped(device, v, sources) for v in value)
+        sources = list(sources)
+        return type(value)([wrapped(device, v, sources) for v in value])
     if not isinstance(value, numpy.ndarray | numpy.generic):
         return value
     host = numpy.asarray(value)

@@ -1,6 +1,5 @@
 """What a device knows of itself: bytes in use, and how often the host waited for it."""
 
-import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -92,18 +91,16 @@ class Buffer:
         OutOfMemory: If there are not so many.
     """
 
-    __slots__ = ("__weakref__", "device")
+    __slots__ = ("device", "taken")
 
     def __init__(self, device: Device, num_bytes: int):
-        self.device = device
+        self.device, self.taken = device, 0
         taken = -(-num_bytes // GRANULE) * GRANULE
         if device.limit is not None and device.live + taken > device.limit:
             raise OutOfMemory(f"out of memory allocating {taken} bytes")
+        self.taken = taken
         device.live += taken
         device.peak = max(device.peak, device.live)
-        weakref.finalize(self, free, device, taken)
 
-
-def free(device: Device, num_bytes: int) -> None:
-    """Give bytes back."""
-    device.live -= num_bytes
+    def __del__(self):
+        self.device.live -= self.taken
