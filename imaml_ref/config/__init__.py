@@ -7,7 +7,7 @@ line, ``config.meta_lr`` in Python, and one line that says what it means, in
 """
 
 from .keys import DEVICES, FIELDS, Config, as_declared, by_field, known_name, spelled
-from .presets import PRESETS, make_config, preset_value
+from .presets import PRESETS, make_config, preset_value, written_config
 from .toml import dumps, loads, read_config
 from .used import check_used
 
@@ -26,4 +26,5 @@ __all__ = [
     "preset_value",
     "read_config",
     "spelled",
+    "written_config",
 ]

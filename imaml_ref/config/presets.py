@@ -76,6 +76,18 @@ def make_config(*sources: Mapping[str, Any], preset: str = "reliable") -> Config
     return Config(**(preset_values(given["preset"], data) | given))
 
 
+def written_config(given: Mapping[str, Any]) -> Config:
+    """Return the configuration that a run wrote, which has every key of its time.
+
+    A later key has its default, whatever the preset makes of it today: it did nothing
+    then, and a run goes on as it began.
+
+    Raises:
+        ValueError: If a key is unknown, or given twice, or a value is out of its range.
+    """
+    return Config(**by_field(given))
+
+
 def preset_values(preset: str, data: str) -> dict[str, Any]:
     """Return what a preset changes, for the data."""
     return PRESETS[preset] | FOR_DATA.get((preset, data), {})

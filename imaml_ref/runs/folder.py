@@ -22,9 +22,9 @@ from ..config import (
     by_field,
     dumps,
     loads,
-    make_config,
     read_config,
     spelled,
+    written_config,
 )
 from ..files import BadFile, atomic_path
 from ..training import Checkpoint, read_checkpoint
@@ -93,7 +93,7 @@ class RunFolder:
         """
         if not self.is_run():
             raise FileNotFoundError(f"no run in {self.path}: it has no config.toml")
-        return make_config(read_config(self.config))
+        return written_config(read_config(self.config))
 
     def read_checkpoint(self) -> Checkpoint | None:
         """Read the checkpoint; None if there is none yet.
@@ -170,7 +170,7 @@ def check_configuration(
         BadFile: If not; the first key that differs is named.
     """
     where = folder.checkpoint
-    old = make_config(loads(checkpoint.about["config"], str(where)))
+    old = written_config(loads(checkpoint.about["config"], str(where)))
     for name in FIELDS:
         if name not in FREE and getattr(old, name) != getattr(config, name):
             raise BadFile(
