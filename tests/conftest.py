@@ -17,90 +17,90 @@ import pytest
 
 from imaml_ref.compute import parallel
 
+HERE = Path(__file__).parent
+
 # Texts, files, counts, and programs around the numbers, whose own tests are elsewhere.
 OTHERS = (
-    "test_*_benchmark",
-    "test_cli*",
-    "test_config",
-    "test_conformance_bad_files",
-    "test_conformance_cpp",
-    "test_conformance_drivers",
-    "test_conformance_format",
-    "test_conformance_html",
-    "test_conformance_jax",
-    "test_conformance_pytest",
-    "test_conformance_text",
-    "test_conformance_torch",
-    "test_console",
-    "test_data*",
-    "test_double_data",
-    "test_double_errors",
-    "test_download",
-    "test_examples",
-    "test_files",
-    "test_floors",
-    "test_fused_counts",
-    "test_gpu_*",
-    "test_kernels_compile",
-    "test_kernels_counts",
-    "test_kernels_savings",
-    "test_kernels_table",
-    "test_kill_and_resume",
-    "test_memory",
-    "test_mutation",
-    "test_parallel",
-    "test_processes",
-    "test_processors",
-    "test_public_names",
-    "test_runs",
+    "benchmarks/*",
+    "cli/*",
+    "compute/test_parallel",
+    "compute/test_processes",
+    "config/*",
+    "conformance/test_bad_files",
+    "conformance/test_cpp",
+    "conformance/test_format",
+    "conformance/test_html",
+    "conformance/test_jax",
+    "conformance/test_pytest",
+    "conformance/test_text",
+    "conformance/test_torch",
+    "data/test_hdf5",
+    "data/test_tasks",
+    "data_tools/test_download",
+    "data_tools/test_images",
+    "data_tools/test_omniglot",
+    "devices/test_double_data",
+    "devices/test_double_errors",
+    "devices/test_gpu_*",
+    "files/*",
+    "fused/test_counts",
+    "house/*",
+    "kernels/test_counts",
+    "kernels/test_compile",
+    "kernels/test_savings",
+    "kernels/test_table",
+    "meta_gradients/test_memory",
+    "pages/test_examples",
+    "runs/test_kill_and_resume",
+    "runs/test_runs",
 )
 
 
 # What only CI runs, and what the default run has in its place.
 THOROUGH = {
-    "test_conformance_mutants.py::*": "mistakes planted by test_conformance_mistakes",
-    "test_conformance_naming.py::test_mistakes_are_named_blind*": "the same, named",
-    "test_conformance_cpp.py::test_a_factor_that_is_forgotten*": "the right program",
-    "test_cli_conformance.py::test_it_judges_itself[[]float32]": "the same in float64",
-    "test_kernels_compile.py::test_kernels_compile*": "the same sources by g++, fibers",
-    "test_kernels_fibers.py::*-float64]": "the same templates in float32",
-    "test_kernels_fibers.py::*tf32*": "other products; formulas in kernels_sweeps",
-    "test_kernels_fibers.py::test_a_missing_barrier*tensor*": "barriers of other files",
-    "test_kernels_together.py::test_products_on_tensor_cores*": "the meta-steps there",
-    "test_kernels_counts.py::test_memory_does_not_grow*": "the same in test_memory",
-    "test_gpu_benchmark.py::test_a_rehearsal_of*": "its parts, and that it refuses",
-    "test_meta_step_benchmark.py::test_contenders_that*": "rows made by hand",
-    "test_streams.py::test_a_disk_that_fills_up*": "a file that cannot be written",
-    "test_streams.py::test_a_training_needs_no_console[[]full]": "one that is closed",
-    "test_figures.py::test_a_run_is_whole*[[]a name that nobody*": "a notebook's name",
-    "test_kill_and_resume.py::test_killed_at_any_moment*": "early kills; signals",
-    "test_cli_endings.py::test_a_damaged_summary*[[]3]": "other damage",
-    "test_cli_endings.py::test_a_signal_ends*[[]15-143]": "SIGINT; kill_and_resume",
-    "test_figures.py::test_a_run_is_whole*[[]one that needs a screen]": "a notebook's",
-    "test_figures.py::test_a_run_is_whole*[[]none]": "every other run",
-    "test_figures.py::test_a_backend*[[]module:*": "a run with a notebook's",
-    "test_figures.py::test_a_backend*[[]None-*": "every other run",
-    "test_streams.py::test_a_training_needs_no_console[[]no output]": "no streams",
-    "test_streams.py::test_what_cannot_be_printed*[[]data info]": "evaluate, list",
-    "test_streams.py::test_what_cannot_be_printed*[[]--version]": "evaluate, list",
-    "test_figures.py::test_titles_lie_within_the_figure[[][35]]": "2 and 20 ways",
-    "test_data_tools.py::test_archives_are_found*[[]unpacked]": "one_of_each",
-    "test_cli.py::test_the_module_is_the_program": "test_streams starts it",
-    "test_double_training.py::*numpy[[]images-1-7]": "images-3-4; curves",
-    "test_double_training.py::*numpy[[]images-100-2]": "images-3-4; curves",
-    "test_double_training.py::test_a_resumed*[[]images-3]": "images-4; curves-3",
-    "test_double_training.py::test_divergence*[[]images-1]": "images-4; curves-1",
-    "test_double_training.py::test_divergence*[[]images-50]": "images-4; curves-50",
-    "test_kernels_together.py::test_they*-float64]": "the same in float32",
-    "test_kernels_meta_step.py::test_float32*[[]conv4]": "another net; float64",
-    "test_kernels_meta_step.py::test_fused_blocks*[[]conv4-[!p]*": "conv4-paper",
-    "test_kernels_meta_step.py::test_fused_blocks*[[]3-way-[!g]*": "3-way-gauss-newton",
-    "test_fused_sweeps.py::test_gradient_and*[[]wide-blocks]": "the plain path",
-    "test_fused_descent.py::*[[]none-wide-blocks-*": "number-wide-blocks",
-    "test_fused_descent.py::*[[]per parameter-wide-*": "number-wide-blocks",
-    "test_mutation.py::test_planted*batch_norm.py]": "mistakes in convolution.py",
-    "test_objective.py::*squared_error-conv4*": "cross-entropy there; smaller networks",
-    "test_objective.py::test_float32*[[]conv4-soft*": "the same with kinks",
+    "conformance/test_mutants.py::*": "mistakes planted by test_conformance_mistakes",
+    "conformance/test_naming.py::test_mistakes_are_named_blind*": "the same, named",
+    "conformance/test_cpp.py::test_a_factor_that_is_forgotten*": "the right program",
+    "cli/test_conformance.py::test_it_judges_itself[[]float32]": "the same in float64",
+    "kernels/test_compile.py::test_kernels_compile*": "the same sources by g++, fibers",
+    "kernels/test_fibers.py::*-float64]": "the same templates in float32",
+    "kernels/test_fibers.py::*tf32*": "other products; formulas in kernels_sweeps",
+    "kernels/test_fibers.py::test_a_missing_barrier*tensor*": "barriers of other files",
+    "kernels/test_together.py::test_products_on_tensor_cores*": "the meta-steps there",
+    "kernels/test_counts.py::test_memory_does_not_grow*": "the same in test_memory",
+    "benchmarks/test_gpu.py::test_a_rehearsal_of*": "its parts, and that it refuses",
+    "benchmarks/test_meta_step.py::test_contenders_that*": "rows made by hand",
+    "cli/test_streams.py::test_a_disk_that_fills_up*": "a file that cannot be written",
+    "cli/test_streams.py::test_a_training_needs_no_console[[]full]": "one that is closed",
+    "runs/test_figures.py::test_a_run_is_whole*[[]a name that nobody*": "a notebook's name",
+    "runs/test_kill_and_resume.py::test_killed_at_any_moment*": "early kills; signals",
+    "cli/test_endings.py::test_a_damaged_summary*[[]3]": "other damage",
+    "cli/test_endings.py::test_a_signal_ends*[[]15-143]": "SIGINT; kill_and_resume",
+    "runs/test_figures.py::test_a_run_is_whole*[[]one that needs a screen]": "a notebook's",
+    "runs/test_figures.py::test_a_run_is_whole*[[]none]": "every other run",
+    "runs/test_figures.py::test_a_backend*[[]module:*": "a run with a notebook's",
+    "runs/test_figures.py::test_a_backend*[[]None-*": "every other run",
+    "cli/test_streams.py::test_a_training_needs_no_console[[]no output]": "no streams",
+    "cli/test_streams.py::test_what_cannot_be_printed*[[]data info]": "evaluate, list",
+    "cli/test_streams.py::test_what_cannot_be_printed*[[]--version]": "evaluate, list",
+    "runs/test_figures.py::test_titles_lie_within_the_figure[[][35]]": "2 and 20 ways",
+    "data_tools/test_omniglot.py::test_archives_are_found*[[]unpacked]": "one_of_each",
+    "cli/test_commands.py::test_the_module_is_the_program": "test_streams starts it",
+    "devices/test_double_training.py::*numpy[[]images-1-7]": "images-3-4; curves",
+    "devices/test_double_training.py::*numpy[[]images-100-2]": "images-3-4; curves",
+    "devices/test_double_training.py::test_a_resumed*[[]images-3]": "images-4; curves-3",
+    "devices/test_double_training.py::test_divergence*[[]images-1]": "images-4; curves-1",
+    "devices/test_double_training.py::test_divergence*[[]images-50]": "images-4; curves-50",
+    "kernels/test_together.py::test_they*-float64]": "the same in float32",
+    "kernels/test_meta_step.py::test_float32*[[]conv4]": "another net; float64",
+    "kernels/test_meta_step.py::test_fused_blocks*[[]conv4-[!p]*": "conv4-paper",
+    "kernels/test_meta_step.py::test_fused_blocks*[[]3-way-[!g]*": "3-way-gauss-newton",
+    "fused/test_sweeps.py::test_gradient_and*[[]wide-blocks]": "the plain path",
+    "fused/test_descent.py::*[[]none-wide-blocks-*": "number-wide-blocks",
+    "fused/test_descent.py::*[[]per parameter-wide-*": "number-wide-blocks",
+    "house/test_mutation.py::test_planted*batch_norm.py]": "mistakes in convolution.py",
+    "meta_gradients/test_objective.py::*squared_error-conv4*": "cross-entropy there; smaller networks",
+    "meta_gradients/test_objective.py::test_float32*[[]conv4-soft*": "the same with kinks",
 }
 
 
@@ -115,15 +115,15 @@ def is_thorough(nodeid: str) -> bool:
 @cache
 def compares_numbers(path: Path) -> bool:
     """Whether the tests of a file are to hold on every kernel."""
-    return not any(fnmatch(path.stem, pattern) for pattern in OTHERS)
+    name = path.relative_to(HERE).with_suffix("").as_posix()
+    return not any(fnmatch(name, pattern) for pattern in OTHERS)
 
 
 @pytest.fixture(scope="session")
 def data(tmp_path_factory):
     """A data file of small images, which nobody changes."""
-    from tiny_runs import make_images
-
     from imaml_ref.data import write_dataset
+    from tests.helpers.tiny_runs import make_images
 
     path = tmp_path_factory.mktemp("data") / "patches.h5"
     write_dataset(path, make_images())
@@ -133,7 +133,7 @@ def data(tmp_path_factory):
 @pytest.fixture(scope="module")
 def without_figures():
     """Leave figures out, also of the runs that a module makes once."""
-    from tiny_runs import no_figures
+    from tests.helpers.tiny_runs import no_figures
 
     with pytest.MonkeyPatch.context() as monkeypatch:
         no_figures(monkeypatch)

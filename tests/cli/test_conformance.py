@@ -1,0 +1,319 @@
+"""imaml-ref conformance: list, export, check, diagnose, run, self, and bad files."""
+
+import json
+import os
+import sys
+from dataclasses import replace
+from types import ModuleType, SimpleNamespace
+
+import h5py
+import numpy as np
+import pytest
+
+from imaml_ref.cli import main
+from imaml_ref.conformance import Attempt, Computation, ask, load_suite, write_answers
+from imaml_ref.conformance.suite import INPUTS
+from tests.helpers.conformance_reports import CASES, Mistaken
+from tests.helpers.tiny_runs import snapshot
+
+ONLY = ["--cases", "mlp-tanh"]
+RIDGE = ["--cases", "ridge"]
+# The convolution takes most of the time, and is judged like the others.
+LIGHT = [case for case in CASES if case.name != "conv-norm-tanh"]
+
+
+@pytest.fixture(name="right", scope="module")
+def write_right(tmp_path_factory):
+    """A file of right answers."""
+    path = tmp_path_factory.mktemp("right") / "right.h5"
+    write_answers(path, ask(Computation(), LIGHT))
+    return path
+
+
+@pytest.fixture(name="wrong", scope="module")
+def write_wrong(tmp_path_factory):
+    """A file of wrong answers."""
+    path = tmp_path_factory.mktemp("wrong") / "wrong.h5"
+    write_answers(path, ask(Mistaken(), LIGHT))
+    return path
+
+
+@pytest.fixture(name="call")
+def make_call(tmp_path, capsys, monkeypatch):
+    """Run a command in an empty folder; return status, output and errors."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*args):
+        capsys.readouterr()
+        status = main(["conformance", *map(str, args)])
+        out, err = capsys.readouterr()
+        assert "Traceback" not in out + err
+        return status, out, err
+
+    return call
+
+
+@pytest.fixture(name="refused")
+def make_refused(call, tmp_path):
+    """Run a command that must end with 2, one line, and nothing written."""
+
+    def refused(*args):
+        before = snapshot(tmp_path)
+        status, _, err = call(*args)
+        assert status == 2
+        assert len(err.splitlines()) == 1, err
+        assert err.startswith("imaml-ref: ")
+        assert snapshot(tmp_path) == before
+        return err
+
+    return refused
+
+
+@pytest.fixture(name="stand_in")
+def make_stand_in(monkeypatch):
+    """A diagnosis that says the same of everything; returns what it was given."""
+    given, module = [], ModuleType("imaml_ref.conformance.diagnosis")
+
+    def diagnose(report, cases):
+        given.append((report, list(cases)))
+        return replace(report, diagnoses=(SimpleNamespace(text="λ is halved"),))
+
+    module.diagnose = diagnose
+    monkeypatch.setitem(sys.modules, "imaml_ref.conformance.diagnosis", module)
+    return given
+
+
+# What each command does
+
+
+def test_list_shows_levels_cases_and_titles(call):
+    status, out, _ = call("list")
+    assert status == 0
+    lines = out.splitlines()
+    for case in load_suite().values():
+        assert any(
+            t.startswith(f"{case.name} ")
+            and t.endswith(case.title)
+            and " ".join(case.levels) in t
+            for t in lines
+        )
+    assert "L2                    Hv and Gauss-Newton v at φ: hvp, gnvp" in lines
+
+
+@pytest.mark.parametrize(
+    "command", ["", "list", "export", "check", "diagnose", "run", "self"]
+)
+def test_every_command_helps_with_an_example(call, command):
+    status, out, _ = call(*command.split(), "--help")
+    assert status == 0
+    assert "Example" in out
+    assert f"imaml-ref conformance {command or 'run'}" in " ".join(out.split())
+
+
+def test_without_a_command_it_explains_itself(call):
+    status, out, _ = call()
+    assert status == 0
+    assert "diagnose" in out
+
+
+def test_export_writes_the_inputs_and_no_answers(call, tmp_path):
+    status, out, _ = call("export", "in.h5", "--cases", "ridge,saddle")
+    assert (status, out) == (0, "in.h5: 2 cases\n")
+    with h5py.File(tmp_path / "in.h5") as file:
+        assert file.attrs["schema"] == INPUTS
+        assert list(file["cases"]) == ["ridge", "saddle"]
+        assert len(file["cases/ridge/levels/L4"]) == 0
+        assert "refuse" not in file["cases/saddle/levels/L4"].attrs
+        want = load_suite()["ridge"].theta
+        np.testing.assert_array_equal(file["cases/ridge/inputs/theta"][()], want)
+
+
+def test_right_answers_end_with_zero(call, right):
+    status, out, err = call("check", right)
+    assert (status, err) == (0, "")
+    assert "right.h5, suite 1.1: " in out
+    assert ", 0 failed, " in out
+
+
+def test_a_refusal_by_an_error_survives_the_file(call, right):
+    """The dense computation raises where there is no answer: a warning, in a file."""
+    _, out, _ = call("check", right)
+    assert "of what must be refused, 2 warned, 0 did not" in out
+
+
+def test_wrong_answers_end_with_one_and_our_lines(call, wrong):
+    status, out, err = call("check", wrong)
+    assert status == 1
+    assert "✗ ridge L2 hvp: 0.30 digits, 10.00 required" in out
+    assert "ratio 0.5\n" in out
+    assert 'mlp-tanh L2 hvp: ValueError: x < y & "z"' in out
+    assert len(err.splitlines()) == 1
+    assert err.endswith(" answers failed\n")
+
+
+def test_did_not_warn_is_graded_apart(call, tmp_path):
+    case = load_suite()["indefinite"]
+    answer = {"x": np.linalg.solve(case.A, case.b)}
+    write_answers(tmp_path / "a.h5", {("indefinite", "L3"): Attempt(answer)})
+    status, out, _ = call("check", "a.h5")
+    assert status == 0
+    assert "0 failed" in out
+    assert "of what must be refused, 0 warned, 1 did not" in out
+    assert "! indefinite L3 x: did not warn: A is not positive definite" in out
+
+
+def test_only_the_cases_that_are_named_are_judged(call, wrong):
+    status, out, _ = call("check", wrong, "--cases", "spd-10, ridge", "--failures", 1)
+    assert status == 1
+    assert "mlp-tanh" not in out
+    assert out.count("\n\n✗ ") == 1
+    assert call("check", wrong, "--cases", "spd-10")[0] == 0
+
+
+def test_reports_are_written_and_replace_what_was_there(call, wrong, tmp_path):
+    for name in ("r.json", "r.html"):
+        (tmp_path / name).write_text("old")
+    status, _, _ = call("check", wrong, "--json", "r.json", "--html", "r.html")
+    assert status == 1
+    found = json.loads((tmp_path / "r.json").read_text("utf-8"))
+    assert found["summary"]["fail"] > 0
+    assert (tmp_path / "r.html").read_text("utf-8").startswith("<!DOCTYPE html>")
+    assert sorted(os.listdir(tmp_path)) == ["r.html", "r.json"]
+
+
+def test_diagnose_names_mistakes(call, wrong, stand_in, tmp_path):
+    status, out, _ = call("diagnose", wrong, *ONLY, "--json", "r.json")
+    assert status == 1
+    assert out.endswith("\nDiagnosis\n  λ is halved\n")
+    found = json.loads((tmp_path / "r.json").read_text("utf-8"))
+    assert [d["text"] for d in found["diagnoses"]] == ["λ is halved"]
+    ((report, cases),) = stand_in
+    assert {v.case for v in report.verdicts} == {"mlp-tanh"}
+    assert {"mlp-tanh"} <= {case.name for case in cases}
+
+
+def test_the_diagnosis_is_the_real_one(call, tmp_path):
+    class Halved(Computation):
+        def lam(self, case):
+            return case.lam / 2
+
+    case = load_suite()["mlp-tanh"]
+    answer = {"meta_grad": Halved().meta_grad(case)}
+    write_answers(tmp_path / "a.h5", {("mlp-tanh", "L5"): Attempt(answer)})
+    status, out, _ = call("diagnose", "a.h5")
+    assert status == 1
+    assert "lam-halved" in out.partition("\n\nDiagnosis\n")[2]
+
+
+def test_check_does_not_diagnose(call, wrong, stand_in):
+    assert "λ is halved" not in call("check", wrong)[1]
+    assert stand_in == []
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_it_judges_itself(call, dtype, tmp_path):
+    flags = [
+        "--cases",
+        ",".join(case.name for case in LIGHT),
+        "--dtype",
+        dtype,
+        "--json",
+        "r.json",
+    ]
+    status, out, err = call("self", *flags)
+    assert (status, err) == (0, "")
+    assert f", {dtype}, cpu, suite 1.1: " in out
+    found = json.loads((tmp_path / "r.json").read_text("utf-8"))
+    best = max(v["digits"] or 0 for v in found["verdicts"] if v["level"] == "L4")
+    assert (best > 10) == (dtype == "float64")
+
+
+def test_a_terminal_gets_colours_and_the_same_lines(call, wrong, monkeypatch):
+    _, plain, _ = call("check", wrong)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    status, out, _ = call("check", wrong)
+    assert status == 1
+    assert "\x1b[1;31m✗ 0.3\x1b[0m" in out
+    assert "\x1b[" not in plain
+    assert out.partition("\ndigits of")[2] == plain.partition("\ndigits of")[2]
+
+
+def test_output_is_plain_ascii_where_the_stream_holds_no_more(wrong, monkeypatch):
+    from imaml_ref.cli import conformance_report
+
+    shown = []
+    monkeypatch.setattr(conformance_report, "encoding", lambda: "ascii")
+    monkeypatch.setattr("builtins.print", lambda text, **_: shown.append(text))
+    main(["conformance", "check", str(wrong)])
+    assert "x ridge L2 hvp: 0.30 digits" in shown[0]
+    assert all(text.isascii() for text in shown[:1])
+
+
+# Running a program
+
+COPY = "import shutil, sys; shutil.copy(sys.argv[1], sys.argv[2])"
+BY_NAME = (
+    "import os, shutil, sys; assert os.path.exists(os.environ['IMAML_REF_INPUTS']);"
+    "shutil.copy(sys.argv[1], os.environ['IMAML_REF_ANSWERS'])"
+)
+
+
+def test_a_program_gets_the_paths_as_words(call, right):
+    status, out, _ = call("run", "--", sys.executable, "-c", COPY, right, "{answers}")
+    assert status == 0
+    assert "{answers}, suite 1.1: " in out
+    look = "import sys, h5py; print(*h5py.File(sys.argv[1])['cases'])"
+    program = [sys.executable, "-c", f"{look}; {COPY}", "{inputs}", "{answers}"]
+    assert "has schema 'imaml_ref/conformance-inputs'" in call("run", *program)[2]
+
+
+def test_a_program_gets_the_paths_by_the_environment(call, right):
+    assert call("run", sys.executable, "-c", BY_NAME, right)[0] == 0
+
+
+def test_a_program_that_is_wrong_is_diagnosed(call, right, wrong, stand_in):
+    program = [*RIDGE, "--", sys.executable, "-c", BY_NAME]
+    assert "λ is halved" not in call("run", *program, right)[1]
+    status, out, _ = call("run", *program, wrong)
+    assert status == 1
+    assert "λ is halved" in out
+    assert "λ is halved" not in call("run", "--no-diagnose", *program, wrong)[1]
+    assert "λ is halved" in call("run", "--diagnose", *program, right)[1]
+
+
+def test_a_program_gets_only_the_cases_that_are_named(call, right):
+    look = "import os, h5py; file = h5py.File(os.environ['IMAML_REF_INPUTS'])"
+    demand = f"{look}; assert list(file['cases']) == ['spd-10', 'ridge']"
+    program = [sys.executable, "-c", f"{demand}; {BY_NAME}", right]
+    assert call("run", "--cases", "spd-10,ridge", "--", *program)[0] == 0
+
+
+def test_a_program_that_does_not_deliver(refused, right):
+    python = [sys.executable, "-c"]
+    assert "cannot run no-such-program" in refused("run", "no-such-program", "-x")
+    assert "ended with status 3" in refused("run", *python, "raise SystemExit(3)")
+    said = refused("run", *RIDGE, *python, f"{BY_NAME}; raise SystemExit(1)", right)
+    assert "ended with status 1" in said
+    said = refused("run", *RIDGE, *python, "")
+    assert "wrote no answers; write them to the path in" in said
+    torn = BY_NAME + "; os.truncate(os.environ['IMAML_REF_ANSWERS'], 3000)"
+    assert "truncated" in refused("run", *RIDGE, *python, torn, right)
+    assert "CMD" in refused("run")
+
+
+# Flags and machines
+
+
+def test_flags_that_cannot_be(refused, right):
+    said = refused("check", right, "--cases", "rigde")
+    assert "no case 'rigde'; there are ridge, logistic" in said
+    assert "no case 'rigde'" in refused("export", "o.h5", "--cases", "rigde")
+    assert "the folder none does not exist" in refused("export", "none/o.h5")
+    assert "the folder no does not exist" in refused("check", right, "--html", "no/h")
+    assert "--dtype must be float64 or float32" in refused("self", "--dtype", "half")
+    assert "device must be one of auto, cpu, cuda" in refused("self", "--device", "tpu")
+
+
+def test_a_gpu_that_is_absent(refused, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    assert "no GPU back end" in refused("self", "--device", "cuda")

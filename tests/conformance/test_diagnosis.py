@@ -1,0 +1,226 @@
+"""What is said of failing answers: two mistakes, ties, what passes, what is left."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from imaml_ref.compute.parallel import one_blas_thread
+from imaml_ref.conformance import Report, ask, judge
+from imaml_ref.conformance.diagnosis import diagnose
+from imaml_ref.conformance.judge import FAIL
+from imaml_ref.conformance.mutants import sentence
+from tests.helpers.blind import (
+    CASES,
+    SMALL,
+    diagnoses,
+    one_laboratory,
+    perturbed,
+    report_of,
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    with one_blas_thread():
+        yield
+
+
+@pytest.fixture(scope="module", name="laboratory")
+def make_laboratory():
+    return one_laboratory()
+
+
+@pytest.fixture(name="rng")
+def make_rng():
+    return np.random.default_rng(0)
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        ("loss-sum", "lam-halved"),
+        ("lam-not-multiplied", "curvature-at-theta"),
+        ("cg-one-step", "tasks-summed"),
+        ("curvature-sign", "v-at-theta"),
+        ("bend-missing", "first-task-only"),
+    ],
+)
+def test_two_mistakes_at_once_are_named(laboratory, rng, pair):
+    """From meta-gradients alone: nothing tells that each is wrong below."""
+    report = report_of(
+        laboratory, pair, ["mlp-tanh"], ("L4",), lambda *at: perturbed(*at, rng)
+    )
+    (found,) = diagnoses(report, laboratory)
+    assert {*pair} in [{*name.split(" + ")} for name in found.names]
+    assert all(sentence(name) in found.text for name in pair)
+
+
+def test_a_second_mistake_above_the_first_is_named(laboratory):
+    both = ("loss-sum", "lam-halved")
+    report = report_of(laboratory, both, ["mlp-tanh"], ("L1", "L2", "L4", "L5"))
+    first, second = diagnoses(report, laboratory)
+    assert (first.level, first.names) == ("L1", ("loss-sum",))
+    assert (second.level, second.names) == ("L4", ("loss-sum + lam-halved",))
+
+
+def test_a_common_factor_is_recognised(laboratory):
+    report = report_of(laboratory, (), SMALL, ("L4",), lambda c, level, a: 0.3 * a)
+    (found,) = diagnoses(report, laboratory)
+    assert found.names == ()
+    assert "every entry is 0.3 of what is expected" in found.text
+    assert len(found.cases) == 3
+
+
+# With as many queries as tasks, and one support example.
+TRIPLETS = {"tasks-summed", "query-loss-sum", "loss-sum"}
+
+
+def test_mistakes_that_give_the_same_numbers_are_tied(laboratory):
+    report = report_of(laboratory, ("tasks-summed",), ["one-example"], ("L4",))
+    (found,) = diagnoses(report, laboratory)
+    assert set(found.names) == TRIPLETS
+    assert "cannot be told apart here" in found.text
+
+
+def test_another_case_tells_them_apart(laboratory):
+    cases = ["one-example", "mlp-tanh"]
+    report = report_of(laboratory, ("tasks-summed",), cases, ("L4",))
+    (found,) = diagnoses(report, laboratory)
+    assert found.names == ("tasks-summed",)
+    assert set(found.cases) == set(cases)
+
+
+def test_what_explains_most_comes_first(laboratory):
+    report = report_of(laboratory, ("lam-halved",), SMALL, ("L4",))
+    other = report_of(laboratory, ("v-at-theta",), ["mlp-relu"], ("L4",))
+    both = Report("both", other.verdicts + report.verdicts)
+    names = [d.names for d in diagnoses(both, laboratory)]
+    assert names == [("lam-halved",), ("v-at-theta",)]
+
+
+def test_one_mistake_that_is_enough_is_not_paired(laboratory):
+    """With one task, a sum over tasks is their mean."""
+    both = ("lam-halved", "tasks-summed")
+    report = report_of(laboratory, both, ["mlp-tanh", "one-task"], ("L4", "L5"))
+    named = {d.cases: d.names for d in diagnoses(report, laboratory)}
+    pair = ("lam-halved + tasks-summed",)
+    assert named == {("mlp-tanh",): pair, ("one-task",): ("lam-halved",)}
+
+
+def test_a_mistake_that_passes_at_a_place_is_not_named_there(laboratory):
+    report = report_of(laboratory, ("lam-halved",), ["mlp-tanh"], ("L4",))
+    (verdict,) = report.of("mlp-tanh", "L4")
+    assert laboratory.fit(("lam-halved",), verdict) > 15
+    assert laboratory.fit(("lam-halved",), replace(verdict, required=0.0)) is None
+
+
+def test_a_mistake_is_named_even_if_it_contradicts_what_passes(laboratory):
+    """The loss may be right where it is asked for, and wrong inside meta_grad."""
+    right = report_of(laboratory, (), ["mlp-tanh"], ("L1", "L2")).verdicts
+    wrong = report_of(laboratory, ("loss-sum",), ["mlp-tanh"], ("L4",)).verdicts
+    mixed = [v for v in right if v.level < "L4"] + [v for v in wrong if v.level == "L4"]
+    (found,) = diagnoses(Report("mixed", tuple(mixed)), laboratory)
+    assert found.names == ("loss-sum",)
+
+
+def test_what_passes_decides_between_mistakes(laboratory):
+    """λ added twice or contained in Hv: the same meta-gradient, another product."""
+    report = report_of(laboratory, ("lam-added-twice",), ["mlp-tanh"], ("L2", "L4"))
+    (found,) = diagnoses(report, laboratory)
+    assert found.names == ("lam-added-twice",)
+    alone = report_of(laboratory, ("lam-added-twice",), ["mlp-tanh"], ("L4",))
+    (found,) = diagnoses(alone, laboratory)
+    assert {"lam-added-twice", "hvp-with-lam"} <= set(found.names)
+
+
+def test_the_paragraph_says_where_what_how_well_and_who_else(laboratory):
+    report = report_of(laboratory, ("released-operator",), ["mlp-tanh"], ("L4",))
+    (found,) = diagnoses(report, laboratory)
+    assert found.text == (
+        "L4 meta_grad of mlp-tanh: this is what you get with released-operator (16.0 "
+        "digits). ((1 + c) I + H/(λ + d)) g = v with c = 1 and d = 10 is solved. Found "
+        "in imaml_dev and files that copy its line."
+    )
+    assert (found.level, found.answer, found.cases) == (
+        "L4",
+        "meta_grad",
+        ("mlp-tanh",),
+    )
+
+
+def test_swapped_layouts_are_left_to_the_judge(laboratory):
+    def swapped(case, level, a):
+        named = case.unpack(a)
+        kernel = named["linear1.kernel"]
+        named["linear1.kernel"] = kernel.swapaxes(-1, -2).reshape(kernel.shape)
+        return case.pack(named)
+
+    report = report_of(laboratory, (), ["mlp-tanh"], ("L4",), swapped)
+    assert report.count(FAIL) == 1
+    assert diagnoses(report, laboratory) == ()
+
+
+def test_without_numbers_there_is_nothing_to_diagnose(laboratory):
+    report = report_of(laboratory, (), SMALL, ("L4",), lambda c, level, a: np.nan * a)
+    assert report.count(FAIL) == 3
+    assert diagnoses(report, laboratory) == ()
+
+
+class HalvedLam:
+    """Somebody's own program: dense algebra on what the case holds."""
+
+    def meta_grad(self, case, phi=None):
+        if phi is None:
+            raise NotImplementedError
+        x, y = case.tasks.support_x, case.tasks.support_y
+        n, inputs = x.shape[1:]
+        rows = np.concatenate([x, np.ones((*x.shape[:2], 1))], 2)
+        P, outputs = phi.shape[1], y.shape[-1]
+        order = np.r_[: inputs * outputs, inputs * outputs : P]
+        query = np.concatenate(
+            [case.tasks.query_x, np.ones((*case.tasks.query_x.shape[:2], 1))], 2
+        )
+        W = phi[:, order].reshape(len(phi), inputs + 1, outputs)
+        v = query.swapaxes(1, 2) @ (query @ W - case.tasks.query_y) / query.shape[1]
+        H, lam = rows.swapaxes(1, 2) @ rows / n, case.lam / 2
+        x = np.linalg.solve(H + lam * np.eye(inputs + 1), v)
+        return lam * x.mean(0).ravel()
+
+
+def test_another_program_is_diagnosed():
+    """Without a laboratory, on ridge regression in closed form."""
+    cases = [CASES["ridge"], CASES["kappa-10"]]
+    report = diagnose(judge(cases, ask(HalvedLam(), cases)), CASES)
+    assert [d.names for d in report.diagnoses] == [("lam-halved",)]
+    assert report.diagnoses[0].digits > 12
+
+
+def test_one_factor_everywhere_is_said_so(laboratory):
+    """Coincidences explain some cases each; one number explains them all."""
+    cases = ["ridge", "mlp-tanh", "lam-small", "one-task", "kappa-10"]
+
+    def halved(case, level, a):
+        return a / 2
+
+    report = report_of(laboratory, (), cases, ("L4",), halved)
+    (found,) = diagnoses(report, laboratory)
+    assert (found.names, found.factor) == ((), 0.5)
+    assert len(found.cases) == 5
+
+
+def test_single_precision_is_told_from_an_error_that_is_larger(laboratory):
+    def rounded(case, level, a):
+        return (a * (1 + 1e-4)).astype(np.float32).astype(float)
+
+    report = report_of(laboratory, (), ["mlp-tanh"], ("L4",), rounded)
+    assert all(not d.names for d in diagnoses(report, laboratory))
+    single = report_of(
+        laboratory,
+        (),
+        ["mlp-tanh"],
+        ("L4",),
+        lambda case, level, a: a.astype(np.float32).astype(float),
+    )
+    (found,) = diagnoses(single, laboratory)
+    assert found.names == ("single-precision",)

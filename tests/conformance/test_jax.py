@@ -1,0 +1,184 @@
+"""JAX agrees with the certified answers, and its adapter tells right from wrong."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from imaml_ref import conformance
+
+jax = pytest.importorskip("jax")
+
+from jax import numpy as jnp  # noqa: E402
+
+from imaml_ref.conformance.from_jax import flax_names, from_jax  # noqa: E402
+from tests.helpers.witness_jax import derivatives, implicit, ravel_pytree, slope  # noqa: E402
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "conformance_jax.py"
+SUITE = conformance.load_suite()
+STATED = 10
+ZEROS = {"conv-norm-bias"}  # a tensor is zero but for rounding: half the digits
+SMALL = ["logistic"]
+
+
+def outcomes(report, *levels):
+    """Return the set of outcomes at some levels."""
+    return {v.outcome for v in report.verdicts if v.level in levels}
+
+
+@pytest.fixture(name="report", scope="module")
+def ask_the_witness():
+    return conformance.check(from_jax(meta_grad=implicit))
+
+
+def test_the_witness_passes_every_case(report):
+    assert outcomes(report, "L1", "L2", "L5") == {"pass"}
+    assert outcomes(report, "L4") == {"pass", "warned"}
+
+
+def test_the_witness_agrees_with_the_certified_answers_to_ten_digits(report):
+    compared = [v for v in report.verdicts if v.outcome == "pass"]
+    assert len(compared) > 150
+    for v in compared:
+        least = v.required if v.case in ZEROS else STATED
+        assert v.digits >= least, f"{v.case} {v.level} {v.answer}: {v.digits}"
+    fewest = min(v.digits for v in compared if v.case not in ZEROS)
+    print(f"JAX: {len(compared)} answers, at least {fewest:.1f} digits")
+
+
+def test_the_witness_warns_where_there_is_no_answer(report):
+    said = {v.case: v.message for v in report.verdicts if v.outcome == "warned"}
+    assert said.keys() == {"not-stationary", "saddle"}
+    assert "not stationary" in said["not-stationary"]
+    assert "not positive definite" in said["saddle"]
+
+
+def first_order(task):
+    """Return ∇Q: no solve."""
+    phi, unravel = ravel_pytree(task.phi)
+    return unravel(slope(task.model, task.loss, unravel, phi, *task.query))
+
+
+def halved(task):
+    """Return (5) with λ/2 for λ in the system."""
+    phi, unravel = ravel_pytree(task.phi)
+    _, _, H = derivatives(task.model, task.loss, unravel, phi, *task.support)
+    v, _ = ravel_pytree(first_order(task))
+    A = H + task.lam / 2 * jnp.eye(len(v))
+    return unravel(task.lam * jnp.linalg.solve(A, v))
+
+
+@pytest.mark.parametrize("wrong", [halved, first_order])
+def test_a_wrong_meta_gradient_fails_and_what_is_right_passes(wrong):
+    report = conformance.check(from_jax(meta_grad=wrong), cases=["mlp-tanh"])
+    assert outcomes(report, "L1", "L2") == {"pass"}
+    assert outcomes(report, "L4") == {"fail"}
+
+
+def gradient_descent(theta, grad, state, outer):
+    """Take a step; count them."""
+    step = outer["step_size"]
+    return jax.tree.map(lambda a, g: a - step * g, theta, grad), (state or 0) + 1
+
+
+def test_outer_steps_of_ones_own_are_taken():
+    mine = from_jax(meta_grad=implicit, outer_step=gradient_descent)
+    report = conformance.check(mine, cases=SMALL)
+    assert {v.outcome for v in report.verdicts} == {"pass"}
+
+
+def test_without_an_optimiser_no_outer_step_is_attempted():
+    report = conformance.check(from_jax(meta_grad=first_order), cases=SMALL)
+    assert outcomes(report, "L6", "L7") == {"not attempted"}
+
+
+def with_the_default_dtype(A, b):
+    """Return x with A x = b, in the precision in which JAX makes a new array."""
+    return jnp.linalg.solve(A, b) * jnp.ones(len(b))
+
+
+def test_precision_is_what_was_asked_and_the_users_setting_comes_back():
+    before, mine = jax.config.jax_enable_x64, from_jax(solve=with_the_default_dtype)
+    for dtype in ("float32", "float64"):
+        report = conformance.check(mine, cases=[*SMALL, "spd-10"], dtype=dtype)
+        assert outcomes(report, "L1", "L2", "L3") == {"pass"}
+        found = {str(v.got.dtype) for v in report.verdicts if v.got is not None}
+        assert found == {dtype}
+        assert jax.config.jax_enable_x64 == before
+
+
+def test_a_solver_of_ones_own_is_asked():
+    solve = jnp.linalg.solve
+    report = conformance.check(from_jax(solve=solve), cases=["spd-1e6", "indefinite"])
+    assert [v.outcome for v in report.verdicts] == ["pass", "did not warn"]
+
+
+@pytest.mark.parametrize("name", ["ridge", "strided-relu", "conv-global"])
+def test_parameters_come_back_as_they_went(name):
+    case, adapter = SUITE[name], from_jax()
+    with jax.enable_x64(True):
+        there = adapter.params(case, case.phi[0])
+        np.testing.assert_array_equal(adapter.flat(case, there), case.phi[0])
+
+
+def test_a_network_that_there_is_not_is_not_attempted():
+    report = conformance.check(from_jax(lambda case: None), cases=SMALL)
+    assert {v.outcome for v in report.verdicts} == {"not attempted"}
+
+
+def test_flax_modules_pass_under_the_names_that_flax_gives():
+    nn = pytest.importorskip("flax.linen")
+
+    class OwnNet(nn.Module):
+        @nn.compact
+        def __call__(self, x):
+            x = nn.Conv(3, (3, 3), padding=1, use_bias=False, param_dtype=x.dtype)(x)
+            norm = nn.BatchNorm(use_running_average=False, param_dtype=x.dtype)
+            x = nn.avg_pool(jnp.tanh(norm(x)), (2, 2), (2, 2))
+            return nn.Dense(3, param_dtype=x.dtype)(x.reshape(len(x), -1))
+
+    def apply(params, x):
+        return OwnNet().apply({"params": params}, x, mutable=["batch_stats"])[0]
+
+    mine = from_jax(lambda case: apply, names=flax_names, meta_grad=implicit)
+    report = conformance.check(mine, cases=["more-queries"])
+    assert {v.outcome for v in report.verdicts} == {"pass"}
+
+
+def run_the_example(*arguments):
+    """Return what the example prints.
+
+    Raises:
+        AssertionError: If it fails, with what it said.
+    """
+    done = subprocess.run(
+        [sys.executable, "-W", "error", EXAMPLE, *arguments],
+        capture_output=True,
+        encoding="utf-8",
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"},
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_example_passes_and_warns():
+    out = run_the_example()
+    assert " 0 failed" in out
+    assert "2 warned, 0 did not" in out
+    assert "Diagnosis" not in out
+
+
+def test_the_mistake_in_the_example_fails_and_is_named():
+    out = run_the_example("--mistake")
+    assert " 6 failed" in out
+    assert "this is what you get with curvature-at-theta" in " ".join(out.split())
+
+
+def test_nothing_of_ours_imports_jax_unasked():
+    code = "import imaml_ref.conformance, sys; assert 'jax' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,157 @@
+"""Mistakes handed in blind are named; noise, and what is right, is not."""
+
+import numpy as np
+import pytest
+
+from imaml_ref.compute.parallel import one_blas_thread
+from imaml_ref.conformance.judge import FAIL
+from imaml_ref.conformance.mutants import CATALOGUE
+from tests.helpers.blind import (
+    CASES,
+    SMALL,
+    diagnoses,
+    one_laboratory,
+    perturbed,
+    report_of,
+    up_to_failure,
+)
+
+NAMED = 0.95  # of the pairs of a mistake and a case that it fails
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    with one_blas_thread():
+        yield
+
+
+@pytest.fixture(scope="module", name="laboratory")
+def make_laboratory():
+    return one_laboratory()
+
+
+@pytest.fixture(name="rng")
+def make_rng():
+    return np.random.default_rng(0)
+
+
+# By default without images: the names are the same, the answers take longer.
+DENSE = [name for name, case in CASES.items() if "support_x" not in case.inputs]
+DENSE += [n for n in CASES if n not in DENSE and CASES[n].tasks.support_x.ndim == 3]
+
+
+@pytest.mark.parametrize(
+    ("cases", "least"),
+    [(DENSE, 900), pytest.param([*CASES], 1500, marks=pytest.mark.thorough)],
+    ids=["dense", "all"],
+)
+def test_mistakes_are_named_blind(laboratory, rng, cases, least):
+    """First, or tied first: over all pairs of a mistake and a case that it fails."""
+    pairs, missed = 0, []
+
+    def change(case, level, a):
+        return perturbed(case, level, a, rng)
+
+    for name in CATALOGUE:
+        for case in map(CASES.get, cases):
+            report = up_to_failure(laboratory, name, case, change)
+            if report is not None:
+                pairs += 1
+                found = diagnoses(report, laboratory)
+                if not found or name not in found[0].names:
+                    missed.append((name, case.name))
+    assert pairs > least
+    assert len(missed) <= (1 - NAMED) * pairs, missed
+
+
+@pytest.mark.parametrize(
+    ("levels", "cases"),
+    [
+        (("L1", "L3"), CASES),
+        (("L4",), ["mlp-tanh"]),
+        *(
+            pytest.param((n,), CASES, marks=pytest.mark.thorough)
+            for n in ("L2", "L4", "L5", "L6")
+        ),
+    ],
+)
+def test_noise_gets_no_name(laboratory, rng, levels, cases):
+    def noise(case, level, a):
+        return rng.normal(size=a.shape)
+
+    report = report_of(laboratory, (), cases, levels, noise)
+    assert report.count(FAIL) >= min(len(cases), 11)
+    found = diagnoses(report, laboratory)
+    assert found
+    assert all(not d.names and d.factor is None for d in found)
+    assert all("that was tried fits" in d.text for d in found)
+
+
+def test_what_is_right_gets_no_diagnosis(laboratory):
+    report = report_of(laboratory, (), SMALL, ("L1", "L2", "L3", "L4", "L5", "L6"))
+    assert report.passed
+    assert diagnoses(report, laboratory) == ()
+
+
+@pytest.mark.parametrize(
+    ("size", "cases"),
+    [
+        *((size, SMALL) for size in (1e-8, 1e-6)),
+        *((size, ["mlp-tanh"]) for size in (1e-3, 0.1)),
+        *(
+            pytest.param(size, SMALL, marks=pytest.mark.thorough)
+            for size in (1e-3, 0.1)
+        ),
+    ],
+)
+def test_what_is_nearly_right_gets_no_name(laboratory, rng, size, cases):
+    report = report_of(
+        laboratory, (), cases, ("L4",), lambda *at: perturbed(*at, rng, size)
+    )
+    assert report.count(FAIL) == (3 if cases == SMALL else 1)
+    found = diagnoses(report, laboratory)
+    assert all(not d.names for d in found)
+    assert ("right to" in found[0].text) == (size < 1e-5)
+
+
+def single(case, level, a):
+    return a.astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["loss-sum", "bend-missing", "lam-halved", "tasks-mixed", "cg-one-step"],
+)
+def test_mistakes_in_single_precision_are_named(laboratory, name):
+    report = report_of(laboratory, (name,), SMALL, ("L1", "L2", "L3", "L4"), single)
+    found = diagnoses(report, laboratory)[0]
+    assert found.names == (name,)
+    assert 4 < found.digits < 9
+
+
+def test_what_is_right_in_single_precision_gets_no_diagnosis(laboratory):
+    report = report_of(laboratory, (), SMALL, ("L1", "L2", "L4", "L5"), single)
+    assert diagnoses(report, laboratory) == ()
+
+
+def test_single_precision_is_recognised_by_its_numbers(laboratory, rng):
+    """Whatever the rounding: no other program has the same."""
+
+    def rounded(case, level, a):
+        return perturbed(case, level, a, rng, 1e-7).astype(np.float32).astype(float)
+
+    report = report_of(laboratory, (), SMALL, ("L4",), rounded)
+    (found,) = diagnoses(report, laboratory)
+    assert found.names == ("single-precision",)
+
+
+@pytest.mark.parametrize(
+    "name", ["lam-halved", "inner-lam-doubled", "curvature-of-query"]
+)
+def test_a_loose_tolerance_does_not_hide_a_mistake(laboratory, rng, name):
+    report = report_of(
+        laboratory, (name,), SMALL, ("L4", "L5"), lambda *at: perturbed(*at, rng, 1e-6)
+    )
+    found = diagnoses(report, laboratory)[0]
+    assert found.names == (name,)
+    assert 5 < found.digits < 7

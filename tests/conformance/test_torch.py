@@ -1,0 +1,249 @@
+"""PyTorch agrees with the certified answers, and its adapter tells right from wrong."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from imaml_ref import conformance
+
+torch = pytest.importorskip("torch")
+
+from torch import nn  # noqa: E402
+
+from imaml_ref.conformance.from_torch import from_torch, module_of  # noqa: E402
+from tests.helpers.witness_torch import flat, implicit, loss_at, slope_and_hessian  # noqa: E402
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "conformance_torch.py"
+SUITE = conformance.load_suite()
+STATED = 10
+ZEROS = {"conv-norm-bias"}  # a tensor is zero but for rounding: half the digits
+FEW = ["mlp-tanh", "conv-norm-tanh"]
+
+
+def outcomes(report, *levels):
+    """Return the set of outcomes at some levels."""
+    return {v.outcome for v in report.verdicts if v.level in levels}
+
+
+@pytest.fixture(name="report", scope="module")
+def ask_the_witness():
+    return conformance.check(from_torch(meta_grad=implicit))
+
+
+def test_the_witness_passes_every_case_at_every_level_but_the_solve(report):
+    assert outcomes(report, "L1", "L2", "L5", "L6", "L7") == {"pass"}
+    assert outcomes(report, "L4") == {"pass", "warned"}
+
+
+def test_the_witness_agrees_with_the_certified_answers_to_ten_digits(report):
+    compared = [v for v in report.verdicts if v.outcome == "pass"]
+    assert len(compared) > 150
+    for v in compared:
+        least = v.required if v.case in ZEROS else STATED
+        assert v.digits >= least, f"{v.case} {v.level} {v.answer}: {v.digits}"
+    fewest = min(v.digits for v in compared if v.case not in ZEROS)
+    print(f"PyTorch: {len(compared)} answers, at least {fewest:.1f} digits")
+
+
+def test_the_witness_warns_where_there_is_no_answer(report):
+    said = {v.case: v.message for v in report.verdicts if v.outcome == "warned"}
+    assert said.keys() == {"not-stationary", "saddle"}
+    assert "not stationary" in said["not-stationary"]
+    assert "not positive definite" in said["saddle"]
+
+
+def halved(task):
+    """Return (5) with λ/2 for λ in the system."""
+    theta, lam = flat(task.theta), flat(task.lam)
+    _, H = slope_and_hessian(loss_at(task, task.support), flat(task.phi))
+    A = H + lam / 2 * torch.eye(len(theta), dtype=theta.dtype)
+    return lam * torch.linalg.solve(A, first_order(task))
+
+
+def first_order(task):
+    """Return ∇Q: no solve."""
+    point = flat(task.phi).requires_grad_()
+    return torch.autograd.grad(loss_at(task, task.query)(point), point)[0]
+
+
+@pytest.mark.parametrize("wrong", [halved, first_order])
+def test_a_wrong_meta_gradient_fails_and_what_is_right_passes(wrong):
+    report = conformance.check(from_torch(meta_grad=wrong), cases=FEW)
+    assert outcomes(report, "L1", "L2") == {"pass"}
+    assert outcomes(report, "L4") == {"fail"}
+
+
+class OwnNet(nn.Module):
+    """The network of conv-norm-tanh as one writes it, running statistics and all."""
+
+    def __init__(self):
+        super().__init__()
+        self.features = nn.Conv2d(1, 3, 3, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(3)
+        self.classifier = nn.Linear(12, 3)
+
+    def forward(self, x):
+        x = nn.functional.avg_pool2d(torch.tanh(self.norm(self.features(x))), 2)
+        return self.classifier(x.flatten(1))
+
+
+def with_named_parameters(task):
+    """Return (5) by the names of the user."""
+    found, sizes = implicit(task), [a.numel() for a in task.theta.values()]
+    pieces = zip(task.theta.items(), found.split(sizes), strict=True)
+    return {name: piece.view_as(a) for (name, a), piece in pieces}
+
+
+FORMS = {
+    "vector": implicit,
+    "names": with_named_parameters,
+    "order": lambda task: list(with_named_parameters(task).values()),
+}
+
+
+@pytest.mark.parametrize("mine", FORMS.values(), ids=FORMS)
+def test_a_module_of_ones_own_passes_however_the_gradient_is_returned(mine):
+    report = conformance.check(
+        from_torch(OwnNet(), meta_grad=mine), cases=["more-queries"]
+    )
+    assert {v.outcome for v in report.verdicts} == {"pass"}
+
+
+def test_a_module_is_not_asked_for_other_networks():
+    report = conformance.check(from_torch(OwnNet()), cases=["mlp-tanh", "duplicates"])
+    assert outcomes(report, "L1", "L2") == {"not attempted", "pass"}
+    assert all(v.got is None for v in report.verdicts if v.case == "mlp-tanh")
+
+
+def test_a_loss_that_is_not_given_is_not_attempted():
+    mine = from_torch(losses={"cross-entropy": nn.functional.cross_entropy})
+    report = conformance.check(mine, cases=["ridge", "logistic"])
+    assert all(v.got is None for v in report.verdicts if v.case == "ridge")
+    assert outcomes(report, "L1", "L2") == {"not attempted", "pass"}
+
+
+def test_columns_after_flatten_are_put_in_order():
+    case = SUITE["conv-norm-tanh"]
+    ours = case.unpack(case.phi[0])["head.kernel"].reshape(2, 2, 3, 3)
+    theirs = from_torch().params(case, case.phi[0])["head.weight"].reshape(3, 3, 2, 2)
+    np.testing.assert_array_equal(theirs.numpy(), ours.transpose(3, 2, 0, 1))
+
+
+@pytest.mark.parametrize("name", ["ridge", "strided-relu", "conv-global"])
+def test_parameters_come_back_as_they_went(name):
+    case, adapter = SUITE[name], from_torch()
+    there = adapter.params(case, case.phi[0])
+    np.testing.assert_array_equal(adapter.flat(case, there), case.phi[0])
+
+
+def test_what_a_task_changes_in_its_module_stays_there():
+    shared = module_of(SUITE["mlp-tanh"])
+
+    def careless(task):
+        found = implicit(task)
+        with torch.no_grad():
+            for a in task.model.parameters():
+                a.zero_()
+        return found
+
+    mine = from_torch(lambda case: shared, meta_grad=careless)
+    report = conformance.check(mine, cases=FEW[:1])
+    assert {v.outcome for v in report.verdicts} == {"pass"}
+
+
+def test_the_mean_over_tasks_may_be_the_users():
+    def summed(tasks):
+        return sum(map(implicit, tasks))
+
+    right = from_torch(batch_grad=lambda tasks: summed(tasks) / len(tasks))
+    report = conformance.check(right, cases=["five-tasks"])
+    assert outcomes(report, "L4", "L5") == {"pass"}
+    report = conformance.check(from_torch(batch_grad=summed), cases=["five-tasks"])
+    ratios = [v.agreement.ratio for v in report.verdicts if v.level in ("L4", "L5")]
+    np.testing.assert_allclose(ratios, 5)
+
+
+def test_products_of_ones_own_are_asked():
+    def doubled(task, v):
+        slope = torch.autograd.grad(
+            task.loss(task.model(task.support[0]), task.support[1]),
+            list(task.model.parameters()),
+            create_graph=True,
+        )
+        inner = sum((s * a).sum() for s, a in zip(slope, v.values(), strict=True))
+        return torch.autograd.grad(2 * inner, list(task.model.parameters()))
+
+    report = conformance.check(from_torch(hvp=doubled), cases=FEW)
+    found = {v.agreement.ratio for v in report.verdicts if v.answer == "hvp"}
+    np.testing.assert_allclose(list(found), 2)
+
+
+def test_a_solver_of_ones_own_is_asked():
+    solve = torch.linalg.solve
+    report = conformance.check(from_torch(solve=solve), cases=["spd-1e6", "indefinite"])
+    assert [v.outcome for v in report.verdicts] == ["pass", "did not warn"]
+
+
+def test_float32_stays_float32():
+    report = conformance.check(from_torch(), cases=FEW, dtype="float32")
+    assert outcomes(report, "L1", "L2") == {"pass"}
+    assert {v.got.dtype for v in report.verdicts if v.got is not None} == {
+        np.dtype("float32")
+    }
+
+
+def test_a_gradient_of_another_form_is_told_in_one_line():
+    def short(task):
+        return {k: a for k, a in task.theta.items() if k != "head.bias"}
+
+    def turned(task):
+        return {k: a.T for k, a in task.theta.items()}
+
+    for mine, text in (
+        (short, "missing parameter head.bias"),
+        (turned, "linear1.weight expects shape (4, 3), got (3, 4)"),
+    ):
+        report = conformance.check(from_torch(meta_grad=mine), cases=FEW[:1])
+        (found,) = report.of("mlp-tanh", "L4")
+        assert found.outcome == "fail"
+        assert text in found.message
+
+
+def run_the_example(*arguments):
+    """Return what the example prints.
+
+    Raises:
+        AssertionError: If it fails, with what it said.
+    """
+    done = subprocess.run(
+        [sys.executable, "-W", "error", EXAMPLE, *arguments],
+        capture_output=True,
+        encoding="utf-8",
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"},
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_example_passes_and_warns():
+    out = run_the_example()
+    assert " 0 failed" in out
+    assert "2 warned, 0 did not" in out
+    assert "Diagnosis" not in out
+
+
+def test_the_mistake_in_the_example_fails_and_is_named():
+    out = run_the_example("--mistake")
+    assert " 10 failed" in out
+    assert "this is what you get with lam-not-multiplied" in " ".join(out.split())
+
+
+def test_nothing_of_ours_imports_torch_unasked():
+    code = "import imaml_ref.conformance, sys; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,223 @@
+"""Chains of layers over a flat vector: shapes, sweeps, and what they refuse."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+import imaml_ref as ir
+from imaml_ref.layers import Linear, Softplus, Tanh
+from imaml_ref.networks import architectures
+from imaml_ref.networks.network import Network
+from imaml_ref.networks.parameters import ParameterLayout
+from tests.helpers import oracles
+from tests.helpers.cases import KINKED, NETWORKS
+
+T, N = 2, 3
+
+
+@pytest.fixture(params=NETWORKS.values(), ids=NETWORKS.keys())
+def net(request):
+    return request.param
+
+
+def point(net, seed=0):
+    rng = np.random.default_rng(seed)
+    phi = net.init(rng) + 0.1 * rng.normal(size=(T, net.layout.size))
+    return phi, rng.normal(size=(T, N, *net.input_shape))
+
+
+def test_logits_chain_the_layers(net):
+    phi, x = point(net)
+    want, flat = x, net.layout.unpack(phi)
+    for name, layer in net.layers.items():
+        p = {n: flat[f"{name}.{n}"] for n in layer.shapes}
+        want, _ = layer.forward(p, want)
+    assert_array_equal(net.logits(phi, x), want)
+    assert want.shape == (T, N, net.num_outputs)
+
+
+def test_one_phi_serves_all_tasks(net):
+    phi, x = point(net)
+    want = net.logits(np.stack([phi[0]] * T), x)
+    assert_array_equal(net.logits(phi[0], x), want)
+
+
+def test_the_sweeps_agree_with_the_jacobian():
+    net = architectures.mlp((3,), (4,), 2, activation=Tanh)
+    phi, x = point(net)
+    phi_dot, z_bar = np.ones_like(phi), np.arange(T * N * 2.0).reshape(T, N, 2)
+    J = oracles.jacobian(lambda phi: net.logits(phi, x), phi)
+    _, saved = net.forward(phi, x)
+    z_dot, _ = net.jvp(phi, saved, phi_dot, np.zeros_like(x))
+    assert_allclose(z_dot, J.sum(-1), rtol=1e-13)
+    phi_bar, _ = net.vjp(phi, saved, z_bar)
+    assert_allclose(phi_bar, np.einsum("tnd,tndp->tp", z_bar, J), rtol=1e-12)
+
+
+def test_jvp_passes_a_tangent_of_the_inputs_on():
+    net = architectures.mlp((3,), (4,), 2, activation=Tanh)
+    phi, x = point(net)
+    x_dot = np.random.default_rng(1).normal(size=x.shape)
+    _, saved = net.forward(phi, x)
+    z_dot, _ = net.jvp(phi, saved, np.zeros_like(phi), x_dot)
+    want = net.forward(phi + 0j, x + 1e-30j * x_dot)[0].imag / 1e-30
+    assert_allclose(z_dot, want, rtol=1e-13)
+
+
+def test_the_net_of_the_released_code_has_its_size():
+    net = architectures.omniglot_cnn(5)
+    assert net.layout.size == 113_221
+    assert net.layout.names[:4] == (
+        "conv1.kernel",
+        "conv1.bias",
+        "norm1.gamma",
+        "norm1.beta",
+    )
+    assert net.layout.shapes[-2:] == ((256, 5), (5,))
+
+
+@pytest.mark.parametrize(
+    ("shape", "features"), [((28, 28, 1), 64), ((84, 84, 3), 1600)]
+)
+def test_conv4_is_the_net_of_the_literature(shape, features):
+    net = architectures.conv4(5, input_shape=shape)
+    assert net.layout.shapes[-2] == (features, 5)
+    assert net.layout.shapes[0] == (3, 3, shape[-1], 64)
+
+
+def test_mlp_is_the_net_of_the_sinusoids():
+    net = architectures.mlp()
+    assert net.layout.shapes == ((1, 40), (40,), (40, 40), (40,), (40, 1), (1,))
+
+
+def test_init_is_a_function_of_the_generator(net):
+    theta = net.init(np.random.default_rng(3))
+    assert theta.shape == (net.layout.size,)
+    assert_array_equal(theta, net.init(np.random.default_rng(3)))
+    assert net.init(np.random.default_rng(3), dtype=np.float32).dtype == np.float32
+
+
+def test_layers_are_swapped_by_an_argument():
+    smooth = architectures.omniglot_cnn(3, activation=Softplus, norm=None)
+    kinds = {type(layer).__name__ for layer in smooth.layers.values()}
+    assert kinds == {"Conv2d", "Softplus", "ZeroPad2d", "Flatten", "Linear"}
+
+
+def test_inputs_of_another_dtype_are_refused():
+    net = KINKED["mlp"]
+    phi, x = point(net)
+    message = r"real dtype of φ, float32, got float64; convert it with x.astype"
+    with pytest.raises(TypeError, match=message):
+        net.logits(phi.astype(np.float32), x)
+
+
+def test_inputs_of_another_shape_are_refused():
+    net = KINKED["mlp"]
+    phi, _ = point(net)
+    with pytest.raises(ValueError, match=r"\(2, N, 3\), got \(2, 3, 4\)"):
+        net.logits(phi, np.zeros((2, 3, 4)))
+    with pytest.raises(ValueError, match=r"\(2, N, 3\), got \(4, 3, 3\)"):
+        net.logits(phi, np.zeros((4, 3, 3)))
+
+
+def test_parameters_that_are_integers_are_refused():
+    net = KINKED["mlp"]
+    phi, x = point(net)
+    with pytest.raises(TypeError, match=r"φ must hold .*, got int64; convert θ"):
+        net.logits(phi.astype(np.int64), x)
+
+
+def test_no_examples_are_refused():
+    net = KINKED["mlp"]
+    phi, x = point(net)
+    with pytest.raises(ValueError, match=r"shape \(2, 0, 3\) has no examples"):
+        net.logits(phi, x[:, :0])
+
+
+def test_what_is_printed_fits_a_screen_and_says_layers_shapes_and_sizes():
+    text = str(architectures.omniglot_cnn(5))
+    first, *lines = text.splitlines()
+    assert first == "<Network: 15 layers, (28, 28, 1) to 5, P = 113,221>"
+    assert lines[1].split() == ["conv1", "Conv2d", "14", "×", "14", "×", "64", "640"]
+    assert lines[-1].split() == ["head", "Linear", "5", "1,285"]
+    assert len(lines) <= 24
+    assert max(map(len, lines)) < 80
+    net = architectures.mlp((3,), (4,), 2)
+    assert repr(net) == "<Network: 3 layers, (3,) to 2, P = 26>"
+    assert repr(net) in str(net)
+    loss = ir.TaskLoss(net, ir.SoftmaxCrossEntropy())
+    assert "object at 0x" not in f"{text}{net}{loss}{net.layers}"
+
+
+def test_a_direction_of_another_shape_is_refused_wherever_it_is_asked_for():
+    net = KINKED["mlp"]
+    (phi, x), y = point(net), np.zeros((T, N), int)
+    loss = ir.TaskLoss(net, ir.SoftmaxCrossEntropy())
+    conv = ir.TaskLoss(KINKED["omniglot_cnn"], ir.SoftmaxCrossEntropy())
+    for task_loss in (loss, conv):  # the second is fused
+        phi, x = point(task_loss.net)
+        for tasks in (T, 1):
+            lin = task_loss.linearize(phi[:tasks], x[:tasks], y[:tasks])
+            for v in (phi[0], phi[:tasks][None], phi[[0, 0, 0]]):
+                with pytest.raises(ValueError, match=r"direction expects .* \(T, P\)"):
+                    lin.hvp(v)
+                with pytest.raises(ValueError, match=r"direction expects .* \(T, P\)"):
+                    lin.gnvp(v)
+            assert lin.hessian_operator()(phi[0]).shape == phi[0].shape
+        with pytest.raises(ValueError, match=r"φ expects shape \(T, P\)"):
+            task_loss.linearize(phi[0], x, y)
+
+
+def test_sweeps_refuse_what_they_would_broadcast():
+    net = KINKED["mlp"]
+    phi, x = point(net)
+    z, saved = net.forward(phi, x)
+    _, saved_dot = net.jvp(phi, saved, phi, x)
+    _, y_bars = net.vjp(phi, saved, z)
+    with pytest.raises(ValueError, match=r"direction expects .*, got \(\d+,\)"):
+        net.jvp(phi, saved, phi[0], x)
+    with pytest.raises(ValueError, match=r"direction expects .*, got \(\d+,\)"):
+        net.vjp_dot(phi, saved, phi[0], saved_dot, y_bars, z)
+    for z_bar in (z[0], z[:1], z[..., :1]):
+        with pytest.raises(ValueError, match=r"z̄ expects shape \(2, N, 2\), got"):
+            net.vjp(phi, saved, z_bar)
+
+
+def test_layers_that_do_not_fit_are_refused_at_once():
+    with pytest.raises(ValueError, match=r"Linear expects .* 5\), got \(1, 2, 4\)"):
+        Network({"a": Linear(3, 4), "b": Linear(5, 2)}, (3,))
+
+
+LAYOUT = ParameterLayout(("a", "b"), ((2, 3), (4,)))
+
+
+def test_layout_packs_what_it_unpacks():
+    flat = np.arange(20.0).reshape(2, 10)
+    named = LAYOUT.unpack(flat)
+    assert named["a"].shape == (2, 2, 3)
+    assert_array_equal(named["b"], flat[:, 6:])
+    assert_array_equal(LAYOUT.pack(named), flat)
+    assert LAYOUT.slices == (slice(0, 6), slice(6, 10))
+
+
+def test_unpacked_parameters_are_views():
+    flat = np.zeros((2, 10))
+    LAYOUT.unpack(flat)["a"][...] = 1
+    assert_array_equal(flat[0], [1] * 6 + [0] * 4)
+
+
+@pytest.mark.parametrize(
+    ("named", "message"),
+    [
+        ({"a": np.zeros((2, 3))}, "missing or unknown parameters: b"),
+        ({"a": np.zeros((3, 2)), "b": np.zeros(4)}, r"a expects .* 2, 3\), got \(3, 2"),
+    ],
+)
+def test_layout_refuses_what_does_not_fit(named, message):
+    with pytest.raises(ValueError, match=message):
+        LAYOUT.pack(named)
+
+
+def test_a_flat_vector_of_another_length_is_refused():
+    with pytest.raises(ValueError, match=r"\(..., 10\), got \(2, 9\)"):
+        LAYOUT.unpack(np.zeros((2, 9)))
