@@ -1,10 +1,10 @@
 """Plant a hundred mistakes in the rest of the package; each should fail a test.
 
-    python tests/mutation_rest.py --out DIR                    a hundred, from seed 0
-    python tests/mutation_rest.py --out DIR --checkout OTHER   in another checkout
-    python tests/mutation_rest.py --out DIR --like OTHER_DIR   those drawn there before
+    python -m tests.mutation.rest --out DIR                    a hundred, from seed 0
+    python -m tests.mutation.rest --out DIR --checkout OTHER   in another checkout
+    python -m tests.mutation.rest --out DIR --like OTHER_DIR   those drawn there before
 
-``mutation.py`` and ``mutation_fused.py`` plant all mistakes in the derivatives; here
+from the root of a checkout.  ``derivatives.py`` and ``fused.py`` plant all mistakes in the derivatives; here
 some are drawn from everything else, and what runs is the tests that come to the
 statement: first those that come to few of the statements, then the quick ones, until
 one fails.  Which they are is found out once, by a run of all tests on a copy in which
@@ -260,7 +260,7 @@ def main() -> None:
     """Do what is not done yet, and write the table."""
     parser = argparse.ArgumentParser(description="plant mistakes, see tests fail")
     parser.add_argument("--out", type=Path, required=True, help="results, and the copy")
-    parser.add_argument("--checkout", type=Path, default=HERE.parent)
+    parser.add_argument("--checkout", type=Path, default=HERE.parents[1])
     parser.add_argument("--like", type=Path, help="the --out of a run before")
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
