@@ -4,10 +4,11 @@
     python -m tests.processors --rows nehalem,order-1   some of them
     python -m tests.processors --rows python --python /usr/bin/python3.14
 
-from the root of a checkout.  Each row runs in a process of its own and goes into the record, from which the page is
-written anew; a row that is run again replaces what it found before.  OpenBLAS ignores
-a kernel that the processor or the library lacks, without a word: what threadpoolctl
-reports decides what a row is, and a row that was run under another name is left out.
+from the root of a checkout.  Each row runs in a process of its own and goes into the
+record, from which the page is written anew; a row that is run again replaces what it
+found before.  OpenBLAS ignores a kernel that the processor or the library lacks,
+without a word: what threadpoolctl reports decides what a row is, and a row that was run
+under another name is left out.
 
 Rows of other versions install them in a temporary environment, with the network.
 Random orders need pytest-randomly, which no other test does.

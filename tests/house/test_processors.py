@@ -19,7 +19,7 @@ from tests.processors import (
 TESTS = processors.ROOT / "tests"
 REPORT = """<testsuites><testsuite>
 <testcase classname="tests.solvers.test_cg" name="test_a"/>
-<testcase classname="tests.solvers.test_cg" name="test_b[1]"><failure message="no"/></testcase>
+<testcase classname="tests.solvers.test_cg" name="test_b[1]"><failure/></testcase>
 <testcase classname="tests.solvers.test_cg" name="test_c"><skipped/></testcase>
 <testcase classname="tests.solvers.test_cg" name="test_d"><error/></testcase>
 </testsuite></testsuites>"""

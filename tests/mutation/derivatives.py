@@ -9,8 +9,9 @@ from the root of a checkout.
 A mutant is a module with one node of its syntax tree changed: a sign, an operator, a
 lost term or factor, x for ẋ, a constant, an axis, sum for mean, a call left out.  It is
 made and run in this process, so that a thousand of them take seconds.  What runs is
-``CASE_TESTS`` of layers/test_layers.py and networks/test_losses.py, the tests.  Validation
-(``raise``), docstrings, and methods that no derivative uses are left as they are.
+``CASE_TESTS`` of layers/test_layers.py and networks/test_losses.py, the tests.
+Validation (``raise``), docstrings, and methods that no derivative uses are left as
+they are.
 """
 
 import argparse

@@ -4,11 +4,12 @@
     python -m tests.mutation.rest --out DIR --checkout OTHER   in another checkout
     python -m tests.mutation.rest --out DIR --like OTHER_DIR   those drawn there before
 
-from the root of a checkout.  ``derivatives.py`` and ``fused.py`` plant all mistakes in the derivatives; here
-some are drawn from everything else, and what runs is the tests that come to the
-statement: first those that come to few of the statements, then the quick ones, until
-one fails.  Which they are is found out once, by a run of all tests on a copy in which
-the statements are marked.  A test that fails without the mistake, too, is left out.
+from the root of a checkout.  ``derivatives.py`` and ``fused.py`` plant all mistakes in
+the derivatives; here some are drawn from everything else, and what runs is the tests
+that come to the statement: first those that come to few of the statements, then the
+quick ones, until one fails.  Which they are is found out once, by a run of all tests on
+a copy in which the statements are marked.  A test that fails without the mistake, too,
+is left out.  Drawn elsewhere before is also what has moved to another file since.
 
 Each mistake is made in a copy of the checkout, and tests run in a process of their own,
 with a limit of time.  It takes hours on one core; what is there already is not done
