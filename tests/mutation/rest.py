@@ -38,7 +38,8 @@ from tests.mutation.mutants_rest import (
 )
 
 HERE = Path(__file__).resolve().parent
-COPIED = ("tests", "examples", "docs", "benchmarks", "data_tools", "imaml_ref")
+COPIED = ("imaml_ref", "data_tools", "tests", "examples", "docs", "findings")
+COPIED += ("benchmarks",)
 PYTEST = ("-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", "-p", "reached")
 WHOLE = 3 * 3600  # seconds for all tests with marks
 FIRST = 12  # tests that are tried before the others
