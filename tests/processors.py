@@ -1,13 +1,14 @@
 """The tests on every kernel, with fewer SIMD, other threads, versions and orders.
 
-    python tests/processors.py                          every row, hours
-    python tests/processors.py --rows nehalem,order-1   some of them
-    python tests/processors.py --rows python --python /usr/bin/python3.14
+    python -m tests.processors                          every row, hours
+    python -m tests.processors --rows nehalem,order-1   some of them
+    python -m tests.processors --rows python --python /usr/bin/python3.14
 
-Each row runs in a process of its own and goes into the record, from which the page is
-written anew; a row that is run again replaces what it found before.  OpenBLAS ignores
-a kernel that the processor or the library lacks, without a word: what threadpoolctl
-reports decides what a row is, and a row that was run under another name is left out.
+from the root of a checkout.  Each row runs in a process of its own and goes into the
+record, from which the page is written anew; a row that is run again replaces what it
+found before.  OpenBLAS ignores a kernel that the processor or the library lacks,
+without a word: what threadpoolctl reports decides what a row is, and a row that was run
+under another name is left out.
 
 Rows of other versions install them in a temporary environment, with the network.
 Random orders need pytest-randomly, which no other test does.
@@ -28,7 +29,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "benchmarks" / "results" / "processors.md"
-COMMAND = "python tests/processors.py"
+COMMAND = "python -m tests.processors"
 BELOW = "## What was tried and what was not"
 WHOLE, NUMBERS = "whole", "numbers"
 KERNELS = ("Nehalem", "Sandybridge", "Haswell", "Zen", "SkylakeX", "Cooperlake")

@@ -1,89 +1,18 @@
-"""imaml-ref conformance: list, export, check, diagnose, run, self, and bad files."""
+"""imaml-ref conformance: list, export, check, diagnose and self."""
 
 import json
 import os
-import sys
-from dataclasses import replace
-from types import ModuleType, SimpleNamespace
 
 import h5py
 import numpy as np
 import pytest
 
 from imaml_ref.cli import main
-from imaml_ref.conformance import Attempt, Computation, ask, load_suite, write_answers
+from imaml_ref.conformance import Attempt, Computation, load_suite, write_answers
 from imaml_ref.conformance.suite import INPUTS
-from tests.helpers.conformance_reports import CASES, Mistaken
-from tests.helpers.tiny_runs import snapshot
+from tests.helpers.conformance_reports import CASES
 
 ONLY = ["--cases", "mlp-tanh"]
-RIDGE = ["--cases", "ridge"]
-# The convolution takes most of the time, and is judged like the others.
-LIGHT = [case for case in CASES if case.name != "conv-norm-tanh"]
-
-
-@pytest.fixture(name="right", scope="module")
-def write_right(tmp_path_factory):
-    """A file of right answers."""
-    path = tmp_path_factory.mktemp("right") / "right.h5"
-    write_answers(path, ask(Computation(), LIGHT))
-    return path
-
-
-@pytest.fixture(name="wrong", scope="module")
-def write_wrong(tmp_path_factory):
-    """A file of wrong answers."""
-    path = tmp_path_factory.mktemp("wrong") / "wrong.h5"
-    write_answers(path, ask(Mistaken(), LIGHT))
-    return path
-
-
-@pytest.fixture(name="call")
-def make_call(tmp_path, capsys, monkeypatch):
-    """Run a command in an empty folder; return status, output and errors."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*args):
-        capsys.readouterr()
-        status = main(["conformance", *map(str, args)])
-        out, err = capsys.readouterr()
-        assert "Traceback" not in out + err
-        return status, out, err
-
-    return call
-
-
-@pytest.fixture(name="refused")
-def make_refused(call, tmp_path):
-    """Run a command that must end with 2, one line, and nothing written."""
-
-    def refused(*args):
-        before = snapshot(tmp_path)
-        status, _, err = call(*args)
-        assert status == 2
-        assert len(err.splitlines()) == 1, err
-        assert err.startswith("imaml-ref: ")
-        assert snapshot(tmp_path) == before
-        return err
-
-    return refused
-
-
-@pytest.fixture(name="stand_in")
-def make_stand_in(monkeypatch):
-    """A diagnosis that says the same of everything; returns what it was given."""
-    given, module = [], ModuleType("imaml_ref.conformance.diagnosis")
-
-    def diagnose(report, cases):
-        given.append((report, list(cases)))
-        return replace(report, diagnoses=(SimpleNamespace(text="λ is halved"),))
-
-    module.diagnose = diagnose
-    monkeypatch.setitem(sys.modules, "imaml_ref.conformance.diagnosis", module)
-    return given
-
-
-# What each command does
 
 
 def test_list_shows_levels_cases_and_titles(call):
@@ -214,7 +143,7 @@ def test_check_does_not_diagnose(call, wrong, stand_in):
 def test_it_judges_itself(call, dtype, tmp_path):
     flags = [
         "--cases",
-        ",".join(case.name for case in LIGHT),
+        ",".join(case.name for case in CASES),
         "--dtype",
         dtype,
         "--json",
@@ -247,73 +176,3 @@ def test_output_is_plain_ascii_where_the_stream_holds_no_more(wrong, monkeypatch
     main(["conformance", "check", str(wrong)])
     assert "x ridge L2 hvp: 0.30 digits" in shown[0]
     assert all(text.isascii() for text in shown[:1])
-
-
-# Running a program
-
-COPY = "import shutil, sys; shutil.copy(sys.argv[1], sys.argv[2])"
-BY_NAME = (
-    "import os, shutil, sys; assert os.path.exists(os.environ['IMAML_REF_INPUTS']);"
-    "shutil.copy(sys.argv[1], os.environ['IMAML_REF_ANSWERS'])"
-)
-
-
-def test_a_program_gets_the_paths_as_words(call, right):
-    status, out, _ = call("run", "--", sys.executable, "-c", COPY, right, "{answers}")
-    assert status == 0
-    assert "{answers}, suite 1.1: " in out
-    look = "import sys, h5py; print(*h5py.File(sys.argv[1])['cases'])"
-    program = [sys.executable, "-c", f"{look}; {COPY}", "{inputs}", "{answers}"]
-    assert "has schema 'imaml_ref/conformance-inputs'" in call("run", *program)[2]
-
-
-def test_a_program_gets_the_paths_by_the_environment(call, right):
-    assert call("run", sys.executable, "-c", BY_NAME, right)[0] == 0
-
-
-def test_a_program_that_is_wrong_is_diagnosed(call, right, wrong, stand_in):
-    program = [*RIDGE, "--", sys.executable, "-c", BY_NAME]
-    assert "λ is halved" not in call("run", *program, right)[1]
-    status, out, _ = call("run", *program, wrong)
-    assert status == 1
-    assert "λ is halved" in out
-    assert "λ is halved" not in call("run", "--no-diagnose", *program, wrong)[1]
-    assert "λ is halved" in call("run", "--diagnose", *program, right)[1]
-
-
-def test_a_program_gets_only_the_cases_that_are_named(call, right):
-    look = "import os, h5py; file = h5py.File(os.environ['IMAML_REF_INPUTS'])"
-    demand = f"{look}; assert list(file['cases']) == ['spd-10', 'ridge']"
-    program = [sys.executable, "-c", f"{demand}; {BY_NAME}", right]
-    assert call("run", "--cases", "spd-10,ridge", "--", *program)[0] == 0
-
-
-def test_a_program_that_does_not_deliver(refused, right):
-    python = [sys.executable, "-c"]
-    assert "cannot run no-such-program" in refused("run", "no-such-program", "-x")
-    assert "ended with status 3" in refused("run", *python, "raise SystemExit(3)")
-    said = refused("run", *RIDGE, *python, f"{BY_NAME}; raise SystemExit(1)", right)
-    assert "ended with status 1" in said
-    said = refused("run", *RIDGE, *python, "")
-    assert "wrote no answers; write them to the path in" in said
-    torn = BY_NAME + "; os.truncate(os.environ['IMAML_REF_ANSWERS'], 3000)"
-    assert "truncated" in refused("run", *RIDGE, *python, torn, right)
-    assert "CMD" in refused("run")
-
-
-# Flags and machines
-
-
-def test_flags_that_cannot_be(refused, right):
-    said = refused("check", right, "--cases", "rigde")
-    assert "no case 'rigde'; there are ridge, logistic" in said
-    assert "no case 'rigde'" in refused("export", "o.h5", "--cases", "rigde")
-    assert "the folder none does not exist" in refused("export", "none/o.h5")
-    assert "the folder no does not exist" in refused("check", right, "--html", "no/h")
-    assert "--dtype must be float64 or float32" in refused("self", "--dtype", "half")
-    assert "device must be one of auto, cpu, cuda" in refused("self", "--device", "tpu")
-
-
-def test_a_gpu_that_is_absent(refused, monkeypatch):
-    monkeypatch.setitem(sys.modules, "cupy", None)
-    assert "no GPU back end" in refused("self", "--device", "cuda")

@@ -9,8 +9,8 @@ import sys
 import pytest
 
 from imaml_ref.cli import main
+from tests.helpers.same_run import assert_same_run
 from tests.helpers.tiny_runs import as_flags
-from tests.runs.test_kill_and_resume import assert_same_run
 
 KEYS = {"data": "sinusoid", "num-filters": 40, "meta-steps": 3, "test-tasks": 4}
 KEYS |= {"meta-batch": 2, "validation-interval": 1, "validation-tasks": 3}

@@ -86,9 +86,9 @@ def test_help_says_what_a_data_file_takes():
 
 def test_the_protocol_names_what_the_tasks_hold():
     config = make_config({"ways": 7, "shots": 2, "queries": 15})
-    said = protocol.protocol(config, "classification")
+    said = protocol(config, "classification")
     assert said.startswith("7-way 2-shot, 15 queries a class; transductive: ")
-    assert protocol.protocol(config, "regression") == "2 shots and 15 queries a task"
+    assert protocol(config, "regression") == "2 shots and 15 queries a task"
 
 
 def test_accuracies_on_the_first_page_say_what_they_are():

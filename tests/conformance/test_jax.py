@@ -15,7 +15,12 @@ jax = pytest.importorskip("jax")
 from jax import numpy as jnp  # noqa: E402
 
 from imaml_ref.conformance.from_jax import flax_names, from_jax  # noqa: E402
-from tests.helpers.witness_jax import derivatives, implicit, ravel_pytree, slope  # noqa: E402
+from tests.helpers.witness_jax import (  # noqa: E402
+    derivatives,
+    implicit,
+    ravel_pytree,
+    slope,
+)
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "conformance_jax.py"
 SUITE = conformance.load_suite()

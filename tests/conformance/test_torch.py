@@ -15,7 +15,12 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
 from imaml_ref.conformance.from_torch import from_torch, module_of  # noqa: E402
-from tests.helpers.witness_torch import flat, implicit, loss_at, slope_and_hessian  # noqa: E402
+from tests.helpers.witness_torch import (  # noqa: E402
+    flat,
+    implicit,
+    loss_at,
+    slope_and_hessian,
+)
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "conformance_torch.py"
 SUITE = conformance.load_suite()

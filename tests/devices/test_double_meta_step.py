@@ -11,9 +11,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 import imaml_ref as ir
 from imaml_ref.compute.backend import array_module
 from imaml_ref.compute.readings import settle, value_of, waiting
-from imaml_ref.layers import BatchNorm2d, Conv2d, Flatten, Linear, MaxPool2d, ReLU
-from imaml_ref.networks.network import Network
-from tests.helpers.problems import PROBLEMS, curved, make_problem
+from tests.helpers.algorithms import NETS, QUIET, WAITING
+from tests.helpers.problems import curved
 from tests.machines.double import WaitedForDevice, device_double
 from tests.machines.on_double import on_device
 
@@ -22,46 +21,6 @@ from tests.machines.on_double import on_device
 def device():
     with ir.plain_path(), device_double() as device:
         yield device
-
-
-def pooled():
-    """A block of a few-shot net and its end: all that moves pixels."""
-    layers = {
-        "conv": Conv2d(2, 3, padding=(1, 1)),
-        "norm": BatchNorm2d(3),
-        "relu": ReLU(),
-        "pool": MaxPool2d(),
-        "flat": Flatten(),
-        "linear": Linear(18, 4),
-    }
-    net = Network(layers, (5, 6, 2))
-    return make_problem(net, ir.SoftmaxCrossEntropy(), lam=0.6, step_size=0.1)
-
-
-NETS = PROBLEMS | {"pooled": pooled()}
-QUIET = {
-    "imaml": lambda p: ir.IMAML(p.loss, p.lam, p.descent(4)),
-    "gauss-newton": lambda p: ir.IMAML(
-        p.loss, p.lam, p.descent(4), curvature="gauss-newton", damping=0.1
-    ),
-    "truncated": lambda p: ir.IMAML(
-        p.loss, 0.01, p.descent(4), solver=ir.CG(9, on_negative_curvature="truncate")
-    ),
-    "momentum": lambda p: ir.IMAML(p.loss, p.lam, ir.Momentum(p.step_size, 4)),
-    "adam": lambda p: ir.IMAML(p.loss, p.lam, ir.InnerAdam(0.01, 4, decay=0.5)),
-    "maml": lambda p: ir.MAML(p.loss, inner=p.descent(3)),
-    "fomaml": lambda p: ir.FirstOrderMAML(p.loss, p.lam, p.descent(3)),
-    "reptile": lambda p: ir.Reptile(p.loss, inner=p.descent(3)),
-    "released": lambda p: ir.ReleasedIMAML(p.loss, p.lam),
-}
-WAITING = {
-    "newton-cg": lambda p: ir.IMAML(p.loss, p.lam, ir.NewtonCG(2)),
-    "l-bfgs": lambda p: ir.IMAML(p.loss, p.lam, ir.LBFGS(3)),
-    "tolerant": lambda p: ir.IMAML(p.loss, p.lam, solver=ir.CG(9, rtol=1e-3)),
-    "minres": lambda p: ir.IMAML(p.loss, p.lam, solver=ir.MINRES()),
-    "certified": lambda p: ir.IMAML(p.loss, p.lam, solver=ir.CertifiedCG()),
-    "dense": lambda p: ir.IMAML(p.loss, p.lam, solver=ir.Dense()),
-}
 
 
 def assert_same_bits(got, want):

@@ -12,11 +12,10 @@ from imaml_ref import verify
 from imaml_ref.checks import digits
 from imaml_ref.compute.readings import settle, value_of, waiting
 from imaml_ref.verify.rows import make_setting
-from tests.devices.test_double_meta_step import QUIET, WAITING, pooled
-from tests.helpers.problems import PROBLEMS, curved, make_problem
+from tests.helpers.algorithms import NETS, QUIET, WAITING
+from tests.helpers.problems import curved, make_problem
 from tests.machines.gpu_card import fetched, needing_card, put
 
-NETS = PROBLEMS | {"pooled": pooled()}
 NEED = {np.float32: 4.0, np.float64: 11.0}
 OMNIGLOT = ir.architectures.omniglot_cnn(5)
 

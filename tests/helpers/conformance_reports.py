@@ -10,6 +10,7 @@ from imaml_ref.conformance import Computation, check, load_suite
 NAMES = ("ridge", "mlp-tanh", "conv-tanh", "saddle", "spd-10", "indefinite")
 SUITE = load_suite()
 CASES = [SUITE[name] for name in NAMES]
+OUTCOMES = ("pass", "fail", "not attempted", "warned", "did not warn")
 DIAGNOSES = ("This is λ halved: <14.2> digits & more.", "no\nname fits")
 
 
@@ -45,6 +46,11 @@ def mistaken(**changes):
     report = check(Mistaken(), cases=NAMES)
     found = tuple(SimpleNamespace(text=text) for text in DIAGNOSES)
     return replace(report, diagnoses=found, **changes)
+
+
+def counts(report):
+    """Return how many answers ended in each way, where any did."""
+    return {o: report.count(o) for o in OUTCOMES if report.count(o)}
 
 
 def correct():

@@ -24,7 +24,7 @@ TINY = {
 def no_figures(monkeypatch):
     """Leave the figures of a run out: they take longer than a tiny run.
 
-    test_figures.py, test_cli.py and test_report.py look at them.
+    runs/test_figures.py, runs/test_report.py and cli/test_commands.py look at them.
     """
     monkeypatch.setattr(finish, "draw_missing", lambda *_: None)
 

@@ -1,5 +1,7 @@
 """Mistakes drawn from a seed can be made, and the statements they are in be marked."""
 
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import imaml_ref
@@ -22,8 +24,23 @@ def test_a_seed_draws_the_same_and_what_is_drawn_can_be_made_elsewhere():
     assert drawn == rest.draw(part, 3, seed=1)
     assert drawn != rest.draw(part, 3, seed=2)
     assert rest.still_there(part, drawn) == drawn
-    gone = rest.Drawn("gone.py", *list(vars(drawn[0]).values())[1:])
+    gone = replace(drawn[0], function="gone")
     assert rest.still_there(part, [gone, drawn[1]]) == drawn[1:2]
+
+
+def test_what_has_moved_with_its_function_is_found(tmp_path):
+    (tmp_path / "folder").mkdir()
+    for name, source in {
+        "one": SOURCE,
+        "two": "def other(x):\n    return x + 0",
+    }.items():
+        (tmp_path / "folder" / f"{name}.py").write_text(source)
+    drawn = next(m for m, _ in rest.mistakes("flat.py", rest.ast.parse(SOURCE)))
+    moved = replace(drawn, file="folder/one.py")
+    assert rest.still_there(tmp_path, [drawn]) == [moved]
+    (tmp_path / "folder" / "two.py").write_text(SOURCE)  # which of them is it?
+    assert rest.still_there(tmp_path, [drawn]) == []
+    assert rest.still_there(tmp_path, [moved]) == [moved]
 
 
 def test_what_other_scripts_look_at_is_left_to_them():
@@ -42,6 +59,7 @@ def test_a_mistake_is_made_and_its_statement_marked(monkeypatch):
     wrong, marked, marks = {}, {}, []
     exec(rest.with_mistake(SOURCE, wanted), wrong)
     assert wrong["clipped"](1, 2) == 1
+    monkeypatch.setitem(sys.modules, "reached", reached)  # as it lies in the copy
     monkeypatch.setattr(reached, "mark", marks.append)
     exec(rest.with_marks(SOURCE, {5: wanted, 6: other}), marked)
     assert (marked["clipped"](1, 2), marks) == (2, [5])

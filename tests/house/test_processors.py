@@ -18,10 +18,10 @@ from tests.processors import (
 
 TESTS = processors.ROOT / "tests"
 REPORT = """<testsuites><testsuite>
-<testcase classname="tests.test_cg" name="test_a"/>
-<testcase classname="tests.test_cg" name="test_b[1]"><failure message="no"/></testcase>
-<testcase classname="tests.test_cg" name="test_c"><skipped/></testcase>
-<testcase classname="tests.test_cg" name="test_d"><error/></testcase>
+<testcase classname="tests.solvers.test_cg" name="test_a"/>
+<testcase classname="tests.solvers.test_cg" name="test_b[1]"><failure/></testcase>
+<testcase classname="tests.solvers.test_cg" name="test_c"><skipped/></testcase>
+<testcase classname="tests.solvers.test_cg" name="test_d"><error/></testcase>
 </testsuite></testsuites>"""
 
 
@@ -60,7 +60,7 @@ def test_a_report_is_read(tmp_path):
     assert read_report(tmp_path / "report.xml") == {
         "passed": 1,
         "skipped": 1,
-        "failed": ["test_cg::test_b[1]", "test_cg::test_d"],
+        "failed": ["solvers.test_cg::test_b[1]", "solvers.test_cg::test_d"],
     }
 
 

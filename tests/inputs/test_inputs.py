@@ -1,4 +1,4 @@
-"""Three hundred inputs from a seed, each with its outcome (``tests/drawn``)."""
+"""Three hundred inputs from a seed, each with its outcome (``tests/inputs``)."""
 
 import warnings
 

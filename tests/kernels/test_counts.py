@@ -16,7 +16,7 @@ from imaml_ref.kernels.stage import machine_of
 from imaml_ref.kernels.sweeps import Sweeps
 from tests.helpers.fused_nets import COVERED
 from tests.helpers.fused_points import needs_fused
-from tests.machines.kernel_machine import FORMULAS, capturing_double
+from tests.machines.kernel_machine import FORMULAS, capturing_double, chain_length
 from tests.machines.kernel_points import Problem, moved, problem
 
 pytestmark = needs_fused
@@ -63,14 +63,6 @@ def test_a_step_adds_one_launch_and_a_step_of_cg_three(programs):
     assert len(descent.step.names) == COUNTS["gradient"] + 1
     step = programs.krylov.step("hvp", "continue", ())
     assert len(step.names) == COUNTS["hvp"] + 3
-
-
-def chain_length(waits_for):
-    """Return how many launches of a graph come one after another, at least."""
-    lengths = []
-    for before in waits_for:
-        lengths.append(1 + max((lengths[k] for k in before), default=0))
-    return max(lengths)
 
 
 def test_cotangents_of_kernels_are_nobodys_business_but_the_steps(programs):

@@ -9,9 +9,13 @@ from imaml_ref.kernels.space import Space
 from imaml_ref.kernels.stage import machine_of
 from imaml_ref.kernels.sweeps import Sweeps
 from tests.helpers.fused_points import named, needs_fused
-from tests.kernels.test_counts import chain_length
 from tests.machines.kernel_formulas import FormulaLauncher
-from tests.machines.kernel_machine import OnHost, by_kernels, capturing_double
+from tests.machines.kernel_machine import (
+    OnHost,
+    by_kernels,
+    capturing_double,
+    chain_length,
+)
 
 pytestmark = needs_fused
 

@@ -205,3 +205,11 @@ class CountingCuda(Cuda):
         replay = super().record(run)
         self.device.graphs.append(replay)
         return replay
+
+
+def chain_length(waits_for):
+    """Return how many launches of a graph come one after another, at least."""
+    lengths = []
+    for before in waits_for:
+        lengths.append(1 + max((lengths[k] for k in before), default=0))
+    return max(lengths)

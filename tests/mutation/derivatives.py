@@ -1,14 +1,17 @@
 """Plant a mistake in every line of a derivative, one at a time; each must fail a test.
 
-    python tests/mutation.py                      all layers, the losses and the patches
-    python tests/mutation.py layers/linear.py     some of them
-    python tests/mutation.py --out FILE.md        and write the report
+    python -m tests.mutation.derivatives                    all layers, losses, patches
+    python -m tests.mutation.derivatives layers/linear.py   some of them
+    python -m tests.mutation.derivatives --out FILE.md      and write the report
+
+from the root of a checkout.
 
 A mutant is a module with one node of its syntax tree changed: a sign, an operator, a
 lost term or factor, x for ẋ, a constant, an axis, sum for mean, a call left out.  It is
 made and run in this process, so that a thousand of them take seconds.  What runs is
-``CASE_TESTS`` of test_layers.py and test_losses.py, the tests themselves.  Validation
-(``raise``), docstrings, and methods that no derivative uses are left as they are.
+``CASE_TESTS`` of layers/test_layers.py and networks/test_losses.py, the tests.
+Validation (``raise``), docstrings, and methods that no derivative uses are left as
+they are.
 """
 
 import argparse
@@ -27,6 +30,7 @@ from tests.layers import test_layers
 from tests.mutation import mutants
 from tests.networks import test_losses
 
+COMMAND = "python -m tests.mutation.derivatives"
 ROOT = Path(imaml_ref.__file__).parent
 LAYERS = sorted(f"layers/{p.name}" for p in (ROOT / "layers").glob("[a-z]*.py"))
 KNOWN = [f for f in [*LAYERS, "networks/losses.py"] if f != "layers/base.py"]
@@ -209,7 +213,7 @@ def main() -> int:
     text = report(found, time.perf_counter() - start)
     print(text)
     if arguments.out:
-        command = "python " + " ".join(["tests/mutation.py", *sys.argv[1:]])
+        command = " ".join([COMMAND, *sys.argv[1:]])
         arguments.out.write_text(f"# Planted mistakes\n\n    {command}\n\n{text}\n")
     explained = all(m.killer or m.excuse for m in found)
     return 0 if explained and rate(found) >= 0.95 else 1

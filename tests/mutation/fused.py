@@ -1,12 +1,12 @@
 """Plant a mistake in each line of the fused path, one at a time; a test must fail.
 
-    python tests/mutation_fused.py                       all of its files
-    python tests/mutation_fused.py windows.py rows.py    some of them
+    python -m tests.mutation.fused                       all of its files
+    python -m tests.mutation.fused windows.py rows.py    some of them
 
-As in ``mutation.py``; but here a line is mostly a call that a program writes down, so a
-call is left out, too, or does something else.  The code of the function is changed in
-its place, and what runs is the tests of ``test_fused_*.py``, each on every case, until
-one fails.
+from the root of a checkout.  As in ``derivatives.py``; but here a line is mostly a call
+that a program writes down, so a call is left out, too, or does something else.  The
+code of the function is changed in its place, and what runs is the tests in tests/fused,
+each on every case, until one fails.
 """
 
 import argparse

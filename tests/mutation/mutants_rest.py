@@ -2,6 +2,7 @@
 
 import ast
 import random
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +36,12 @@ class Drawn:
     @property
     def place(self) -> tuple:
         """What another state of the sources may have, too, on another line."""
-        return self.file, self.function, self.kind, self.before, self.after, self.twin
+        return self.file, *self.statement
+
+    @property
+    def statement(self) -> tuple:
+        """What another state of the sources may have, too, in another file."""
+        return self.function, self.kind, self.before, self.after, self.twin
 
 
 def files(package: Path) -> list[str]:
@@ -107,12 +113,23 @@ def can_be_made(source: str, wanted: Drawn) -> bool:
 
 
 def still_there(package: Path, wanted: list[Drawn]) -> list[Drawn]:
-    """Return the mistakes of a list that another state of the sources can have."""
-    there: dict[tuple, Drawn] = {}
-    for file in {m.file for m in wanted if (package / m.file).exists()}:
+    """Return the mistakes of a list that another state of the sources can have.
+
+    Where the file has the mistake no more, or is no more, the function may have moved:
+    then it is in the one file that has the same mistake in a function of that name.
+    """
+    asked, there = {m.statement for m in wanted}, defaultdict(list)
+    for file in files(package):
         tree = ast.parse((package / file).read_text("utf-8"))
-        there |= {m.place: m for m, _ in mistakes(file, tree)}
-    return [there[m.place] for m in wanted if m.place in there]
+        for mistake, _ in mistakes(file, tree):
+            if mistake.statement in asked:
+                there[mistake.statement].append(mistake)
+    found = []
+    for old in wanted:
+        places = there[old.statement]
+        here = [m for m in places if m.file == old.file] or places
+        found += here if len(here) == 1 else []
+    return found
 
 
 def with_mistake(source: str, wanted: Drawn) -> str:

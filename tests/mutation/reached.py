@@ -1,4 +1,4 @@
-"""What tests come to a marked statement: the map of ``mutation_rest.py``.
+"""What tests come to a marked statement: the map of ``rest.py``.
 
 As a plugin of pytest (``-p reached``) it notes how each test ended and how long it
 took.  Its files are in the folder that REACHED names; subprocesses of a test write

@@ -1,14 +1,15 @@
 """Plant a hundred mistakes in the rest of the package; each should fail a test.
 
-    python tests/mutation_rest.py --out DIR                    a hundred, from seed 0
-    python tests/mutation_rest.py --out DIR --checkout OTHER   in another checkout
-    python tests/mutation_rest.py --out DIR --like OTHER_DIR   those drawn there before
+    python -m tests.mutation.rest --out DIR                    a hundred, from seed 0
+    python -m tests.mutation.rest --out DIR --checkout OTHER   in another checkout
+    python -m tests.mutation.rest --out DIR --like OTHER_DIR   those drawn there before
 
-``mutation.py`` and ``mutation_fused.py`` plant all mistakes in the derivatives; here
-some are drawn from everything else, and what runs is the tests that come to the
-statement: first those that come to few of the statements, then the quick ones, until
-one fails.  Which they are is found out once, by a run of all tests on a copy in which
-the statements are marked.  A test that fails without the mistake, too, is left out.
+from the root of a checkout.  ``derivatives.py`` and ``fused.py`` plant all mistakes in
+the derivatives; here some are drawn from everything else, and what runs is the tests
+that come to the statement: first those that come to few of the statements, then the
+quick ones, until one fails.  Which they are is found out once, by a run of all tests on
+a copy in which the statements are marked.  A test that fails without the mistake, too,
+is left out.  Drawn elsewhere before is also what has moved to another file since.
 
 Each mistake is made in a copy of the checkout, and tests run in a process of their own,
 with a limit of time.  It takes hours on one core; what is there already is not done
@@ -37,7 +38,8 @@ from tests.mutation.mutants_rest import (
 )
 
 HERE = Path(__file__).resolve().parent
-COPIED = ("tests", "examples", "docs", "benchmarks", "data_tools", "imaml_ref")
+COPIED = ("imaml_ref", "data_tools", "tests", "examples", "docs", "findings")
+COPIED += ("benchmarks",)
 PYTEST = ("-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", "-p", "reached")
 WHOLE = 3 * 3600  # seconds for all tests with marks
 FIRST = 12  # tests that are tried before the others
@@ -260,7 +262,7 @@ def main() -> None:
     """Do what is not done yet, and write the table."""
     parser = argparse.ArgumentParser(description="plant mistakes, see tests fail")
     parser.add_argument("--out", type=Path, required=True, help="results, and the copy")
-    parser.add_argument("--checkout", type=Path, default=HERE.parent)
+    parser.add_argument("--checkout", type=Path, default=HERE.parents[1])
     parser.add_argument("--like", type=Path, help="the --out of a run before")
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)

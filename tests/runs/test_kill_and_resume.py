@@ -4,18 +4,16 @@ The runs write a checkpoint after every step, so that many kills fall into the w
 of one; λ is learned and validation on, so that every part of the state matters.
 """
 
-import csv
 import signal
 import subprocess
 import sys
 import time
 
-import h5py
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
 
 from imaml_ref.cli import main
+from tests.helpers.same_run import assert_same_run, rows_of, state_of
 from tests.helpers.tiny_runs import no_figures
 
 STEPS = 60
@@ -40,32 +38,6 @@ def finish(out):
     with pytest.MonkeyPatch.context() as monkeypatch:
         no_figures(monkeypatch)
         assert main([*TRAIN[2:], "--out", str(out), *WORKERS[0].split()]) == 0
-
-
-def state_of(out):
-    """Every number of a checkpoint, the seconds aside."""
-    found = {}
-    with h5py.File(out / "checkpoint.h5") as file:
-        file.visititems(
-            lambda name, item: found.__setitem__(name, item[()])
-            if isinstance(item, h5py.Dataset)
-            else None
-        )
-        found |= {n: v for n, v in file.attrs.items() if n not in ("seconds", "config")}
-    return found
-
-
-def rows_of(out):
-    rows = csv.DictReader((out / "metrics.csv").read_text().splitlines())
-    return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
-
-
-def assert_same_run(out, undisturbed):
-    got, expected = state_of(out), state_of(undisturbed)
-    assert got.keys() == expected.keys()
-    for name, value in expected.items():
-        assert_array_equal(got[name], value, err_msg=name)
-    assert rows_of(out) == rows_of(undisturbed)
 
 
 @pytest.fixture(scope="module")

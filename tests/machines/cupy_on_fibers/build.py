@@ -2,7 +2,7 @@
 
     pip install cupy-cuda13x cython setuptools
     pip install nvidia-cuda-runtime nvidia-cuda-crt nvidia-cuda-profiler-api
-    PYTHONPATH=tests python -m cupy_on_fibers.build CUPY_SOURCES FOLDER
+    python -m tests.machines.cupy_on_fibers.build CUPY_SOURCES FOLDER
 
 CUPY_SOURCES is a checkout of CuPy at the version that is installed.  One module of its
 wheel is compiled again from there, the one that has NVIDIA's runtime inside.  The last
@@ -105,8 +105,9 @@ def main(sources: Path, folder: Path) -> None:
     shutil.rmtree(folder / "temp")
     print(
         f"LD_PRELOAD={folder}/libcuda.so.1:{folder}/libcublas.so.13 CUPY_ACCELERATORS= "
-        f"CUPY_CACHE_DIR={folder}/cache PYTHONPATH={site}:tests:. "
-        "python -m pytest -p cupy_on_fibers.plugin -m gpu tests/test_gpu_kernels.py"
+        f"CUPY_CACHE_DIR={folder}/cache PYTHONPATH={site}:. "
+        "python -m pytest -p tests.machines.cupy_on_fibers.plugin -m gpu "
+        "tests/devices/test_gpu_kernels.py"
     )
 
 

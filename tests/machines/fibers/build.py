@@ -13,7 +13,7 @@ from imaml_ref.kernels.launch import options, source
 
 HERE = Path(__file__).parent
 COMPILER = shutil.which("g++")
-KEPT = HERE.parents[1] / ".scratch" / "fibers"  # remove it whenever you like
+KEPT = HERE.parents[2] / ".scratch" / "fibers"  # remove it whenever you like
 # A fiber leaves by longjmp to another stack, which a fortified longjmp refuses.
 FLAGS = ("-O1", "-shared", "-fPIC", "-ffp-contract=off", "-U_FORTIFY_SOURCE", "-w")
 FLAGS += ("-fsanitize=alignment",)
