@@ -5,7 +5,7 @@ directions: one run of the inner loop differentiates along all of them.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -52,10 +52,6 @@ class Problem:
         """Return gradient descent of that many steps."""
         return GradientDescent(self.step_size, steps)
 
-    def plain(self) -> "Problem":
-        """Return the same without a proximal term."""
-        return replace(self, lam=0)
-
     @cached_property
     def lams(self) -> Array:
         """A λ per parameter, around λ."""
@@ -70,15 +66,11 @@ class Problem:
             return numpy.eye(size)
         return draw(numpy.random.default_rng(6), 12, size) / size**0.5
 
-    def along(self, grad: Array) -> Array:
-        """Return the slopes of a gradient along the directions, (E,)."""
-        return self.directions @ grad.astype(numpy.float64)
-
-    def along_lam(self, grad: Any) -> Array:
-        """Return the slopes of a gradient in λ along the directions of λ."""
+    def along(self, grad: Any) -> Any:
+        """Return the slopes (E,) of a gradient; that in one λ is its only slope."""
         if numpy.ndim(grad) == 0:
-            return numpy.asarray(grad)
-        return self.along(to_host(grad))
+            return grad
+        return self.directions @ to_host(grad).astype(numpy.float64)
 
     def theta_slopes(self, inner: GradientDescent, oracle) -> Array:
         """Return the derivatives of θ ↦ mean Q(φ_K(θ)) along the directions, (E,)."""
@@ -189,5 +181,4 @@ def make_problem(
 
 def repeated(task: TaskBatch, copies: int) -> TaskBatch:
     """Return many copies of one task."""
-    arrays = (task.support_x, task.support_y, task.query_x, task.query_y)
-    return TaskBatch(*(numpy.repeat(a, copies, 0) for a in arrays))
+    return task.map(lambda a: numpy.repeat(a, copies, 0))
