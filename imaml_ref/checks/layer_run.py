@@ -1,43 +1,20 @@
-"""The accused: the four methods of a layer, run in a dtype on a device and watched."""
+"""The four methods of a layer, run in a dtype on a device and watched."""
 
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy
-
-from ..compute import Array, to_device, to_host
-from .layer_point import Point, cotangents
+from ..compute import Array
+from .layer_point import cotangents
 from .rows import Tensors, under
+from .run import Run, same_bits
 from .trees import arrays, floats, map_leaves
 
 METHODS = ("forward", "jvp", "vjp", "vjp_dot")
 
 
-@dataclass(frozen=True)
-class Run:
-    """The four methods of a layer at a point.
-
-    Args:
-        point: The layer, and what to call it with.
-        dtype: The dtype of all real arguments.
-        device: "cpu" or "cuda".
-    """
-
-    point: Point
-    dtype: numpy.dtype
-    device: str
-
-    def put(self, tree: Any) -> Any:
-        """Copy the arrays of a tree to the device, the real ones in the dtype."""
-
-        def copy(_, leaf):
-            if not hasattr(leaf, "dtype"):
-                return leaf
-            a = leaf.astype(self.dtype) if leaf.dtype.kind == "f" else leaf.copy()
-            return to_device(a) if self.device == "cuda" else a
-
-        return map_leaves(copy, tree)
+class LayerRun(Run):
+    """The four methods of a layer at a point."""
 
     @cached_property
     def arguments(self) -> dict[str, Any]:
@@ -45,18 +22,9 @@ class Run:
         names = ("p", "x", "p_dot", "x_dot", "y_bar", "y_bar_dot")
         return {name: self.put(getattr(self.point, name)) for name in names}
 
-    @cached_property
-    def first(self) -> "Results":
-        """What the methods return when they are called first."""
-        return call(self.point.layer, self.arguments)
-
-    def again(self) -> "Results":
-        """Call the methods once more with the same arguments."""
-        return call(self.point.layer, self.arguments)
-
-    def alone(self, task: int) -> "Results":
-        """Call the methods with one task."""
-        arguments = map_leaves(lambda _, a: a[task : task + 1], self.arguments)
+    def results(self, tasks: slice) -> "Results":
+        """Return what the four methods return for some of the tasks."""
+        arguments = map_leaves(lambda _, a: a[tasks], self.arguments)
         return call(self.point.layer, arguments)
 
     def vjp_dot_given(self, forward_dot: Tensors) -> Tensors:
@@ -144,8 +112,3 @@ class Watch:
                 self.changed.append(f"{method} changed {path}")
         self.seen = {path: (a, a.copy()) for path, (a, _) in self.seen.items()}
         self.add(**trees)
-
-
-def same_bits(a: Array, b: Array) -> bool:
-    """Compare bit for bit; NaN equals itself."""
-    return to_host(a).tobytes() == to_host(b).tobytes()
