@@ -16,7 +16,6 @@ from itertools import combinations
 from ..compute import one_blas_thread
 from .case import Case
 from .explanation import Diagnosis, Place
-from .factor import rounded_factor
 from .judge import FAIL, PASS, Report, Verdict
 from .laboratory import (
     SINGLE,
@@ -80,7 +79,7 @@ class Search:
         if verdict.outcome != FAIL or verdict.got is None or verdict.required is None:
             return False
         case = self.laboratory.cases[verdict.case]
-        want = case.answers[verdict.level][verdict.answer].want
+        want = self.laboratory.answer(verdict).want
         return not (
             verdict.message and layout_hint(case, verdict.got, want, verdict.required)
         )
@@ -123,9 +122,7 @@ class Search:
         ]
         if len(places) < 2 or max(explained, default=0) == len(places):
             return False
-        factors = {
-            rounded_factor(self.laboratory.cases[v.case], v) for v in self.lowest
-        }
+        factors = {self.laboratory.factor(v) for v in self.lowest}
         if len(factors) > 1 or None in factors:
             return False
         self.found.clear()
@@ -240,8 +237,8 @@ class Search:
         left = [v for v in self.lowest if place(v) not in self.found]
         groups: dict[tuple[str, bool, float | None], list[Verdict]] = {}
         for verdict in left:
-            rounded = rounded_factor(self.laboratory.cases[verdict.case], verdict)
-            key = (verdict.level, nearly_right(verdict), rounded)
+            factor = self.laboratory.factor(verdict)
+            key = (verdict.level, nearly_right(verdict), factor)
             groups.setdefault(key, []).append(verdict)
         for (_, nearly, factor), verdicts in groups.items():
             digits = min(v.digits or 0.0 for v in verdicts) if nearly else 0.0

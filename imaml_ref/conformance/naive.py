@@ -223,6 +223,32 @@ class Naive:
         return (p * z_dot - p * (p * z_dot).sum(-1, keepdims=True)) / len(z)
 
 
+class ByLoops:
+    """L1 and L2 by ``Naive``, task by task, rounded at the end."""
+
+    def loss(self, case) -> Array:
+        """Return L (T,)."""
+        return self.each(case, lambda naive, phi, v: naive.value(phi[None])[0])
+
+    def grad(self, case) -> Array:
+        """Return ∇L (T, P)."""
+        return self.each(case, lambda naive, phi, v: naive.grad(phi))
+
+    def hvp(self, case) -> Array:
+        """Return H v (T, P)."""
+        return self.each(case, Naive.hvp)
+
+    def gnvp(self, case) -> Array:
+        """Return G v (T, P)."""
+        return self.each(case, Naive.gnvp)
+
+    def each(self, case, f: Callable[["Naive", Array, Array], Array]) -> Array:
+        """Return f(L, φ, v) of every task."""
+        tasks = range(case.num_tasks)
+        found = [f(Naive(case, t), case.phi[t], case.v[t]) for t in tasks]
+        return numpy.stack(found).astype(float)
+
+
 def around(phi: Array) -> Array:
     """Return φ + i h e_j for every j, (P, P)."""
     return phi.astype(COMPLEX) + 1j * TINY * numpy.eye(len(phi), dtype=REAL)

@@ -105,7 +105,7 @@ def described(report: Report, most: int | None = None) -> Iterator[str]:
     if hidden:
         yield f"and {hidden} more failures"
     if report.diagnoses:
-        found = [f"  {' '.join(str(d.text).split())}" for d in report.diagnoses]
+        found = [f"  {' '.join(d.text.split())}" for d in report.diagnoses]
         yield "\n".join(["Diagnosis", *found])
 
 
