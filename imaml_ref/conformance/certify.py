@@ -26,7 +26,7 @@ from ..meta_gradients import TaskLoss
 from .agreement import agreement, moved, pieces, rows
 from .asking import questions
 from .case import Answer, Array, Case
-from .computation import Computation, along_axes, copies
+from .computation import Computation, along_axes, copies, times
 from .conditions import CONDITIONS
 from .engine import Engine
 from .naive import ByLoops
@@ -59,8 +59,7 @@ class Witness(Computation):
 
     def hvp(self, case: Case) -> Array:
         """Return H v (T, P), by the whole matrix."""
-        H = self.curvature(case, case.phi)
-        return (H @ case.v[..., None])[..., 0]
+        return times(self.curvature(case, case.phi), case.v)
 
     def gnvp(self, case: Case) -> Array:
         """Return Jᵀ H_z J v (T, P), J by complex steps of our forward sweep."""
@@ -72,9 +71,8 @@ class Witness(Computation):
         )
         loss, z = self.criterion(case), case.net.logits(phi, x)
         _, saved = loss.forward(z, y)
-        z_dot = (J @ case.v[..., None])[..., 0].reshape(z.shape)
-        bent = loss.hvp(saved, z_dot).reshape(len(z), -1)
-        return (J.swapaxes(1, 2) @ bent[..., None])[..., 0]
+        z_dot = times(J, case.v).reshape(z.shape)
+        return times(J.swapaxes(1, 2), loss.hvp(saved, z_dot).reshape(len(z), -1))
 
     def solve(self, A: Array, b: Array) -> Array:
         """Return x with A x = b, in rational arithmetic."""
@@ -89,8 +87,7 @@ class Witness(Computation):
         theta = numpy.tile(moved, (T, 1))
         phi = numpy.repeat(phi, P, 0).astype(complex)
         for _ in range(3):
-            pull = self.lam(case) * (phi - theta)
-            grad = self.at_support(many, phi).grad + pull
+            grad = self.at_support(many, phi).grad + self.lam(case) * (phi - theta)
             step = numpy.linalg.solve(numpy.repeat(J, P, 0), grad[..., None])[..., 0]
             phi = phi - step
         loss = TaskLoss(self.network(case), self.criterion(case))

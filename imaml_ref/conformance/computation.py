@@ -125,10 +125,13 @@ class Computation:
         """Return what the proximal term pulls φ to, (P,)."""
         return case.theta
 
+    def pull(self, case: Case, phi: Array) -> Array:
+        """Return Λ (φ − θ), (T, P)."""
+        return self.lam(case) * (phi - self.anchor(case))
+
     def inner_gradient(self, case: Case, phi: Array) -> Array:
         """Return ∇G = ∇L + Λ (φ − θ), (T, P)."""
-        pull = self.lam(case) * (phi - self.anchor(case))
-        return self.at_support(case, phi).grad + pull
+        return self.at_support(case, phi).grad + self.pull(case, phi)
 
     def start(self, case: Case) -> Array:
         """Return θ for every task, (T, P)."""
@@ -160,8 +163,7 @@ class Computation:
         Raises:
             Refused: If φ is no solution of the inner problem.
         """
-        pull = self.lam(case) * (phi - self.anchor(case))
-        grad = self.at_support(case, phi).grad
+        pull, grad = self.pull(case, phi), self.at_support(case, phi).grad
         scale = numpy.linalg.norm(grad, axis=1) + numpy.linalg.norm(pull, axis=1)
         share = (numpy.linalg.norm(grad + pull, axis=1) / scale).max()
         if not share < STATIONARY:
@@ -222,11 +224,20 @@ class Computation:
         kinds: dict[str, Callable] = {"sgd": SGD, "adam": Adam}
         return kinds[outer.pop("optimizer")](**outer)
 
+    def outer_slope(self, case: Case) -> Array:
+        """Return the gradient (P,) of an outer step."""
+        return self.meta_grad(case)
+
     def outer_step(self, case: Case, theta: Array, state: Any) -> tuple[Array, Any]:
         """Return the next θ (P,) and what the optimiser keeps, which is first None."""
         optimizer = self.optimizer(case)
         state = optimizer.init(theta) if state is None else state
-        return optimizer.step(theta, self.meta_grad(case.at(theta)), state)
+        return optimizer.step(theta, self.outer_slope(case.at(theta)), state)
+
+
+def times(H: Array, v: Array) -> Array:
+    """Return H v (T, P) of matrices (T, P, P)."""
+    return (H @ v[..., None])[..., 0]
 
 
 def copies(case: Case, count: int) -> Case:

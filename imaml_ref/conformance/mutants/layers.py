@@ -1,5 +1,7 @@
 """Other layers that are wrong: each differentiates what it computes, but for a kink."""
 
+from typing import Any
+
 from ...layers import (
     ELU,
     Conv2d,
@@ -11,6 +13,7 @@ from ...layers import (
     ZeroPad2d,
     pooling,
 )
+from ...networks import Network
 
 
 class Bendless:
@@ -110,7 +113,13 @@ BENDLESS: dict[type[Layer], type[Layer]] = {
 }
 
 
-def recast(layer: Layer, kinds: dict[type[Layer], type[Layer]]) -> Layer:
-    """Return a layer of another kind and the same sizes, if its kind has one."""
-    kind = next((new for old, new in kinds.items() if isinstance(layer, old)), None)
-    return layer if kind is None else kind(**vars(layer))
+def recast(bag: Any, kinds: dict[type, type]) -> Any:
+    """Return a layer, or an optimiser, of another kind and the same numbers."""
+    kind = next((new for old, new in kinds.items() if isinstance(bag, old)), None)
+    return bag if kind is None else kind(**vars(bag))
+
+
+def rebuilt(net: Network, kinds: dict[type, type]) -> Network:
+    """Return a network of layers of other kinds."""
+    layers = {name: recast(layer, kinds) for name, layer in net.layers.items()}
+    return Network(layers, net.input_shape)
