@@ -22,11 +22,8 @@ from ..files import atomic_h5, open_h5, whole
 from .case import Answer, Case
 from .levels import LEVELS
 
-SUITE, INPUTS, VERSION = (
-    "imaml_ref/conformance-suite",
-    "imaml_ref/conformance-inputs",
-    1,
-)
+SUITE, INPUTS = "imaml_ref/conformance-suite", "imaml_ref/conformance-inputs"
+VERSION = 1
 SUITE_VERSION = "1.1"
 
 
