@@ -42,7 +42,7 @@ def flags_for(data, out):
 
 
 def drawn(out):
-    return [name for name in figures.NAMES if (out / name).exists()]
+    return [name for name in figures.FIGURES if (out / name).exists()]
 
 
 @pytest.mark.parametrize("backend", BACKENDS.values(), ids=BACKENDS.keys())
@@ -55,7 +55,7 @@ def test_a_run_is_whole_whatever_backend_the_environment_names(data, tmp_path, b
     )
     assert "not drawn" not in done.stdout + done.stderr
     assert json.loads((out / "summary.json").read_text())["test_tasks"] == 5
-    for name in figures.NAMES:
+    for name in figures.FIGURES:
         assert (out / name).read_bytes().startswith(PNG)
 
 
@@ -123,7 +123,7 @@ def test_figures_that_fail_cost_no_numbers_and_are_made_up_for(
     out = tmp_path / "run"
     assert main(["train", *flags_for(data, out)]) == 0
     said = capsys.readouterr().out
-    for name in figures.NAMES:
+    for name in figures.FIGURES:
         (line,) = [t for t in said.splitlines() if f"{name} was not drawn" in t]
         assert "the numbers are complete" in line
         assert "No space left on device" in line
@@ -132,7 +132,7 @@ def test_figures_that_fail_cost_no_numbers_and_are_made_up_for(
     assert drawn(out) == []
     broken()
     assert main(["train", "--resume", "--out", str(out)]) == 0
-    assert drawn(out) == list(figures.NAMES)
+    assert drawn(out) == list(figures.FIGURES)
     assert (out / "summary.json").read_bytes() == summary
 
 
@@ -152,11 +152,11 @@ def test_numbers_are_written_before_figures(data, tmp_path, monkeypatch):
 def test_figures_made_up_for_are_those_of_the_run(data, tmp_path):
     out = tmp_path / "run"
     assert main(["train", *flags_for(data, out)]) == 0
-    before = [read_pixels(out / name) for name in figures.NAMES]
-    for name in figures.NAMES:
+    before = [read_pixels(out / name) for name in figures.FIGURES]
+    for name in figures.FIGURES:
         (out / name).unlink()
     assert main(["train", "--resume", "--out", str(out)]) == 0
-    for name, pixels in zip(figures.NAMES, before, strict=True):
+    for name, pixels in zip(figures.FIGURES, before, strict=True):
         assert_array_equal(read_pixels(out / name), pixels)
 
 

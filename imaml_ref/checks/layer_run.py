@@ -36,17 +36,8 @@ class LayerRun(Run):
             name = f"saved.{path}" if path else "saved"
             return leaf if leaf is None else exact.get(name, leaf)
 
-        a = self.arguments
-        return cotangents(
-            self.point.layer.vjp_dot(
-                a["p"],
-                saved,
-                a["p_dot"],
-                map_leaves(replaced, saved_dot),
-                a["y_bar"],
-                a["y_bar_dot"],
-            )
-        )
+        saved_dot = map_leaves(replaced, saved_dot)
+        return vjp_dot(self.point.layer, self.arguments, saved, saved_dot)
 
 
 @dataclass(frozen=True)
@@ -78,17 +69,22 @@ def call(layer: Any, a: dict[str, Any]) -> Results:
     watch.after("jvp", saved_dot=saved_dot)
     first = layer.vjp(a["p"], saved, a["y_bar"])
     watch.after("vjp")
-    second = layer.vjp_dot(
-        a["p"], saved, a["p_dot"], saved_dot, a["y_bar"], a["y_bar_dot"]
-    )
+    second = vjp_dot(layer, a, saved, saved_dot)
     watch.after("vjp_dot")
     tensors = {
         "forward": {"y": y} | under("saved", floats(saved)),
         "jvp": {"y_dot": y_dot} | under("saved_dot", floats(saved_dot)),
         "vjp": cotangents(first),
-        "vjp_dot": cotangents(second),
+        "vjp_dot": second,
     }
     return Results(tensors, (saved, saved_dot), tuple(watch.changed))
+
+
+def vjp_dot(layer: Any, a: dict[str, Any], saved: Any, saved_dot: Any) -> Tensors:
+    """Call vjp_dot."""
+    cotangents_in = a["y_bar"], a["y_bar_dot"]
+    found = layer.vjp_dot(a["p"], saved, a["p_dot"], saved_dot, *cotangents_in)
+    return cotangents(found)
 
 
 class Watch:

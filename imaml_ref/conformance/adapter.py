@@ -148,9 +148,7 @@ class Adapter(ABC):
         Raises:
             NotImplementedError: If the user has no solver.
         """
-        if self.hooks.solve is None:
-            raise NotImplementedError("no solve")
-        return self.get(self.hooks.solve(self.put(A), self.put(b)))
+        return self.get(self.hook("solve")(self.put(A), self.put(b)))
 
     def meta_grad(self, case: Case, phi: Array | None = None) -> Array:
         """Return the meta-gradient (P,).
@@ -161,9 +159,7 @@ class Adapter(ABC):
         tasks = self.tasks(case, phi)
         if self.hooks.batch_grad is not None:
             return self.flat(case, self.hooks.batch_grad(tasks))
-        if self.hooks.meta_grad is None:
-            raise NotImplementedError("no meta_grad")
-        return self.rows(case, map(self.hooks.meta_grad, tasks)).mean(0)
+        return self.rows(case, map(self.hook("meta_grad"), tasks)).mean(0)
 
     def outer_step(self, case: Case, theta: Array, state: Any) -> tuple[Array, Any]:
         """Return the next θ (P,) and the state of the user's optimiser.
@@ -171,12 +167,22 @@ class Adapter(ABC):
         Raises:
             NotImplementedError: If the user has none.
         """
-        if self.hooks.outer_step is None:
-            raise NotImplementedError("no outer_step")
+        outer_step = self.hook("outer_step")
         grad = self.meta_grad(case.at(theta))
         before, slope = self.params(case, theta), self.params(case, grad)
-        after, state = self.hooks.outer_step(before, slope, state, dict(case.outer))
+        after, state = outer_step(before, slope, state, dict(case.outer))
         return self.flat(case, after), state
+
+    def hook(self, name: str) -> Callable:
+        """Return a function of the user's.
+
+        Raises:
+            NotImplementedError: If there is none.
+        """
+        found = getattr(self.hooks, name)
+        if found is None:
+            raise NotImplementedError(f"no {name}")
+        return found
 
     # To their side and back.
 

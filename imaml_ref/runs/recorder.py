@@ -6,7 +6,7 @@ from typing import Any
 
 from ..training import Checkpoint, TrainingState, write_checkpoint
 from .folder import RunFolder
-from .interruption import Interruption
+from .interruption import Interrupted, Interruption
 from .metrics import MetricsFile
 from .reporter import Progress
 
@@ -71,7 +71,9 @@ class Recorder:
         Raises:
             Interrupted: If so.
         """
-        self.interruption.raise_if_asked(self.saved_step, self.folder.path)
+        signum = self.interruption.signum
+        if signum is not None:
+            raise Interrupted(signum, self.saved_step, self.folder.path)
 
 
 def in_words(row: Mapping[str, float]) -> str:

@@ -55,7 +55,7 @@ def tanh_problem(step_size: float = 0.3) -> Problem:
     """
     net = architectures.mlp((3,), (5, 4), 2, activation=Tanh)
     return make_problem(
-        "mlp, tanh", net, lam=2.0, step_size=step_size, long=100, scales={"": 0.5}
+        "mlp, tanh", net, step_size=step_size, long=100, scales={"": 0.5}
     )
 
 
@@ -67,7 +67,6 @@ def softplus_problem() -> Problem:
     return make_problem(
         "omniglot_cnn, softplus",
         net,
-        lam=2.0,
         step_size=0.4,
         long=100,
         scales={"conv": 2.0, "head": 0.5},
@@ -87,10 +86,10 @@ def loops(setting: Setting) -> Iterator[Problem]:
 def kinked(setting: Setting) -> Iterator[Problem]:
     """Yield problems with ReLU and max-pooling."""
     net = architectures.omniglot_cnn(3, input_shape=(7, 6, 2), num_filters=3)
-    yield make_problem("omniglot_cnn, ReLU", net, lam=2.0, step_size=0.1)
+    yield make_problem("omniglot_cnn, ReLU", net, step_size=0.1)
     if not setting.quick:
         net = architectures.conv4(3, input_shape=(16, 17, 1), num_filters=3)
-        yield make_problem("conv4, ReLU, max-pool", net, lam=2.0, step_size=0.1)
+        yield make_problem("conv4, ReLU, max-pool", net, step_size=0.1)
 
 
 def dense_rows(setting: Setting, problem: Problem) -> Iterator[Row]:

@@ -31,18 +31,18 @@ class Problem:
         loss: The loss of a task.
         theta: θ, (P,).
         tasks: Two tasks.
-        lam: λ, a number.
         step_size: α of the inner loop.
         long: Steps after which the inner loop has converged to rounding.
+        lam: λ, a number.
     """
 
     name: str
     loss: TaskLoss
     theta: Array
     tasks: TaskBatch
-    lam: float
     step_size: float
     long: int
+    lam: float = 2.0
 
     def on(self, setting: Setting) -> tuple[Array, TaskBatch]:
         """Return θ and the tasks on the device."""
@@ -150,7 +150,6 @@ def make_problem(
     name: str,
     net: Network,
     *,
-    lam: float,
     step_size: float,
     long: int = 0,
     scales: Mapping[str, float] | None = None,
@@ -160,7 +159,6 @@ def make_problem(
     Args:
         name: Of the network.
         net: The network.
-        lam: See ``Problem``.
         step_size: See ``Problem``.
         long: See ``Problem``.
         scales: Factors on the initial parameters whose names begin so: before batch
@@ -176,7 +174,7 @@ def make_problem(
     y, labels = (rng.integers(net.num_outputs, size=(2, n)) for n in (5, 4))
     tasks = TaskBatch(x, y, query, labels)
     loss = TaskLoss(net, SoftmaxCrossEntropy())
-    return Problem(name, loss, theta, tasks, lam, step_size, long)
+    return Problem(name, loss, theta, tasks, step_size, long)
 
 
 def repeated(task: TaskBatch, copies: int) -> TaskBatch:
