@@ -126,9 +126,8 @@ class Adapter(ABC):
 
     def loss(self, case: Case) -> Array:
         """Return L (T,)."""
-        return numpy.stack(
-            [self.get(self.value(task)) for task in self.tasks(case, case.phi)]
-        )
+        tasks = self.tasks(case, case.phi)
+        return numpy.stack([self.get(self.value(task)) for task in tasks])
 
     def grad(self, case: Case) -> Array:
         """Return ∇L (T, P)."""
@@ -174,11 +173,7 @@ class Adapter(ABC):
         return self.flat(case, after), state
 
     def hook(self, name: str) -> Callable:
-        """Return a function of the user's.
-
-        Raises:
-            NotImplementedError: If there is none.
-        """
+        """Return a function of the user's, or raise NotImplementedError."""
         found = getattr(self.hooks, name)
         if found is None:
             raise NotImplementedError(f"no {name}")

@@ -7,6 +7,7 @@ because its own answer passes there, fits nothing there.
 
 import math
 from collections.abc import Iterable, Mapping
+from functools import cache, partial
 
 import numpy
 
@@ -14,7 +15,7 @@ from .agreement import agreement, moved
 from .asking import attempt
 from .case import Answer, Array, Case
 from .judge import Verdict
-from .mutants import CATALOGUE, Mistake, combined
+from .mutants import CATALOGUE, combined
 
 Names = tuple[str, ...]  # mistakes made at once
 SINGLES: tuple[Names, ...] = tuple((name,) for name in CATALOGUE)
@@ -37,22 +38,14 @@ class Laboratory:
         listed = cases.values() if isinstance(cases, Mapping) else cases
         self.cases = {case.name: case for case in listed}
         self.shared: dict = {}
-        self.subjects: dict[Names, Mistake] = {}
-        self.answered: dict[tuple[Names, str, str], Mapping[str, Array]] = {}
+        self.subject = cache(partial(combined, shared=self.shared, looks=False))
+        self.answers = cache(self.computed)
         self.right: dict[tuple[Names, str, str, str], float] = {}
 
-    def answers(self, names: Names, case: str, level: str) -> Mapping[str, Array]:
+    def computed(self, names: Names, case: str, level: str) -> Mapping[str, Array]:
         """Return what some mistakes together answer to a level of a case."""
-        key = (names, case, level)
-        if key not in self.answered:
-            if names not in self.subjects:
-                made = combined(*names, shared=self.shared, looks=False)
-                self.subjects[names] = made
-            found = attempt(self.subjects[names], self.cases[case], level).values
-            self.answered[key] = {
-                name: a for name, a in found.items() if numpy.isfinite(a).all()
-            }
-        return self.answered[key]
+        found = attempt(self.subject(*names), self.cases[case], level).values
+        return {name: a for name, a in found.items() if numpy.isfinite(a).all()}
 
     def digits(self, names: Names, verdict: Verdict) -> float:
         """Return how well what some mistakes give agrees with what is right."""

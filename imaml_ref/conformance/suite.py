@@ -122,7 +122,11 @@ def read_case(name: str, group: h5py.Group) -> Case:
             k: a[()] if a.ndim else numpy.asarray(a[()])
             for k, a in group["inputs"].items()
         },
-        answers={n: read_answers(levels[n]) for n in levels if len(levels[n])},
+        answers={
+            n: {name: read_answer(a) for name, a in levels[n].items()}
+            for n in levels
+            if len(levels[n])
+        },
         refuse={
             n: levels[n].attrs["refuse"] for n in levels if "refuse" in levels[n].attrs
         },
@@ -131,11 +135,6 @@ def read_case(name: str, group: h5py.Group) -> Case:
         outer=json.loads(about["outer"]),
         second_order=bool(about["second_order"]),
     )
-
-
-def read_answers(place: h5py.Group) -> Mapping[str, Answer]:
-    """Read the answers of a level."""
-    return {name: read_answer(dataset) for name, dataset in place.items()}
 
 
 def read_answer(dataset: h5py.Dataset) -> Answer:

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy
 
+from ...layers import Layer
 from ..case import Array, Case
 from ..computation import LOSSES, Computation, Refused
+from .layers import Kinds, recast
 
 # Whoever leaves these alone has the φ*, or the H, of the reference.
 OF_LOSS = ("layer", "criterion", "linearized", "at_support")
@@ -43,12 +45,14 @@ class Mistake(Computation):
         level: The first level at which it can show.
         effect: What it typically does to the answers.
         found_in: Public code in which it was found; empty if none.
+        kinds: Layers and optimisers, each with what stands in its place.
     """
 
     name: str = ""
     level: str = ""
     effect: str = ""
     found_in: str = ""
+    kinds: Kinds = ()
 
     def __init_subclass__(cls):
         if "name" not in vars(cls):
@@ -58,6 +62,20 @@ class Mistake(Computation):
         self.shared: dict = {} if shared is None else shared
         self.looks = looks
         self.networks: dict = {}
+
+    def recast(self, bag: Any) -> Any:
+        """Return a layer or an optimiser as all mistakes that it makes have it."""
+        for kind in reversed(type(self).__mro__):
+            bag = recast(bag, vars(kind).get("kinds", ()))
+        return bag
+
+    def layer(self, layer: Layer) -> Layer:
+        """Return what stands in the place of a layer."""
+        return self.recast(super().layer(layer))
+
+    def optimizer(self, case: Case) -> Any:
+        """Return what stands in the place of the optimiser."""
+        return self.recast(super().optimizer(case))
 
     def network(self, case: Case) -> Any:
         """Return f, built once."""
@@ -89,10 +107,10 @@ class Mistake(Computation):
 
     def keeps_one(self, hook: str, case: Case) -> bool:
         """Whether it leaves one method alone."""
-        if getattr(type(self), hook) is getattr(Mistake, hook):
-            return True
         if hook == "layer":
             return self.network(case) is case.net
+        if getattr(type(self), hook) is getattr(Mistake, hook):
+            return True
         if hook == "criterion":
             return type(self.criterion(case)) is LOSSES[case.loss]
         return hook == "lam" and numpy.array_equal(self.lam(case), case.lam)

@@ -13,7 +13,6 @@ from .layers import (
     FlippedConv2d,
     TopLeftPad,
     rebuilt,
-    recast,
 )
 from .losses import Ascending, TwiceSoftmax, Weighted
 from .norms import (
@@ -74,63 +73,49 @@ class KernelFlipped(OfTheNetwork):
     """The kernel of a convolution is turned by 180°: convolved, not correlated."""
 
     effect = "another network: loss and gradient wrong"
-
-    def layer(self, layer):
-        return recast(super().layer(layer), {Conv2d: FlippedConv2d})
+    kinds = ((Conv2d, FlippedConv2d),)
 
 
 class FlattenChannelsFirst(OfTheNetwork):
     """Images are flattened in the order channel, height, width; ours is H, W, C."""
 
     effect = "the head reads its inputs in another order"
-
-    def layer(self, layer):
-        return recast(super().layer(layer), {Flatten: ChannelsFirstFlatten})
+    kinds = ((Flatten, ChannelsFirstFlatten),)
 
 
 class PaddingTopLeft(OfTheNetwork):
     """The row and column of zeros are added at the top left, not the bottom right."""
 
     effect = "strided windows are one pixel off"
-
-    def layer(self, layer):
-        return recast(super().layer(layer), {ZeroPad2d: TopLeftPad})
+    kinds = ((ZeroPad2d, TopLeftPad),)
 
 
 class MaxPoolTies(OfTheNetwork):
     """Max-pooling counts the gradient once for each of several equal maxima."""
 
     effect = "right but for windows with equal entries"
-
-    def layer(self, layer):
-        return recast(super().layer(layer), {MaxPool2d: EveryMaximumPool})
+    kinds = ((MaxPool2d, EveryMaximumPool),)
 
 
 class NormUnbiased(OfTheNetwork):
     """Batch normalisation divides by the unbiased variance, with N − 1."""
 
     effect = "activations a little too small"
-
-    def layer(self, layer):
-        return recast(super().layer(layer), {BatchNorm2d: UnbiasedNorm})
+    kinds = ((BatchNorm2d, UnbiasedNorm),)
 
 
 class NormEpsOutside(OfTheNetwork):
     """Batch normalisation adds ε to the standard deviation, not to the variance."""
 
     effect = "small: of the order of ε"
-
-    def layer(self, layer):
-        return recast(super().layer(layer), {BatchNorm2d: EpsOutsideNorm})
+    kinds = ((BatchNorm2d, EpsOutsideNorm),)
 
 
 class NormConstantStatistics(OfTheNetwork):
     """Gradients take the statistics of batch normalisation for constants."""
 
     effect = "loss right, gradient wrong"
-
-    def layer(self, layer):
-        return recast(super().layer(layer), {BatchNorm2d: ConstantStatisticsNorm})
+    kinds = ((BatchNorm2d, ConstantStatisticsNorm),)
 
 
 class QueryStatisticsDetached(OfTheNetwork):
@@ -140,7 +125,7 @@ class QueryStatisticsDetached(OfTheNetwork):
     effect = "v lacks a term; nothing else is wrong"
 
     def at_query(self, case, phi):
-        net = rebuilt(self.network(case), {BatchNorm2d: ConstantStatisticsNorm})
+        net = rebuilt(self.network(case), ((BatchNorm2d, ConstantStatisticsNorm),))
         loss = TaskLoss(net, self.criterion(case))
         return loss.linearize(phi, case.tasks.query_x, case.tasks.query_y)
 

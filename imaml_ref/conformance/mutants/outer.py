@@ -4,7 +4,39 @@ import numpy
 
 from ...optimizers import SGD, Adam
 from .base import Mistake
-from .layers import recast
+
+
+class Uncorrected(Adam):
+    """θ ← θ − α m / (√s + ε)."""
+
+    def step(self, theta, grad, state):
+        _, state = super().step(theta, grad, state)
+        rms = numpy.sqrt(state["s"])
+        return theta - self.step_size * state["m"] / (rms + self.eps), state
+
+
+class EpsInside(Adam):
+    """θ ← θ − α m̂ / √(ŝ + ε)."""
+
+    def step(self, theta, grad, state):
+        _, state = super().step(theta, grad, state)
+        m, s = self.corrected(state)
+        return theta - self.step_size * m / numpy.sqrt(s + self.eps), state
+
+    def corrected(self, state):
+        """Return m̂ and ŝ."""
+        k = state["k"]
+        return state["m"] / (1 - self.beta1**k), state["s"] / (1 - self.beta2**k)
+
+
+class EpsUncorrected(EpsInside):
+    """θ ← θ − α √(1 − β₂ᵏ) m̂ / (√s + ε)."""
+
+    def step(self, theta, grad, state):
+        _, state = Adam.step(self, theta, grad, state)
+        m, _ = self.corrected(state)
+        rate = self.step_size * (1 - self.beta2 ** state["k"]) ** 0.5
+        return theta - rate * m / (numpy.sqrt(state["s"]) + self.eps), state
 
 
 class OfTheOuterStep(Mistake):
@@ -36,27 +68,21 @@ class AdamUncorrected(OfTheOuterStep):
     """Adam's moments are not corrected for their start at zero."""
 
     effect = "first steps of another length"
-
-    def optimizer(self, case):
-        return recast(super().optimizer(case), {Adam: Uncorrected})
+    kinds = ((Adam, Uncorrected),)
 
 
 class AdamEpsInside(OfTheOuterStep):
     """Adam adds ε under the root."""
 
     effect = "shorter steps where the gradient is small"
-
-    def optimizer(self, case):
-        return recast(super().optimizer(case), {Adam: EpsInside})
+    kinds = ((Adam, EpsInside),)
 
 
 class AdamEpsUncorrected(OfTheOuterStep):
     """Adam adds ε to the root of the moment before it is corrected."""
 
     effect = "ε counts more in the first steps"
-
-    def optimizer(self, case):
-        return recast(super().optimizer(case), {Adam: EpsUncorrected})
+    kinds = ((Adam, EpsUncorrected),)
 
 
 class AdamLeftOut(OfTheOuterStep):
@@ -91,36 +117,3 @@ class StaleTheta(OfTheOuterStep):
         kept = optimizer.init(theta) if kept is None else kept
         theta, kept = optimizer.step(theta, self.outer_slope(case.at(first)), kept)
         return theta, (first, kept)
-
-
-class Uncorrected(Adam):
-    """θ ← θ − α m / (√s + ε)."""
-
-    def step(self, theta, grad, state):
-        _, state = super().step(theta, grad, state)
-        rms = numpy.sqrt(state["s"])
-        return theta - self.step_size * state["m"] / (rms + self.eps), state
-
-
-class EpsInside(Adam):
-    """θ ← θ − α m̂ / √(ŝ + ε)."""
-
-    def step(self, theta, grad, state):
-        _, state = super().step(theta, grad, state)
-        m, s = self.corrected(state)
-        return theta - self.step_size * m / numpy.sqrt(s + self.eps), state
-
-    def corrected(self, state):
-        """Return m̂ and ŝ."""
-        k = state["k"]
-        return state["m"] / (1 - self.beta1**k), state["s"] / (1 - self.beta2**k)
-
-
-class EpsUncorrected(EpsInside):
-    """θ ← θ − α √(1 − β₂ᵏ) m̂ / (√s + ε)."""
-
-    def step(self, theta, grad, state):
-        _, state = Adam.step(self, theta, grad, state)
-        m, _ = self.corrected(state)
-        rate = self.step_size * (1 - self.beta2 ** state["k"]) ** 0.5
-        return theta - rate * m / (numpy.sqrt(state["s"]) + self.eps), state

@@ -7,7 +7,7 @@ from ...meta_gradients import TaskLoss
 from ..case import Array
 from ..computation import times
 from .base import Mistake
-from .layers import BENDLESS, rebuilt, recast
+from .layers import BENDLESS, rebuilt
 from .losses import EmpiricalFisher, WithoutCurvature, Wrapped
 from .norms import ConstantScaleNorm, ConstantStatisticsNorm
 
@@ -26,9 +26,7 @@ class BendMissing(OfTheProducts):
 
     effect = "Hv wrong on smooth activations, right on ReLU"
     found_in = "numpy-ml"
-
-    def layer(self, layer):
-        return recast(super().layer(layer), BENDLESS)
+    kinds = BENDLESS
 
 
 class NormConstantScale(OfTheProducts):
@@ -36,9 +34,7 @@ class NormConstantScale(OfTheProducts):
 
     effect = "gradient right, Hv wrong; H is not symmetric"
     found_in = "DeZero"
-
-    def layer(self, layer):
-        return recast(super().layer(layer), {BatchNorm2d: ConstantScaleNorm})
+    kinds = ((BatchNorm2d, ConstantScaleNorm),)
 
     def curvature(self, case, phi):
         """Return Hᵀ: reverse mode over reverse mode multiplies from the left."""
@@ -54,7 +50,7 @@ class NormFrozenHvp(OfTheProducts):
     effect = "gradient right, Hv wrong with batch normalisation"
 
     def product(self, case, lin, v):
-        net = rebuilt(lin.task_loss.net, {BatchNorm2d: ConstantStatisticsNorm})
+        net = rebuilt(lin.task_loss.net, ((BatchNorm2d, ConstantStatisticsNorm),))
         loss = TaskLoss(net, lin.task_loss.loss)
         return loss.linearize(lin.phi, lin.x, lin.y).hvp(v)
 
