@@ -59,7 +59,8 @@ def split_classes(
     """
     if len(split) == 3 and not any(isinstance(p, str | numbers.Real) for p in split):
         return "named", by_name(names, split), "by name"
-    return "random", *draw(*sizes_of(split, len(names)), seed)
+    train, val, test = sizes_of(split, len(names))
+    return "random", *draw(train, val, test, seed)
 
 
 def draw(

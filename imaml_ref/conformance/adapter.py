@@ -67,14 +67,15 @@ class Adapter(ABC):
     """An object that the suite can ask, made of what a user has.
 
     Args:
+        build: The user's model, or what makes one for a case.
         hooks: The user's functions.
         losses: ℓ(outputs, y) by the names of the suite; a case with another loss is
             not attempted.
         name: What the report calls it.
     """
 
-    def __init__(self, hooks: Hooks, losses: Mapping[str, Callable], name: str):
-        self.hooks, self.losses, self.name = hooks, losses, name
+    def __init__(self, build: Any, hooks: Hooks, losses: Mapping, name: str):
+        self.build, self.hooks, self.losses, self.name = build, hooks, losses, name
 
     # What a framework has to say.
 
@@ -214,12 +215,11 @@ class Adapter(ABC):
     def params(self, case: Case, flat: Array) -> Any:
         """Return a flat array (P,) as their parameters."""
         pairs = zip(case.tensors, self.orders(case).items(), strict=True)
-        return self.tree(
-            {
-                name: self.put(order.theirs(flat[tensor.where]))
-                for tensor, (name, order) in pairs
-            }
-        )
+        named = {
+            name: self.put(order.theirs(flat[tensor.where]))
+            for tensor, (name, order) in pairs
+        }
+        return self.tree(named)
 
     def flat(self, case: Case, params: Any) -> Array:
         """Return their parameters as a flat array (P,).

@@ -25,8 +25,9 @@ import numpy
 from ..meta_gradients import TaskLoss
 from .agreement import agreement, moved, pieces, rows
 from .asking import questions
+from .axes import along_axes, copies, times
 from .case import Answer, Array, Case
-from .computation import Computation, along_axes, copies, times
+from .computation import Computation
 from .conditions import CONDITIONS
 from .engine import Engine
 from .naive import ByLoops

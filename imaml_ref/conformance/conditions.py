@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy
 
 from .agreement import agreement
+from .axes import along_axes
 from .case import Case
-from .computation import Computation, along_axes
+from .computation import Computation
 from .engine import Engine
 
 

@@ -131,10 +131,6 @@ def optimizer_of(outer: dict, params) -> torch.optim.Optimizer:
 class TorchAdapter(Adapter):
     """Asks PyTorch code; see ``from_torch``."""
 
-    def __init__(self, build, hooks: Hooks, losses: Mapping, name: str):
-        super().__init__(hooks, losses, name)
-        self.build = build
-
     def module(self, case: Case) -> nn.Module:
         """Return a Module of one's own for a case, of its dtype.
 

@@ -33,7 +33,7 @@ def diagnostics(run: Prepared) -> Figure:
 
 def episode(run: Prepared) -> Figure:
     """Draw a test task, at the θ that was tested."""
-    theta, lam = run.folder.read_checkpoint().result
+    theta, lam = run.folder.read_checkpoint().result  # type: ignore[union-attr]
     algorithm = at_lam(run.model.algorithm, lam)
     return episode_figure(run, algorithm, placed(theta, run.config.device))
 

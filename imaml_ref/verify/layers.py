@@ -4,46 +4,32 @@ from collections.abc import Iterator
 
 import numpy
 
+from .. import layers
 from ..checks import complex_step, layer_report
 from ..compute import Array
-from ..layers import (
-    ELU,
-    AveragePool2d,
-    BatchNorm2d,
-    Conv2d,
-    Flatten,
-    GlobalAveragePool2d,
-    Layer,
-    Linear,
-    MaxPool2d,
-    ReLU,
-    Softplus,
-    Tanh,
-    ZeroPad2d,
-)
 from ..networks import Loss, SoftmaxCrossEntropy, SquaredError
 from .rows import Row, Setting, draw, summary
 
 IMAGES = (2, 3, 5, 6, 4)  # T, N, H, W, C: all different, so that a swap shows
-LAYERS: tuple[tuple[str, Layer, tuple[int, ...]], ...] = (
-    ("convolution 3 × 3", Conv2d(4, 3), IMAGES),
+LAYERS: tuple[tuple[str, layers.Layer, tuple[int, ...]], ...] = (
+    ("convolution 3 × 3", layers.Conv2d(4, 3), IMAGES),
     (
         "convolution 3 × 2, stride, pad",
-        Conv2d(4, 3, (3, 2), stride=(2, 1), padding=(1, 2), use_bias=False),
+        layers.Conv2d(4, 3, (3, 2), stride=(2, 1), padding=(1, 2), use_bias=False),
         IMAGES,
     ),
-    ("linear", Linear(5, 4), (2, 3, 5)),
-    ("batch norm", BatchNorm2d(4), IMAGES),
-    ("batch norm, ε = 0.5", BatchNorm2d(4, eps=0.5), IMAGES),
-    ("ReLU", ReLU(), IMAGES),
-    ("softplus", Softplus(), IMAGES),
-    ("tanh", Tanh(), IMAGES),
-    ("ELU", ELU(alpha=0.7), IMAGES),
-    ("max-pool 2 × 3", MaxPool2d((2, 3)), IMAGES),
-    ("average-pool 3 × 2", AveragePool2d((3, 2)), IMAGES),
-    ("global average-pool", GlobalAveragePool2d(), IMAGES),
-    ("zero pad", ZeroPad2d(bottom=1, right=2), IMAGES),
-    ("flatten", Flatten(), IMAGES),
+    ("linear", layers.Linear(5, 4), (2, 3, 5)),
+    ("batch norm", layers.BatchNorm2d(4), IMAGES),
+    ("batch norm, ε = 0.5", layers.BatchNorm2d(4, eps=0.5), IMAGES),
+    ("ReLU", layers.ReLU(), IMAGES),
+    ("softplus", layers.Softplus(), IMAGES),
+    ("tanh", layers.Tanh(), IMAGES),
+    ("ELU", layers.ELU(alpha=0.7), IMAGES),
+    ("max-pool 2 × 3", layers.MaxPool2d((2, 3)), IMAGES),
+    ("average-pool 3 × 2", layers.AveragePool2d((3, 2)), IMAGES),
+    ("global average-pool", layers.GlobalAveragePool2d(), IMAGES),
+    ("zero pad", layers.ZeroPad2d(bottom=1, right=2), IMAGES),
+    ("flatten", layers.Flatten(), IMAGES),
 )
 KINDS = {
     "jvp: derivative of forward": "jvp is",

@@ -102,6 +102,6 @@ def spectrum_rows(setting: Setting) -> Iterator[Row]:
     above = info.smallest_ritz >= want - setting.need(1e-12, 1e-5)
     seen = info.negative_curvature > 0
     claim = "CG's Ritz value is above it; pᵀAp ≤ 0 is seen"
-    yield setting.verdict(part, claim, witness, (above & seen).all())
+    yield setting.verdict(part, claim, witness, bool((above & seen).all()))
     matrix = to_host(dense_matrix(matvec, right))
     yield setting.row("dense matrix", "P products", "A itself", (matrix, A), (14, 6))

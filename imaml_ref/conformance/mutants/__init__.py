@@ -45,7 +45,9 @@ def combined(*names: str, shared: dict | None = None, looks: bool = True) -> Mis
         KeyError: If a name is not in the catalogue.
     """
     kinds = tuple(CATALOGUE[name] for name in names) or (Mistake,)
-    made = kinds[0] if len(kinds) == 1 else type("Combined", kinds, {})
+    made = kinds[0]
+    if len(kinds) > 1:
+        made = type("Combined", kinds, {"name": made.name})
     return made(shared, looks=looks)
 
 

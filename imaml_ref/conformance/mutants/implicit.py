@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy
 
+from ..axes import times
 from ..case import Array, Case
-from ..computation import times
 from .base import Mistake
 
 

@@ -6,8 +6,8 @@ at θ, the largest over the tasks.
 
 import numpy
 
+from ..axes import times
 from ..case import Array, Case
-from ..computation import times
 from .base import Mistake
 
 FEW, MANY = 5, 16  # steps

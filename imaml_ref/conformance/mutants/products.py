@@ -4,8 +4,8 @@ import numpy
 
 from ...layers import BatchNorm2d
 from ...meta_gradients import TaskLoss
+from ..axes import times
 from ..case import Array
-from ..computation import times
 from .base import Mistake
 from .layers import BENDLESS, rebuilt
 from .losses import EmpiricalFisher, WithoutCurvature, Wrapped
