@@ -1,7 +1,7 @@
 """Pack one's own images: a folder per class in, one HDF5 file out."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy
@@ -135,12 +135,8 @@ def is_image(path: Path) -> bool:
 
 def left_out(folder: Path) -> int:
     """Count images that belong to no class: beside their folders, or deeper in them."""
-    found = 0
-    for place, folders, files in os.walk(folder):  # what cannot be read has no say
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        if len(Path(place).relative_to(folder).parts) != 1:
-            found += sum(is_image(Path(place, name)) for name in files)
-    return found
+    below = files_below(folder, lambda _: None)  # what cannot be read has no say
+    return sum(is_image(p) for p in below if len(p.relative_to(folder).parts) != 2)
 
 
 def check_folder(folder: Path) -> None:
@@ -186,16 +182,24 @@ def images_below(folder: Path) -> list[Path]:
     return paths
 
 
-def files_below(folder: Path) -> Iterator[Path]:
-    """Yield the files in a folder and in its folders, except for hidden folders.
+def refuse(error: OSError) -> None:
+    """Take a folder that cannot be read for an error.
 
     Raises:
-        OSError: If a folder cannot be read.
+        OSError: As it came.
     """
+    raise error
 
-    def refuse(error: OSError):
-        raise error
 
-    for place, folders, files in os.walk(folder, onerror=refuse):
+def files_below(
+    folder: Path, onerror: Callable[[OSError], None] = refuse
+) -> Iterator[Path]:
+    """Yield the files in a folder and in its folders, except for hidden folders.
+
+    Args:
+        folder: The folder.
+        onerror: Called where a folder cannot be read.
+    """
+    for place, folders, files in os.walk(folder, onerror=onerror):
         folders[:] = [name for name in folders if not name.startswith(".")]
         yield from (Path(place, name) for name in files)

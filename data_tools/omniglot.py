@@ -18,13 +18,14 @@ from pathlib import Path
 import numpy
 from PIL import Image
 
-from imaml_ref.data import SPLITS, ImageSet, write_dataset
+from imaml_ref.data import ImageSet, write_dataset
 from imaml_ref.files import check_writable
 
 from .archives import Drawings, find_archive, read_archive
 from .download import fetch_omniglot
 from .pictures import opened
 from .progress import track
+from .splits import draw
 
 ARCHIVES = {"images_background": 964, "images_evaluation": 659}  # characters
 ORIGINAL, SIZE = (105, 105), (28, 28)
@@ -60,19 +61,17 @@ def pack_omniglot(src: Path, dst: Path, *, download: bool = False) -> ImageSet:
     characters = background | evaluation
     working = track(characters.items(), len(characters), "packing characters")
     images = numpy.stack([read_character(*character) for character in working])
+    others = len(characters) - NUM_TRAIN - NUM_VAL
+    at_random, how = draw(NUM_TRAIN, NUM_VAL, others, SEED)
     by_alphabet, note = split_by_alphabet(list(background), list(evaluation))
     data = ImageSet(
         images[..., None],
         tuple(characters),
-        {"random-1200": split_at_random(len(characters)), "background": by_alphabet},
+        {"random-1200": at_random, "background": by_alphabet},
         source="Omniglot, images_background and images_evaluation",
         resize_filter="Lanczos, 105 to 28 pixels, on 8-bit grey",
         polarity="ink 0, paper 255",
-        split_notes={
-            "random-1200": f"in the order of numpy.random.default_rng({SEED})"
-            f".permutation({len(characters)}): train, val, test",
-            "background": note,
-        },
+        split_notes={"random-1200": how, "background": note},
     )
     write_dataset(dst, data)
     return data
@@ -122,13 +121,6 @@ def shrink(image: Image.Image) -> numpy.ndarray:
             )
         )
     return numpy.asarray(image.convert("L").resize(SIZE, Image.Resampling.LANCZOS))
-
-
-def split_at_random(num_classes: int) -> dict[str, numpy.ndarray]:
-    """Return 1100, 100 and the other classes, of a permutation that a seed fixes."""
-    order = numpy.random.default_rng(SEED).permutation(num_classes)
-    ends = [NUM_TRAIN, NUM_TRAIN + NUM_VAL]
-    return dict(zip(SPLITS, numpy.split(order, ends), strict=True))
 
 
 def split_by_alphabet(

@@ -59,14 +59,22 @@ def split_classes(
     """
     if len(split) == 3 and not any(isinstance(p, str | numbers.Real) for p in split):
         return "named", by_name(names, split), "by name"
-    sizes = sizes_of(split, len(names))
-    order = numpy.random.default_rng(seed).permutation(len(names))
-    parts = numpy.split(order, numpy.cumsum(sizes[:2]))
+    train, val, test = sizes_of(split, len(names))
+    return "random", *draw(train, val, test, seed)
+
+
+def draw(
+    train: int, val: int, test: int, seed: int
+) -> tuple[dict[str, numpy.ndarray], str]:
+    """Return numbers of classes in a permutation that a seed fixes, and how it was."""
+    total = train + val + test
+    order = numpy.random.default_rng(seed).permutation(total)
+    parts = numpy.split(order, [train, train + val])
     note = (
         f"in the order of numpy.random.default_rng({seed})"
-        f".permutation({len(names)}): train, val, test"
+        f".permutation({total}): train, val, test"
     )
-    return "random", dict(zip(SPLITS, parts, strict=True)), note
+    return dict(zip(SPLITS, parts, strict=True)), note
 
 
 def sizes_of(split: Split, num_classes: int) -> list[int]:

@@ -1,43 +1,20 @@
-"""The accused: the four methods of a layer, run in a dtype on a device and watched."""
+"""The four methods of a layer, run in a dtype on a device and watched."""
 
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy
-
-from ..compute import Array, to_device, to_host
-from .layer_point import Point, cotangents
+from ..compute import Array
+from .layer_point import cotangents
 from .rows import Tensors, under
+from .run import Run, same_bits
 from .trees import arrays, floats, map_leaves
 
 METHODS = ("forward", "jvp", "vjp", "vjp_dot")
 
 
-@dataclass(frozen=True)
-class Run:
-    """The four methods of a layer at a point.
-
-    Args:
-        point: The layer, and what to call it with.
-        dtype: The dtype of all real arguments.
-        device: "cpu" or "cuda".
-    """
-
-    point: Point
-    dtype: numpy.dtype
-    device: str
-
-    def put(self, tree: Any) -> Any:
-        """Copy the arrays of a tree to the device, the real ones in the dtype."""
-
-        def copy(_, leaf):
-            if not hasattr(leaf, "dtype"):
-                return leaf
-            a = leaf.astype(self.dtype) if leaf.dtype.kind == "f" else leaf.copy()
-            return to_device(a) if self.device == "cuda" else a
-
-        return map_leaves(copy, tree)
+class LayerRun(Run):
+    """The four methods of a layer at a point."""
 
     @cached_property
     def arguments(self) -> dict[str, Any]:
@@ -45,18 +22,9 @@ class Run:
         names = ("p", "x", "p_dot", "x_dot", "y_bar", "y_bar_dot")
         return {name: self.put(getattr(self.point, name)) for name in names}
 
-    @cached_property
-    def first(self) -> "Results":
-        """What the methods return when they are called first."""
-        return call(self.point.layer, self.arguments)
-
-    def again(self) -> "Results":
-        """Call the methods once more with the same arguments."""
-        return call(self.point.layer, self.arguments)
-
-    def alone(self, task: int) -> "Results":
-        """Call the methods with one task."""
-        arguments = map_leaves(lambda _, a: a[task : task + 1], self.arguments)
+    def results(self, tasks: slice) -> "Results":
+        """Return what the four methods return for some of the tasks."""
+        arguments = map_leaves(lambda _, a: a[tasks], self.arguments)
         return call(self.point.layer, arguments)
 
     def vjp_dot_given(self, forward_dot: Tensors) -> Tensors:
@@ -68,17 +36,8 @@ class Run:
             name = f"saved.{path}" if path else "saved"
             return leaf if leaf is None else exact.get(name, leaf)
 
-        a = self.arguments
-        return cotangents(
-            self.point.layer.vjp_dot(
-                a["p"],
-                saved,
-                a["p_dot"],
-                map_leaves(replaced, saved_dot),
-                a["y_bar"],
-                a["y_bar_dot"],
-            )
-        )
+        saved_dot = map_leaves(replaced, saved_dot)
+        return vjp_dot(self.point.layer, self.arguments, saved, saved_dot)
 
 
 @dataclass(frozen=True)
@@ -110,17 +69,22 @@ def call(layer: Any, a: dict[str, Any]) -> Results:
     watch.after("jvp", saved_dot=saved_dot)
     first = layer.vjp(a["p"], saved, a["y_bar"])
     watch.after("vjp")
-    second = layer.vjp_dot(
-        a["p"], saved, a["p_dot"], saved_dot, a["y_bar"], a["y_bar_dot"]
-    )
+    second = vjp_dot(layer, a, saved, saved_dot)
     watch.after("vjp_dot")
     tensors = {
         "forward": {"y": y} | under("saved", floats(saved)),
         "jvp": {"y_dot": y_dot} | under("saved_dot", floats(saved_dot)),
         "vjp": cotangents(first),
-        "vjp_dot": cotangents(second),
+        "vjp_dot": second,
     }
     return Results(tensors, (saved, saved_dot), tuple(watch.changed))
+
+
+def vjp_dot(layer: Any, a: dict[str, Any], saved: Any, saved_dot: Any) -> Tensors:
+    """Call vjp_dot."""
+    cotangents_in = a["y_bar"], a["y_bar_dot"]
+    found = layer.vjp_dot(a["p"], saved, a["p_dot"], saved_dot, *cotangents_in)
+    return cotangents(found)
 
 
 class Watch:
@@ -144,8 +108,3 @@ class Watch:
                 self.changed.append(f"{method} changed {path}")
         self.seen = {path: (a, a.copy()) for path, (a, _) in self.seen.items()}
         self.add(**trees)
-
-
-def same_bits(a: Array, b: Array) -> bool:
-    """Compare bit for bit; NaN equals itself."""
-    return to_host(a).tobytes() == to_host(b).tobytes()

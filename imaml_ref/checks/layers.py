@@ -13,6 +13,7 @@ What this does not check: that forward computes what its name says, and points o
 kink.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy
@@ -20,10 +21,11 @@ import numpy
 from ..arguments import a_layer, sizes
 from ..compute import Array, to_host
 from .layer_point import Point, differentiate
-from .layer_run import Run, same_bits
+from .layer_run import LayerRun
 from .oracles import as_digits, central_difference, norm, relative
 from .rows import COARSE, REQUIRED, Check, Report, Worst, compare, pattern, verdict
 from .rows import worst_entry as worst_of
+from .run import dtype_check, repeat_check, tasks_check
 
 PROBES = 256  # entries of a wrong cotangent that are looked at to find the worst
 
@@ -68,7 +70,7 @@ def layer_report(
         required: Digits that pass; 12 in float64 and 5 in float32 unless given.
     """
     point = Point(layer, x_shape, seed)
-    run = Run(point, numpy.dtype(dtype), device)
+    run = LayerRun(point, numpy.dtype(dtype), device)
     need = REQUIRED[run.dtype.name] if required is None else required
     checks = (
         complex_safe_check("forward", point),
@@ -79,7 +81,7 @@ def layer_report(
         tasks_check(run, need),
         unchanged_check(run),
         repeat_check(run),
-        dtype_check(point, device),
+        dtype_check(run),
     )
     return Report(f"{described(layer)} on {x_shape}", checks)
 
@@ -102,7 +104,7 @@ def complex_safe_check(method: str, point: Point) -> Check:
     return compare(what, "central differences", got, want, COARSE)
 
 
-def jvp_check(run: Run, need: float) -> Check:
+def jvp_check(run: LayerRun, need: float) -> Check:
     """Compare ẏ and the tangents of what is saved with the complex step of forward.
 
     A tangent may be None where the true one is zero: that of an index, or a mask.
@@ -116,7 +118,7 @@ def jvp_check(run: Run, need: float) -> Check:
     return compare(what, witness, got, want, need)
 
 
-def vjp_checks(run: Run, need: float) -> tuple[Check, ...]:
+def vjp_checks(run: LayerRun, need: float) -> tuple[Check, ...]:
     """Compare ⟨p̄_n, ṗ_n⟩ with ⟨ȳ, ẏ⟩ along each argument n alone."""
     got = run.first.tensors["vjp"]
     names = [*run.point.p, "x"]
@@ -146,44 +148,16 @@ def locate(point: Point, name: str, got: Array) -> tuple[Worst, str]:
     probed = got[0].ravel()[where]
     worst = worst_of(f"{name}_bar", probed, want)
     place = numpy.unravel_index(int(where[worst.index[0]]), got[0].shape)
-    index = (0, *(int(i) for i in place))
-    return Worst(worst.tensor, index, worst.got, worst.expected), pattern(probed, want)
+    return replace(worst, index=(0, *map(int, place))), pattern(probed, want)
 
 
-def vjp_dot_check(run: Run, need: float) -> Check:
+def vjp_dot_check(run: LayerRun, need: float) -> Check:
     """Compare vjp_dot, given the true tangents, with the complex step of vjp."""
     got = run.vjp_dot_given(run.point.forward_dot)
     what, witness = "vjp_dot is the derivative of vjp", "complex step of vjp"
     return compare(what, witness, got, run.point.vjp_dot, need)
 
 
-def tasks_check(run: Run, need: float) -> Check:
-    """Compare what each method returns with what it returns for each task alone."""
-    alone = [dict(run.alone(t)) for t in range(len(run.point.x))]
-    got = {n: to_host(a) for n, a in run.first if "saved" not in n}
-    want = {n: numpy.concatenate([to_host(a[n]) for a in alone]) for n in got}
-    return compare("tasks do not mix", "each task alone", got, want, need)
-
-
-def unchanged_check(run: Run) -> Check:
+def unchanged_check(run: LayerRun) -> Check:
     """Demand that no method changes what it is given."""
     return verdict("no argument is changed", "its bits before", run.first.changed)
-
-
-def repeat_check(run: Run) -> Check:
-    """Demand the same bits from a second call."""
-    second = dict(run.again())
-    faults = [f"{n} differs" for n, a in run.first if not same_bits(a, second[n])]
-    return verdict("twice the same bits", "a second call", faults)
-
-
-def dtype_check(point: Point, device: str) -> Check:
-    """Demand float32 from float32, and float64 from float64."""
-    runs = (Run(point, numpy.dtype(name), device) for name in REQUIRED)
-    faults = [
-        f"{name} is {a.dtype} for {run.dtype} arguments"
-        for run in runs
-        for name, a in run.first
-        if a.dtype != run.dtype
-    ]
-    return verdict("the dtype is kept", "float32 and float64 in", faults)

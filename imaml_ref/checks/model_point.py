@@ -6,7 +6,7 @@ from typing import Any
 import numpy
 
 from ..compute import Array
-from .oracles import central_difference, complex_step
+from .oracles import complex_step
 
 STEP = 1e-30
 
@@ -57,11 +57,6 @@ class ModelPoint:
     def hvp(self) -> Array:
         """H v by the complex step of the gradient, (T, P)."""
         return complex_step(self.grad, self.phi, self.v)
-
-    @cached_property
-    def rough_hvp(self) -> Array:
-        """H v by central differences of the gradient, (T, P)."""
-        return central_difference(self.grad, self.phi, self.v, 1e-5)
 
     @cached_property
     def gauss_newton_slopes(self) -> Array:

@@ -1,39 +1,14 @@
-"""The accused: a task loss at a point, run in a dtype on a device."""
+"""A task loss at a point, run in a dtype on a device."""
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy
-
-from ..compute import Array, to_device
-from .model_point import ModelPoint
 from .rows import Tensors
+from .run import Run
 
 
-@dataclass(frozen=True)
-class ModelRun:
-    """A task loss at a point, in a dtype on a device.
-
-    Args:
-        point: The loss, and where.
-        dtype: The dtype of all real arguments.
-        device: "cpu" or "cuda".
-    """
-
-    point: ModelPoint
-    dtype: numpy.dtype
-    device: str
-
-    def put(self, a: Array) -> Array:
-        """Copy an array to the device; a real one in the dtype."""
-        a = a.astype(self.dtype) if a.dtype.kind == "f" else a
-        return to_device(a) if self.device == "cuda" else a
-
-    @cached_property
-    def first(self) -> Tensors:
-        """The value, gradient and products with v."""
-        return self.results(slice(None))
+class ModelRun(Run):
+    """A task loss at a point."""
 
     @cached_property
     def operator(self) -> Any:

@@ -12,19 +12,17 @@ from ..compute import Array
 from ..meta_gradients import TaskLoss
 from ..networks import SoftmaxCrossEntropy, SquaredError
 from .model_checks import (
-    dtype_check,
     gauss_newton_check,
     grad_check,
     hvp_check,
-    repeat_check,
     rough_grad_check,
     rough_hvp_check,
     shape_checks,
-    tasks_check,
 )
 from .model_point import ModelPoint
 from .model_run import ModelRun
 from .rows import REQUIRED, Report
+from .run import dtype_check, repeat_check, tasks_check
 
 
 def check_network(model: Any, **options) -> Report:
@@ -49,9 +47,7 @@ def network_report(
     num_tasks: int = 2,
     num_examples: int = 5,
     seed: int = 0,
-    dtype: Any = numpy.float64,
-    device: str = "cpu",
-    required: float | None = None,
+    **options: Any,
 ) -> Report:
     """Check a network or its loss at random parameters on random inputs, and report.
 
@@ -60,16 +56,12 @@ def network_report(
         num_tasks: T, each with parameters of its own near an initial θ.
         num_examples: N per task.
         seed: Of the parameters, inputs, labels and directions.
-        dtype: What the network runs in, float32 or float64.
-        device: Where it runs, "cpu" or "cuda".
-        required: Digits that pass; 12 in float64 and 5 in float32 unless given.
+        **options: ``dtype``, ``device`` and ``required`` of :func:`loss_report`.
     """
     is_loss = hasattr(model, "linearize")
     loss = model if is_loss else TaskLoss(model, SoftmaxCrossEntropy())
     phi, x, y = random_point(loss, num_tasks, num_examples, seed)
-    return loss_report(
-        loss, phi, x, y, seed=seed, dtype=dtype, device=device, required=required
-    )
+    return loss_report(loss, phi, x, y, seed=seed, **options)
 
 
 def check_loss(loss: Any, phi: Array, x: Array, y: Array, **options) -> Report:

@@ -17,12 +17,21 @@ def reporter() -> Reporter:
     return Terminal() if sys.stderr.isatty() else Plain()
 
 
-class Terminal:
-    """Shows bars with rate and time left."""
+class Plain:
+    """Prints a line now and then."""
 
     def note(self, text: str) -> None:
         """Print one line on standard output."""
         say(text)
+
+    @contextmanager
+    def progress(self, what: str, total: int, *, done: int = 0) -> Iterator[Progress]:
+        """Print lines about work of ``total`` units, ``done`` of them made."""
+        yield PlainProgress(what, total, Rate(done))
+
+
+class Terminal(Plain):
+    """Shows bars with rate and time left."""
 
     @contextmanager
     def progress(
@@ -64,19 +73,6 @@ class TerminalProgress:
         rate = f"{self._rate.at(done):.2f}/s"
         with suppress(OSError):
             self._bars.update(self._bar, completed=done, rate=rate, text=text)
-
-
-class Plain:
-    """Prints a line now and then."""
-
-    def note(self, text: str) -> None:
-        """Print one line on standard output."""
-        say(text)
-
-    @contextmanager
-    def progress(self, what: str, total: int, *, done: int = 0) -> Iterator[Progress]:
-        """Print lines about work of ``total`` units, ``done`` of them made."""
-        yield PlainProgress(what, total, Rate(done))
 
 
 class PlainProgress:

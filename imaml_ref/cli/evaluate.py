@@ -7,13 +7,13 @@ from typing import Annotated, Any
 import typer
 
 from ..compute import set_num_processes, set_num_threads
+from ..data import SPLITS
 from ..files import atomic_path
 from ..runs import Run, check_processes, load_run, protocol
 from ..training import Evaluation, evaluate
 from .console import reporter
 from .errors import computing, refusing
 
-SPLITS = ("train", "val", "test")
 KEPT = ("ways", "shots", "queries", "inner_steps")
 OF_RUN = "as in the run"
 RunArgument = Annotated[Path, typer.Argument(help="Folder of a run.", metavar="RUN")]
@@ -123,11 +123,7 @@ def protocol_of(run: Run) -> str:
 
 def lines(found: Evaluation) -> list[tuple[str, ...]]:
     """Return what there is to say: words, mean, half-width."""
-    loss: tuple[str, ...] = (
-        "query loss",
-        f"{found.loss:.4f}",
-        f"{found.loss_ci95:.4f}",
-    )
+    loss = ("query loss", f"{found.loss:.4f}", f"{found.loss_ci95:.4f}")
     if found.accuracies is None:
         return [loss]
     together = (found.accuracy, found.accuracy_ci95)

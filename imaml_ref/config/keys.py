@@ -2,6 +2,7 @@
 
 import difflib
 import math
+import operator
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
 from functools import partial
@@ -11,6 +12,7 @@ from ..arguments import as_float, brief, plain, settle
 
 LARGEST_SEED = 2**64 - 1  # HDF5 has no larger integers, and a checkpoint names it
 DEVICES = "auto", "cpu", "cuda"
+LIMITS = {"above": operator.gt, "at_least": operator.ge, "at_most": operator.le}
 FLAGS_ONLY = "out", "resume", "config"
 
 
@@ -203,14 +205,9 @@ def check_range(f: Field, value: Any) -> None:
         ValueError: If not.
     """
     choices = f.metadata.get("choices", (value,))
-    if value not in choices:
-        wanted = f"one of {', '.join(choices)}"
-    elif "above" in f.metadata and not value > f.metadata["above"]:
-        wanted = f"above {f.metadata['above']}"
-    elif "at_least" in f.metadata and not value >= f.metadata["at_least"]:
-        wanted = f"at least {f.metadata['at_least']}"
-    elif "at_most" in f.metadata and not value <= f.metadata["at_most"]:
-        wanted = f"at most {f.metadata['at_most']}"
-    else:
-        return
-    raise ValueError(f"{spelled(f.name)} must be {wanted}, got {brief(value)}")
+    wanted = "" if value in choices else f"one of {', '.join(choices)}"
+    for limit, holds in LIMITS.items():
+        if limit in f.metadata and not holds(value, f.metadata[limit]):
+            wanted = f"{limit.replace('_', ' ')} {f.metadata[limit]}"
+    if wanted:
+        raise ValueError(f"{spelled(f.name)} must be {wanted}, got {brief(value)}")

@@ -67,14 +67,15 @@ class Adapter(ABC):
     """An object that the suite can ask, made of what a user has.
 
     Args:
+        build: The user's model, or what makes one for a case.
         hooks: The user's functions.
         losses: ℓ(outputs, y) by the names of the suite; a case with another loss is
             not attempted.
         name: What the report calls it.
     """
 
-    def __init__(self, hooks: Hooks, losses: Mapping[str, Callable], name: str):
-        self.hooks, self.losses, self.name = hooks, losses, name
+    def __init__(self, build: Any, hooks: Hooks, losses: Mapping, name: str):
+        self.build, self.hooks, self.losses, self.name = build, hooks, losses, name
 
     # What a framework has to say.
 
@@ -126,9 +127,8 @@ class Adapter(ABC):
 
     def loss(self, case: Case) -> Array:
         """Return L (T,)."""
-        return numpy.stack(
-            [self.get(self.value(task)) for task in self.tasks(case, case.phi)]
-        )
+        tasks = self.tasks(case, case.phi)
+        return numpy.stack([self.get(self.value(task)) for task in tasks])
 
     def grad(self, case: Case) -> Array:
         """Return ∇L (T, P)."""
@@ -148,9 +148,7 @@ class Adapter(ABC):
         Raises:
             NotImplementedError: If the user has no solver.
         """
-        if self.hooks.solve is None:
-            raise NotImplementedError("no solve")
-        return self.get(self.hooks.solve(self.put(A), self.put(b)))
+        return self.get(self.hook("solve")(self.put(A), self.put(b)))
 
     def meta_grad(self, case: Case, phi: Array | None = None) -> Array:
         """Return the meta-gradient (P,).
@@ -161,9 +159,7 @@ class Adapter(ABC):
         tasks = self.tasks(case, phi)
         if self.hooks.batch_grad is not None:
             return self.flat(case, self.hooks.batch_grad(tasks))
-        if self.hooks.meta_grad is None:
-            raise NotImplementedError("no meta_grad")
-        return self.rows(case, map(self.hooks.meta_grad, tasks)).mean(0)
+        return self.rows(case, map(self.hook("meta_grad"), tasks)).mean(0)
 
     def outer_step(self, case: Case, theta: Array, state: Any) -> tuple[Array, Any]:
         """Return the next θ (P,) and the state of the user's optimiser.
@@ -171,12 +167,18 @@ class Adapter(ABC):
         Raises:
             NotImplementedError: If the user has none.
         """
-        if self.hooks.outer_step is None:
-            raise NotImplementedError("no outer_step")
+        outer_step = self.hook("outer_step")
         grad = self.meta_grad(case.at(theta))
         before, slope = self.params(case, theta), self.params(case, grad)
-        after, state = self.hooks.outer_step(before, slope, state, dict(case.outer))
+        after, state = outer_step(before, slope, state, dict(case.outer))
         return self.flat(case, after), state
+
+    def hook(self, name: str) -> Callable:
+        """Return a function of the user's, or raise NotImplementedError."""
+        found = getattr(self.hooks, name)
+        if found is None:
+            raise NotImplementedError(f"no {name}")
+        return found
 
     # To their side and back.
 
@@ -213,12 +215,11 @@ class Adapter(ABC):
     def params(self, case: Case, flat: Array) -> Any:
         """Return a flat array (P,) as their parameters."""
         pairs = zip(case.tensors, self.orders(case).items(), strict=True)
-        return self.tree(
-            {
-                name: self.put(order.theirs(flat[tensor.where]))
-                for tensor, (name, order) in pairs
-            }
-        )
+        named = {
+            name: self.put(order.theirs(flat[tensor.where]))
+            for tensor, (name, order) in pairs
+        }
+        return self.tree(named)
 
     def flat(self, case: Case, params: Any) -> Array:
         """Return their parameters as a flat array (P,).

@@ -14,6 +14,7 @@ import numpy
 
 from ..checks import digits
 from .case import Array, Case
+from .levels import OUTER_STEPS
 
 
 @dataclass(frozen=True)
@@ -42,18 +43,16 @@ class Agreement:
         return self.got / self.want if self.want else float("nan")
 
 
-def agreement(case: Case, got: Array, want: Array, origin: Array | None) -> Agreement:
+def agreement(case: Case, level: str, got: Array, want: Array) -> Agreement:
     """Compare an answer with the right one.
 
     Args:
         case: Whose it is.
+        level: Of what is asked.
         got: The answer, of the shape of ``want``.
         want: The right one.
-        origin: Subtracted from both first, or None: an outer step is judged by how far
-            it went, not by where it came from.
     """
-    if origin is not None:
-        got, want = got - origin.astype(got.dtype), want - origin
+    got, want = (moved(case, level, a) for a in (got, want))
     found = [
         worst(part, piece, whole, name, task)
         for task, row, whole in rows(case, got, want)
@@ -62,12 +61,15 @@ def agreement(case: Case, got: Array, want: Array, origin: Array | None) -> Agre
     return min(found, key=lambda a: a.digits)
 
 
+def moved(case: Case, level: str, answer: Array) -> Array:
+    """Return what is compared: of an outer step how far it went, not where to."""
+    step = level in OUTER_STEPS
+    return answer - case.theta.astype(answer.dtype) if step else answer
+
+
 def rows(case: Case, got: Array, want: Array) -> Iterator[tuple]:
     """Yield task, answer and right answer, along the task axis if there is one."""
-    flat = (case.tensors and want.ndim == 1 and len(want) == case.net.layout.size) or (
-        not case.tensors
-    )
-    if flat:
+    if not case.tensors or want.shape == (case.net.layout.size,):
         yield None, got, want
     else:
         yield from ((t, got[t], want[t]) for t in range(len(want)))
@@ -79,12 +81,8 @@ def pieces(case: Case, got: Array, want: Array) -> Iterator[tuple]:
         yield "", got, want
         return
     for tensor in case.tensors:
-        where = tensor.where
-        yield (
-            tensor.name,
-            got[where].reshape(tensor.shape),
-            want[where].reshape(tensor.shape),
-        )
+        found = (a[tensor.where].reshape(tensor.shape) for a in (got, want))
+        yield tensor.name, *found
 
 
 def worst(got: Array, want: Array, whole: Array, tensor: str, task) -> Agreement:

@@ -33,6 +33,7 @@ HOUSEKEEPING = (
 )
 # Exceptions that say "there is no answer", not "there is a mistake in this program".
 REFUSALS = (ArithmeticError, ValueError, RuntimeError)
+METHOD_OF = {"x": "solve", "theta": "outer_step"}  # others are named like the answer
 METHODS = ("loss", "grad", "hvp", "gnvp", "solve", "meta_grad", "outer_step")
 
 
@@ -111,23 +112,26 @@ def first_line(error: Exception) -> str:
 
 def questions(subject: Any, case: Case, level: str) -> dict[str, Callable[[], Any]]:
     """Return what to call for each answer of a level; absent methods are left out."""
-    found: dict[str, tuple[str, Callable]]
-    if level == "L3":
-        found = {"x": ("solve", lambda f: f(case.A, case.b))}
-    elif level == "L4":
-        found = {"meta_grad": ("meta_grad", lambda f: f(case, case.solution))}
-    elif level == "L5":
-        found = {"meta_grad": ("meta_grad", lambda f: f(case))}
-    elif level in OUTER_STEPS:
-        count = OUTER_STEPS[level]
-        found = {"theta": ("outer_step", lambda f: outer_steps(f, case, count))}
-    else:
-        names = ("loss", "grad") if level == "L1" else ("hvp", "gnvp")
-        found = {name: (name, lambda f: f(case)) for name in names}
-    methods = {n: (getattr(subject, name, None), f) for n, (name, f) in found.items()}
-    return {
-        n: partial(f, method) for n, (method, f) in methods.items() if callable(method)
+    methods = {
+        answer: getattr(subject, METHOD_OF.get(answer, answer), None)
+        for answer in LEVELS[level].answers
     }
+    return {
+        answer: partial(put, method, case, level)
+        for answer, method in methods.items()
+        if callable(method)
+    }
+
+
+def put(method: Callable, case: Case, level: str) -> Any:
+    """Return what a method answers to a level."""
+    if level == "L3":
+        return method(case.A, case.b)
+    if level == "L4":
+        return method(case, case.solution)
+    if level in OUTER_STEPS:
+        return outer_steps(method, case, OUTER_STEPS[level])
+    return method(case)
 
 
 def outer_steps(outer_step: Callable, case: Case, count: int) -> Any:

@@ -23,16 +23,6 @@ LEAST_SECOND_ORDER = 0.05
 SPARE = 0.5  # digits by which a certificate exceeds what is required
 
 
-def cases() -> Iterator[Case]:
-    """Yield every case with its answers.
-
-    Raises:
-        AssertionError: If a case is not what it is meant to be.
-    """
-    for case, levels in problems():
-        yield checked(certified(case, levels))
-
-
 def problems() -> Iterator[tuple[Case, tuple[str, ...]]]:
     """Yield every case before it is answered, and the levels that are to be."""
     yield from recipes()
@@ -89,7 +79,8 @@ def main(arguments: list[str]) -> None:
     (path,) = arguments
     with one_blas_thread(), numpy.errstate(all="raise", under="ignore"):
         found = []
-        for case in cases():
+        for problem, levels in problems():
+            case = checked(certified(problem, levels))
             found.append(case)
             digits = [
                 a.certified for level in case.answers.values() for a in level.values()

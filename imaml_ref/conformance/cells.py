@@ -1,6 +1,5 @@
 """A report by case and level, and in words: what its table, page and files share."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -50,11 +49,6 @@ def by_case(report: Report) -> dict[str, dict[str, Cell]]:
     for cell in cells(report):
         found.setdefault(cell.case, {})[cell.level] = cell
     return found
-
-
-def attempted(cells: Iterable[Cell]) -> bool:
-    """Whether anything was answered."""
-    return any(cell.outcome != NOT_ATTEMPTED for cell in cells)
 
 
 def summary(report: Report) -> str:

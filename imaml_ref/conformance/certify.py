@@ -18,19 +18,19 @@ and Im Q(φ)/h is the derivative: neither (5) nor a product with H is in it.
 """
 
 import math
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy
 
 from ..meta_gradients import TaskLoss
-from .agreement import agreement, pieces, rows
+from .agreement import agreement, moved, pieces, rows
+from .asking import questions
+from .axes import along_axes, copies, times
 from .case import Answer, Array, Case
-from .computation import LOSSES, Computation, along_axes, copies
+from .computation import Computation
 from .conditions import CONDITIONS
 from .engine import Engine
-from .levels import OUTER_STEPS
-from .naive import Naive
+from .naive import ByLoops
 from .systems import exact_solution
 
 STATED = 10.0  # digits asked for in float64 where the condition allows
@@ -52,11 +52,32 @@ ROUTES = {
 
 
 class Witness(Computation):
-    """The reference computation with H by complex steps, and (5) by the whole map."""
+    """The first way: H by complex steps, no rounding in L3, (5) by the whole map."""
 
     def curvature(self, case: Case, phi: Array) -> Array:
         """Return H (T, P, P)."""
         return along_axes(lambda c, p: self.at_support(c, p).grad, case, phi)
+
+    def hvp(self, case: Case) -> Array:
+        """Return H v (T, P), by the whole matrix."""
+        return times(self.curvature(case, case.phi), case.v)
+
+    def gnvp(self, case: Case) -> Array:
+        """Return Jᵀ H_z J v (T, P), J by complex steps of our forward sweep."""
+        phi, (x, y) = case.phi, (case.tasks.support_x, case.tasks.support_y)
+        J = along_axes(
+            lambda c, p: c.net.logits(p, c.tasks.support_x).reshape(len(p), -1),
+            case,
+            phi,
+        )
+        loss, z = self.criterion(case), case.net.logits(phi, x)
+        _, saved = loss.forward(z, y)
+        z_dot = times(J, case.v).reshape(z.shape)
+        return times(J.swapaxes(1, 2), loss.hvp(saved, z_dot).reshape(len(z), -1))
+
+    def solve(self, A: Array, b: Array) -> Array:
+        """Return x with A x = b, in rational arithmetic."""
+        return exact_solution(A, b)
 
     def whole_map(self, case: Case) -> Array:
         """Return the derivative (P,) of θ ↦ mean Q(φ*(θ)), by (1)."""
@@ -67,8 +88,7 @@ class Witness(Computation):
         theta = numpy.tile(moved, (T, 1))
         phi = numpy.repeat(phi, P, 0).astype(complex)
         for _ in range(3):
-            pull = self.lam(case) * (phi - theta)
-            grad = self.at_support(many, phi).grad + pull
+            grad = self.at_support(many, phi).grad + self.lam(case) * (phi - theta)
             step = numpy.linalg.solve(numpy.repeat(J, P, 0), grad[..., None])[..., 0]
             phi = phi - step
         loss = TaskLoss(self.network(case), self.criterion(case))
@@ -82,6 +102,18 @@ class Witness(Computation):
         return super().meta_grad(case, phi)
 
 
+# Who gives the answer, and who witnesses it.
+SUBJECTS: dict[str, tuple[type, type]] = {
+    "L1": (ByLoops, Engine),
+    "L2": (Witness, ByLoops),
+    "L3": (Witness, Computation),
+    "L4": (Witness, Engine),
+    "L5": (Witness, Engine),
+    "L6": (Witness, Engine),
+    "L7": (Witness, Engine),
+}
+
+
 def certified(case: Case, levels: tuple[str, ...]) -> Case:
     """Return a case with the answers of some levels, and the φ* of L4."""
     if "L4" in levels:
@@ -89,20 +121,19 @@ def certified(case: Case, levels: tuple[str, ...]) -> Case:
         case = replace(case, inputs={**case.inputs, "solution": solution})
     found = {}
     for level in levels:
-        pairs, kappa = PAIRS[level](case), CONDITIONS[level](case)
+        first, second = (questions(kind(), case, level) for kind in SUBJECTS[level])
+        kappa = CONDITIONS[level](case)
         found[level] = {
-            name: make_answer(case, level, want, witness, kappa)
-            for name, (want, witness) in pairs.items()
+            name: make_answer(case, level, answer(), second[name](), kappa)
+            for name, answer in first.items()
         }
     return replace(case, answers=found)
 
 
 def make_answer(case, level, want: Array, witness: Array, kappa: float) -> Answer:
     """Return an answer with the digits to which its witness agrees."""
-    origin = case.theta if level in OUTER_STEPS else None
-    reached = agreement(case, witness, want, origin).digits
-    whole = want if origin is None else want - origin
-    zero = has_zero(case, whole)
+    reached = agreement(case, level, witness, want).digits
+    zero = has_zero(case, moved(case, level, want))
     required = {
         dtype: required_digits(max(kappa, u**-0.5) if zero else kappa, u)
         for dtype, u in ROUNDOFF.items()
@@ -126,93 +157,6 @@ def has_zero(case: Case, want: Array) -> bool:
         for _, row, _ in rows(case, want, want)
         for _, piece, _ in pieces(case, row, row)
     )
-
-
-def at_phi(case: Case) -> Mapping[str, tuple[Array, Array]]:
-    """Return loss and gradient of L1, each two ways."""
-    ours = Engine()
-    naive = [Naive(case, t) for t in range(case.num_tasks)]
-    loss = numpy.array(
-        [n.value(p[None])[0] for n, p in zip(naive, case.phi, strict=True)]
-    )
-    grad = numpy.stack([n.grad(p) for n, p in zip(naive, case.phi, strict=True)])
-    return {
-        "loss": (loss.astype(float), ours.loss(case)),
-        "grad": (grad.astype(float), ours.grad(case)),
-    }
-
-
-def products(case: Case) -> Mapping[str, tuple[Array, Array]]:
-    """Return the products of L2, each two ways."""
-    triples = [(Naive(case, t), case.phi[t], case.v[t]) for t in range(case.num_tasks)]
-    H = Witness().curvature(case, case.phi)
-    hvp = (H @ case.v[..., None])[..., 0]
-    naive_hvp = numpy.stack([n.hvp(p, v) for n, p, v in triples]).astype(float)
-    naive_gnvp = numpy.stack([n.gnvp(p, v) for n, p, v in triples]).astype(float)
-    return {"hvp": (hvp, naive_hvp), "gnvp": (gauss_newton(case), naive_gnvp)}
-
-
-def gauss_newton(case: Case) -> Array:
-    """Return Jᵀ H_z J v (T, P), J by complex steps of our forward sweep."""
-    J = along_axes(
-        lambda c, p: c.net.logits(p, c.tasks.support_x).reshape(len(p), -1),
-        case,
-        case.phi,
-    )
-    loss = LOSSES[case.loss]()
-    z = case.net.logits(case.phi, case.tasks.support_x)
-    _, saved = loss.forward(z, case.tasks.support_y)
-    z_dot = (J @ case.v[..., None])[..., 0].reshape(z.shape)
-    bent = loss.hvp(saved, z_dot).reshape(len(z), -1)
-    return (J.swapaxes(1, 2) @ bent[..., None])[..., 0]
-
-
-def linear_system(case: Case) -> Mapping[str, tuple[Array, Array]]:
-    """Return the solution of L3, two ways."""
-    exact = exact_solution(case.A, case.b)
-    return {"x": (exact, numpy.linalg.solve(case.A, case.b))}
-
-
-def at_solution(case: Case) -> Mapping[str, tuple[Array, Array]]:
-    """Return the meta-gradient of L4, two ways."""
-    phi = case.solution
-    pair = (Witness().meta_grad(case, phi), Engine().meta_grad(case, phi))
-    return {"meta_grad": pair}
-
-
-def solved(case: Case) -> Mapping[str, tuple[Array, Array]]:
-    """Return the meta-gradient of L5, two ways."""
-    return {"meta_grad": (Witness().meta_grad(case), Engine().meta_grad(case))}
-
-
-def stepped(subject, case: Case, count: int) -> Array:
-    """Return θ (P,) after some outer steps."""
-    theta, state = case.theta, None
-    for _ in range(count):
-        theta, state = subject.outer_step(case, theta, state)
-    return theta
-
-
-def outer(count: int):
-    """Return a function that takes some outer steps, two ways."""
-
-    def pairs(case: Case) -> Mapping[str, tuple[Array, Array]]:
-        return {
-            "theta": (stepped(Witness(), case, count), stepped(Engine(), case, count))
-        }
-
-    return pairs
-
-
-PAIRS = {
-    "L1": at_phi,
-    "L2": products,
-    "L3": linear_system,
-    "L4": at_solution,
-    "L5": solved,
-    "L6": outer(OUTER_STEPS["L6"]),
-    "L7": outer(OUTER_STEPS["L7"]),
-}
 
 
 def second_order_share(case: Case) -> float:

@@ -6,19 +6,17 @@ serves as the body of the mistakes in ``mutants`` and as a route of the certific
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy
 
-from ..checks import complex_step
 from ..layers import Layer
 from ..meta_gradients import TaskLoss
 from ..networks import Linearization, Loss, Network, SoftmaxCrossEntropy, SquaredError
 from ..optimizers import SGD, Adam
-from .case import Case
+from .axes import along_axes, copies
+from .case import Array, Case
 
-Array = numpy.ndarray
 LOSSES: dict[str, type[Loss]] = {
     "cross-entropy": SoftmaxCrossEntropy,
     "squared-error": SquaredError,
@@ -125,10 +123,13 @@ class Computation:
         """Return what the proximal term pulls φ to, (P,)."""
         return case.theta
 
+    def pull(self, case: Case, phi: Array) -> Array:
+        """Return Λ (φ − θ), (T, P)."""
+        return self.lam(case) * (phi - self.anchor(case))
+
     def inner_gradient(self, case: Case, phi: Array) -> Array:
         """Return ∇G = ∇L + Λ (φ − θ), (T, P)."""
-        pull = self.lam(case) * (phi - self.anchor(case))
-        return self.at_support(case, phi).grad + pull
+        return self.at_support(case, phi).grad + self.pull(case, phi)
 
     def start(self, case: Case) -> Array:
         """Return θ for every task, (T, P)."""
@@ -160,8 +161,7 @@ class Computation:
         Raises:
             Refused: If φ is no solution of the inner problem.
         """
-        pull = self.lam(case) * (phi - self.anchor(case))
-        grad = self.at_support(case, phi).grad
+        pull, grad = self.pull(case, phi), self.at_support(case, phi).grad
         scale = numpy.linalg.norm(grad, axis=1) + numpy.linalg.norm(pull, axis=1)
         share = (numpy.linalg.norm(grad + pull, axis=1) / scale).max()
         if not share < STATIONARY:
@@ -222,25 +222,12 @@ class Computation:
         kinds: dict[str, Callable] = {"sgd": SGD, "adam": Adam}
         return kinds[outer.pop("optimizer")](**outer)
 
+    def outer_slope(self, case: Case) -> Array:
+        """Return the gradient (P,) of an outer step."""
+        return self.meta_grad(case)
+
     def outer_step(self, case: Case, theta: Array, state: Any) -> tuple[Array, Any]:
         """Return the next θ (P,) and what the optimiser keeps, which is first None."""
         optimizer = self.optimizer(case)
         state = optimizer.init(theta) if state is None else state
-        return optimizer.step(theta, self.meta_grad(case.at(theta)), state)
-
-
-def copies(case: Case, count: int) -> Case:
-    """Return a case with every task that many times, one after the other."""
-    names = ("support_x", "support_y", "query_x", "query_y")
-    many = {name: numpy.repeat(case.inputs[name], count, 0) for name in names}
-    return replace(case, inputs={**case.inputs, **many})
-
-
-def along_axes(f: Callable[[Case, Array], Array], case: Case, phi: Array) -> Array:
-    """Return the Jacobian (T, P, P) of f(case, φ), by complex steps along all axes."""
-    T, P = phi.shape
-    many, start = copies(case, P), numpy.repeat(phi, P, 0)
-    columns = complex_step(
-        lambda p: f(many, p), start, numpy.tile(numpy.eye(P), (T, 1))
-    )
-    return columns.reshape(T, P, -1).swapaxes(1, 2)
+        return optimizer.step(theta, self.outer_slope(case.at(theta)), state)

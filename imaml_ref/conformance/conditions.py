@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy
 
 from .agreement import agreement
+from .axes import along_axes
 from .case import Case
-from .computation import Computation, along_axes
+from .computation import Computation
 from .engine import Engine
 
 
@@ -25,7 +26,7 @@ def condition_at_phi(case: Case) -> float:
             for k, a in (("phi", case.phi), ("v", case.v))
         )
         for ask in (ours.loss, ours.grad, ours.hvp, ours.gnvp):
-            change = agreement(case, ask(other), ask(case), None).digits
+            change = agreement(case, "L1", ask(other), ask(case)).digits
             most = max(most, 10**-change / least)
     return most
 

@@ -9,14 +9,14 @@ A failing answer is compared with what each mistake of ``mutants`` would have gi
 """
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import combinations
 
 from ..compute import one_blas_thread
 from .case import Case
 from .explanation import Diagnosis, Place
-from .factor import rounded_factor
 from .judge import FAIL, PASS, Report, Verdict
 from .laboratory import (
     SINGLE,
@@ -80,7 +80,7 @@ class Search:
         if verdict.outcome != FAIL or verdict.got is None or verdict.required is None:
             return False
         case = self.laboratory.cases[verdict.case]
-        want = case.answers[verdict.level][verdict.answer].want
+        want = self.laboratory.answer(verdict).want
         return not (
             verdict.message and layout_hint(case, verdict.got, want, verdict.required)
         )
@@ -104,16 +104,17 @@ class Search:
 
     def run(self) -> None:
         """Look at the lowest failing level of each case, then above."""
-        idle: dict[str, int] = {}
+        idle: Counter[str] = Counter()
         for verdict in self.lowest:
-            patient = idle.get(verdict.level, 0) < PATIENCE
-            if not self.explain(verdict, patient):
-                idle[verdict.level] = idle.get(verdict.level, 0) + 1
+            patient = idle[verdict.level] < PATIENCE
+            idle[verdict.level] += not self.explain(verdict, patient)
         self.deadline = time.monotonic() + PAIR_SECONDS
         if self.one_factor():
             return
-        self.try_pairs(self.lowest)
-        self.look_above()
+        self.try_more(self.lowest, self.known_pairs, self.pairs)
+        # What was named may explain failures above it, or with another.
+        above = sorted(self.failing, key=lambda v: (v.level, self.cost(v)))
+        self.try_more(filter(self.below, above), self.known, self.with_another)
 
     def one_factor(self) -> bool:
         """Whether one number between all entries says more than the mistakes found."""
@@ -123,9 +124,7 @@ class Search:
         ]
         if len(places) < 2 or max(explained, default=0) == len(places):
             return False
-        factors = {
-            rounded_factor(self.laboratory.cases[v.case], v) for v in self.lowest
-        }
+        factors = {self.laboratory.factor(v) for v in self.lowest}
         if len(factors) > 1 or None in factors:
             return False
         self.found.clear()
@@ -162,19 +161,33 @@ class Search:
         """Whether an answer is cheap enough, and wrong enough, to be worth pairs."""
         return verdict.level in PAIR_LEVELS and not nearly_right(verdict)
 
-    def try_pairs(self, verdicts: list[Verdict]) -> None:
-        """Find two mistakes behind what no one explains."""
-        scans: dict[str, int] = {}
+    def try_more(
+        self,
+        verdicts: Iterable[Verdict],
+        known: Callable[[], list[Names]],
+        more: Callable[[Verdict], Iterable[Names]],
+    ) -> None:
+        """Find mistakes behind answers that nothing explains yet.
+
+        Args:
+            verdicts: On the answers.
+            known: What is tried first, at each answer.
+            more: What is tried then, at the first few of a level, while there is time.
+        """
+        scans: Counter[str] = Counter()
         for verdict in verdicts:
             if place(verdict) in self.found or not self.worth_pairs(verdict):
                 continue
-            known = [names for names in self.known() if len(names) == 2]
-            fits = self.laboratory.fits(verdict, known)
-            if not fits and scans.get(verdict.level, 0) < PAIR_SCANS:
-                scans[verdict.level] = scans.get(verdict.level, 0) + 1
-                fits = self.laboratory.fits(verdict, self.in_time(self.pairs(verdict)))
+            fits = self.laboratory.fits(verdict, known())
+            if not fits and scans[verdict.level] < PAIR_SCANS:
+                scans[verdict.level] += 1
+                fits = self.laboratory.fits(verdict, self.in_time(more(verdict)))
             if fits:
                 self.found[place(verdict)] = fits
+
+    def known_pairs(self) -> list[Names]:
+        """Return the pairs of mistakes that explain an answer so far."""
+        return [names for names in self.known() if len(names) == 2]
 
     def pairs(self, verdict: Verdict) -> list[Names]:
         """Return pairs of mistakes that show at an answer, likely ones first."""
@@ -190,24 +203,10 @@ class Search:
                 return
             yield names
 
-    def look_above(self) -> None:
-        """See whether what was named explains failures above it, or with another."""
-        scans: dict[str, int] = {}
-        for verdict in sorted(self.failing, key=lambda v: (v.level, self.cost(v))):
-            below = self.below(verdict)
-            if place(verdict) in self.found or not below:
-                continue
-            if not self.worth_pairs(verdict):
-                continue
-            fits = self.laboratory.fits(verdict, self.known())
-            if not fits and scans.get(verdict.level, 0) < PAIR_SCANS:
-                scans[verdict.level] = scans.get(verdict.level, 0) + 1
-                together = (
-                    (*b, *s) for b in below for s in SINGLES if len(b) == 1 and s != b
-                )
-                fits = self.laboratory.fits(verdict, self.in_time(together))
-            if fits:
-                self.found[place(verdict)] = fits
+    def with_another(self, verdict: Verdict) -> Iterator[Names]:
+        """Yield what was named below an answer, each with one mistake more."""
+        below = (names for names in self.below(verdict) if len(names) == 1)
+        return ((*b, *s) for b in below for s in SINGLES if s != b)
 
     def below(self, verdict: Verdict) -> list[Names]:
         """Return what was named at lower levels of the same case."""
@@ -240,8 +239,8 @@ class Search:
         left = [v for v in self.lowest if place(v) not in self.found]
         groups: dict[tuple[str, bool, float | None], list[Verdict]] = {}
         for verdict in left:
-            rounded = rounded_factor(self.laboratory.cases[verdict.case], verdict)
-            key = (verdict.level, nearly_right(verdict), rounded)
+            factor = self.laboratory.factor(verdict)
+            key = (verdict.level, nearly_right(verdict), factor)
             groups.setdefault(key, []).append(verdict)
         for (_, nearly, factor), verdicts in groups.items():
             digits = min(v.digits or 0.0 for v in verdicts) if nearly else 0.0

@@ -40,9 +40,7 @@ class Engine:
 
     def tasks(self, case: Case) -> TaskBatch:
         """Return the tasks."""
-        tasks = case.tasks
-        arrays = (tasks.support_x, tasks.support_y, tasks.query_x, tasks.query_y)
-        return TaskBatch(*map(self.put, arrays))
+        return case.tasks.map(self.put)
 
     def at_phi(self, case: Case):
         """Return the linearisation of L at the φ of the case."""
@@ -86,11 +84,8 @@ class Engine:
             Refused: If φ is not stationary, or H + Λ not positive definite.
         """
         settings = {"lam": self.put(case.lam), "solver": solver_for(case.theta)}
-        loss, tasks, theta = (
-            self.task_loss(case),
-            self.tasks(case),
-            self.put(case.theta),
-        )
+        loss, tasks = self.task_loss(case), self.tasks(case)
+        theta = self.put(case.theta)
         if phi is None:
             tol = STOP * float(numpy.finfo(theta.dtype).eps)
             inner = NewtonCG(self.newton_steps, cg_steps=len(theta), tol=tol)

@@ -43,11 +43,6 @@ class Diagnosis:
         return next(name for _, level, name in self.places if level == self.level)
 
     @property
-    def sentences(self) -> tuple[str, ...]:
-        """What each of the names means."""
-        return tuple(told(name) for name in self.names)
-
-    @property
     def found_in(self) -> tuple[str, ...]:
         """Public code in which the mistakes were found."""
         singles = (one for name in self.names for one in name.split(" + "))
@@ -88,7 +83,7 @@ class Diagnosis:
         head = f"this is what you get with {' or '.join(self.names)}"
         tied = ", which cannot be told apart here" if len(self.names) > 1 else ""
         seen = f" Found in {'; '.join(self.found_in)}." if self.found_in else ""
-        said = " ".join(dict.fromkeys(self.sentences))
+        said = " ".join(dict.fromkeys(map(told, self.names)))
         return f"{head} ({self.digits:.1f} digits){tied}. {said}{seen}"
 
 

@@ -101,8 +101,8 @@ class JaxAdapter(Adapter):
     """Asks JAX code; see ``from_jax``."""
 
     def __init__(self, build, names, hooks: Hooks, losses: Mapping, name: str):
-        super().__init__(hooks, losses, name)
-        self.build, self.names = build, names
+        super().__init__(build, hooks, losses, name)
+        self.names = names
 
     loss = in_precision(Adapter.loss)
     grad = in_precision(Adapter.grad)

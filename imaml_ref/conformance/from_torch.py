@@ -16,6 +16,7 @@ sequence in their order, or as one flat vector.  Layouts:
 """
 
 import copy
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -130,10 +131,6 @@ def optimizer_of(outer: dict, params) -> torch.optim.Optimizer:
 class TorchAdapter(Adapter):
     """Asks PyTorch code; see ``from_torch``."""
 
-    def __init__(self, build, hooks: Hooks, losses: Mapping, name: str):
-        super().__init__(hooks, losses, name)
-        self.build = build
-
     def module(self, case: Case) -> nn.Module:
         """Return a Module of one's own for a case, of its dtype.
 
@@ -173,13 +170,12 @@ class TorchAdapter(Adapter):
     def named(self, case, tree):
         if isinstance(tree, Mapping):
             return dict(tree)
-        names = [name for name, _ in self.module(case).named_parameters()]
+        orders = self.orders(case)
         if isinstance(tree, torch.Tensor):
-            shapes = [order_of(case, tensor).shape for tensor in case.tensors]
-            sizes = [int(numpy.prod(shape)) for shape in shapes]
-            pairs = zip(tree.split(sizes), shapes, strict=True)
-            tree = [a.reshape(shape) for a, shape in pairs]
-        return dict(zip(names, tree, strict=True))
+            shapes = [order.shape for order in orders.values()]
+            pieces = zip(tree.split([*map(math.prod, shapes)]), shapes, strict=True)
+            tree = [piece.reshape(shape) for piece, shape in pieces]
+        return dict(zip(orders, tree, strict=True))
 
     def value(self, task):
         x, y = task.support

@@ -27,12 +27,9 @@ class Grid:
 
     def reals(self, shape: tuple[int, ...], span: float = 1.0) -> numpy.ndarray:
         """Draw multiples of 2⁻¹⁰ from −span to span."""
-        most = int(span / UNIT)
-        return self.integers(-most, most, shape) * UNIT
+        return self.between(shape, -span, span)
 
-    def positive(
-        self, shape: tuple[int, ...], low: float, high: float
-    ) -> numpy.ndarray:
+    def between(self, shape: tuple[int, ...], low: float, high: float) -> numpy.ndarray:
         """Draw multiples of 2⁻¹⁰ from low to high."""
         return self.integers(int(low / UNIT), int(high / UNIT), shape) * UNIT
 

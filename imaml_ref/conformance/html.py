@@ -61,7 +61,7 @@ def headline(failed: int, passed: int) -> str:
 
 def diagnoses(report: Report) -> str:
     """Return a section with what was recognised; empty if nothing was looked for."""
-    items = "".join(f"<li>{escape(str(d.text))}</li>" for d in report.diagnoses)
+    items = "".join(f"<li>{escape(d.text)}</li>" for d in report.diagnoses)
     return f"<section><h2>Diagnosis</h2><ul>{items}</ul></section>" if items else ""
 
 

@@ -8,9 +8,22 @@ from typing import Any
 from .._version import __version__
 from .case import Case
 from .cells import OUTCOMES
+from .explanation import Diagnosis
 from .judge import Report, Verdict
 
 SCHEMA, VERSION = "imaml_ref conformance report", 1
+OF_VERDICT = "case", "level", "answer", "outcome", "digits", "required"
+OF_WORST = "tensor", "task", "entry", "got", "want", "ratio"
+OF_DIAGNOSIS = (
+    "text",
+    "names",
+    "cases",
+    "found_in",
+    "level",
+    "answer",
+    "digits",
+    "factor",
+)
 
 
 def as_json(report: Report, cases: Iterable[Case]) -> str:
@@ -37,48 +50,25 @@ def as_json(report: Report, cases: Iterable[Case]) -> str:
 
 def row(verdict: Verdict, case: Case) -> dict[str, Any]:
     """Return a verdict with the certificate of the answer it is about."""
-    seen = verdict.agreement
-    return {
-        "case": verdict.case,
-        "level": verdict.level,
-        "answer": verdict.answer,
-        "outcome": verdict.outcome,
-        "digits": verdict.digits,
-        "required": verdict.required,
-        "tensor": seen and seen.tensor,
-        "task": seen and seen.task,
-        "entry": seen and list(seen.entry),
-        "got": seen and finite(seen.got),
-        "want": seen and finite(seen.want),
-        "ratio": seen and finite(seen.ratio),
-        "message": verdict.message,
-    } | certificate(verdict, case)
-
-
-def certificate(verdict: Verdict, case: Case) -> dict[str, Any]:
-    """Return how the right answer is known; nothing where there is none."""
+    known = {name: getattr(verdict, name) for name in OF_VERDICT}
+    worst = {name: getattr(verdict.agreement, name, None) for name in OF_WORST}
     answer = case.answers.get(verdict.level, {}).get(verdict.answer)
-    if answer is None:
-        return {"certified_digits": None, "kappa": None, "routes": []}
-    return {
-        "certified_digits": answer.certified,
-        "kappa": finite(answer.kappa),
-        "routes": list(answer.routes),
+    certificate = {
+        "certified_digits": answer and answer.certified,
+        "kappa": answer and answer.kappa,
+        "routes": answer.routes if answer else (),
     }
+    return finite(known | worst | {"message": verdict.message} | certificate)
 
 
-def diagnosis(found: Any) -> dict[str, Any]:
-    """Return what a diagnosis says and, where it says so, of what and how surely."""
-    lists = ("names", "cases", "found_in")
-    numbers = {name: getattr(found, name, None) for name in ("digits", "factor")}
-    return (
-        {"text": str(found.text)}
-        | {name: list(getattr(found, name, ())) for name in lists}
-        | {name: getattr(found, name, None) for name in ("level", "answer")}
-        | {name: None if n is None else finite(n) for name, n in numbers.items()}
-    )
+def diagnosis(found: Diagnosis) -> dict[str, Any]:
+    """Return what a diagnosis says, of what and how surely."""
+    return finite({name: getattr(found, name) for name in OF_DIAGNOSIS})
 
 
-def finite(number: float) -> float | None:
-    """Return a number, or None if it is not finite."""
-    return float(number) if math.isfinite(number) else None
+def finite(document: dict[str, Any]) -> dict[str, Any]:
+    """Return a document with None in place of numbers that are not finite."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in document.items()
+    }

@@ -5,7 +5,7 @@ not attempted       no answer was given
 warned, silent      where there is no trustworthy answer; graded apart
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ from .agreement import Agreement, agreement
 from .answers import Attempt, Attempts, BadAnswer, asked, comparable
 from .case import Array, Case
 from .layouts import layout_hint
-from .levels import LEVELS, OUTER_STEPS
+from .levels import LEVELS
 from .suite import SUITE_VERSION
 
 PASS, FAIL, NOT_ATTEMPTED = "pass", "fail", "not attempted"
@@ -87,11 +87,15 @@ def judge(
     verdicts: list[Verdict] = []
     for case, level in asked(cases):
         found = attempts.get((case.name, level), Attempt())
-        if level in case.refuse:
-            verdicts.append(refusal(case, level, found))
-        else:
-            verdicts += (verdict(case, level, n, found) for n in LEVELS[level].answers)
+        verdicts += judge_level(case, level, found)
     return Report(subject, tuple(verdicts))
+
+
+def judge_level(case: Case, level: str, found: Attempt) -> list[Verdict]:
+    """Judge what was answered to one level of a case."""
+    if level in case.refuse:
+        return [refusal(case, level, found)]
+    return [verdict(case, level, name, found) for name in LEVELS[level].answers]
 
 
 def refusal(case: Case, level: str, found: Attempt) -> Verdict:
@@ -118,8 +122,7 @@ def verdict(case: Case, level: str, name: str, found: Attempt) -> Verdict:
     except BadAnswer as error:
         return Verdict(*at, FAIL, message=str(error))
     required = answer.required[str(got.dtype)]
-    origin = case.theta if level in OUTER_STEPS else None
-    seen = agreement(case, got, answer.want, origin)
+    seen = agreement(case, level, got, answer.want)
     if not required:
         text = f"κ = {answer.kappa:.0e}: {got.dtype} has no digit to ask for"
         return Verdict(*at, NOT_ATTEMPTED, required, message=text)
@@ -127,8 +130,3 @@ def verdict(case: Case, level: str, name: str, found: Attempt) -> Verdict:
         return Verdict(*at, PASS, required, seen, found.warned, got)
     hint = layout_hint(case, got, answer.want, required)
     return Verdict(*at, FAIL, required, seen, hint or found.warned, got)
-
-
-def by_name(cases: Mapping[str, Case] | Iterable[Case]) -> list[Case]:
-    """Return cases as a list, from a mapping or any iterable."""
-    return list(cases.values() if isinstance(cases, Mapping) else cases)

@@ -7,15 +7,15 @@ because its own answer passes there, fits nothing there.
 
 import math
 from collections.abc import Iterable, Mapping
+from functools import cache, partial
 
 import numpy
 
-from .agreement import agreement
+from .agreement import agreement, moved
 from .asking import attempt
-from .case import Array, Case
-from .judge import Verdict, by_name
-from .levels import OUTER_STEPS
-from .mutants import CATALOGUE, Mistake, combined
+from .case import Answer, Array, Case
+from .judge import Verdict
+from .mutants import CATALOGUE, combined
 
 Names = tuple[str, ...]  # mistakes made at once
 SINGLES: tuple[Names, ...] = tuple((name,) for name in CATALOGUE)
@@ -35,34 +35,26 @@ class Laboratory:
     """
 
     def __init__(self, cases: Mapping[str, Case] | Iterable[Case]):
-        self.cases = {case.name: case for case in by_name(cases)}
+        listed = cases.values() if isinstance(cases, Mapping) else cases
+        self.cases = {case.name: case for case in listed}
         self.shared: dict = {}
-        self.subjects: dict[Names, Mistake] = {}
-        self.answered: dict[tuple[Names, str, str], Mapping[str, Array]] = {}
+        self.subject = cache(partial(combined, shared=self.shared, looks=False))
+        self.answers = cache(self.computed)
         self.right: dict[tuple[Names, str, str, str], float] = {}
 
-    def answers(self, names: Names, case: str, level: str) -> Mapping[str, Array]:
+    def computed(self, names: Names, case: str, level: str) -> Mapping[str, Array]:
         """Return what some mistakes together answer to a level of a case."""
-        key = (names, case, level)
-        if key not in self.answered:
-            if names not in self.subjects:
-                made = combined(*names, shared=self.shared, looks=False)
-                self.subjects[names] = made
-            found = attempt(self.subjects[names], self.cases[case], level).values
-            self.answered[key] = {
-                name: a for name, a in found.items() if numpy.isfinite(a).all()
-            }
-        return self.answered[key]
+        found = attempt(self.subject(*names), self.cases[case], level).values
+        return {name: a for name, a in found.items() if numpy.isfinite(a).all()}
 
     def digits(self, names: Names, verdict: Verdict) -> float:
         """Return how well what some mistakes give agrees with what is right."""
         key = (names, verdict.case, verdict.level, verdict.answer)
         if key not in self.right:
             theirs = self.answers(names, verdict.case, verdict.level)
-            case = self.cases[verdict.case]
-            want = case.answers[verdict.level][verdict.answer].want
-            found = theirs.get(verdict.answer)
-            self.right[key] = 0.0 if found is None else near(case, verdict, found, want)
+            found, want = theirs.get(verdict.answer), self.answer(verdict).want
+            near = 0.0 if found is None else self.near(verdict, found, want)
+            self.right[key] = near
         return self.right[key]
 
     def passes(self, names: Names, verdict: Verdict) -> bool:
@@ -77,16 +69,43 @@ class Laboratory:
             return None
         least = max(LEAST[str(got.dtype)], EVIDENCE / got.size)
         least = max(least, (verdict.digits or 0.0) + NEARER)
-        if whole_digits(self.cases[verdict.case], verdict, theirs) < least:
+        if self.whole_digits(verdict, theirs) < least:
             return None
-        found = near(self.cases[verdict.case], verdict, got, theirs)
+        found = self.near(verdict, got, theirs)
         return found if found >= least else None
+
+    def answer(self, verdict: Verdict) -> Answer:
+        """Return the right answer."""
+        return self.cases[verdict.case].answers[verdict.level][verdict.answer]
+
+    def near(self, verdict: Verdict, got: Array, want: Array) -> float:
+        """Return the digits of agreement of two answers."""
+        return agreement(self.cases[verdict.case], verdict.level, got, want).digits
+
+    def whole_digits(self, verdict: Verdict, theirs: Array) -> float:
+        """Return the digits of the whole array, never fewer than of a tensor."""
+        case = self.cases[verdict.case]
+        scale = numpy.linalg.norm(moved(case, verdict.level, theirs))
+        with numpy.errstate(over="ignore"):
+            gap = numpy.linalg.norm(verdict.got - theirs)
+        return -math.log10(gap / scale) + 0.1 if gap and scale else 16.0
+
+    def factor(self, verdict: Verdict) -> float | None:
+        """Return the one number by which an answer is off, to four digits, or None."""
+        got, want = verdict.got, self.answer(verdict).want
+        if got is None or got.size < 2:
+            return None
+        case = self.cases[verdict.case]
+        a, b = (moved(case, verdict.level, x) for x in (got, want))
+        factor = float(numpy.vdot(b, a) / numpy.vdot(b, b))
+        least = max(LEAST[str(got.dtype)], (verdict.digits or 0.0) + 2)
+        near = self.near(verdict, got, want - b + factor * b)
+        return float(f"{factor:.4g}") if factor and near >= least else None
 
     def single_digits(self, verdict: Verdict) -> float:
         """Return the digits that single precision reaches: −log₁₀(κu) − 1."""
-        case = self.cases[verdict.case]
-        answer = case.answers[verdict.level][verdict.answer]
-        return max(LEAST["float32"], answer.required["float32"] + 1)
+        required = self.answer(verdict).required
+        return max(LEAST["float32"], required["float32"] + 1)
 
     def fits(self, verdict: Verdict, candidates: Iterable[Names]) -> Fits:
         """Return which of some candidates fit an answer best, with the digits.
@@ -101,25 +120,6 @@ class Laboratory:
         best = max(found.values(), default=0.0)
         good = {names: digits for names, digits in found.items() if digits > best - TIE}
         return {n: d for n, d in good.items() if not any(set(o) < set(n) for o in good)}
-
-
-def near(case: Case, verdict: Verdict, got: Array, want: Array) -> float:
-    """Return the digits of agreement, of an outer step those of how far it went."""
-    return agreement(case, got, want, origin(case, verdict)).digits
-
-
-def origin(case: Case, verdict: Verdict) -> Array | None:
-    """Return what is subtracted before answers are compared."""
-    return case.theta if verdict.level in OUTER_STEPS else None
-
-
-def whole_digits(case: Case, verdict: Verdict, theirs: Array) -> float:
-    """Return the digits of the whole array: never fewer than of its worst tensor."""
-    start, got = origin(case, verdict), verdict.got
-    scale = numpy.linalg.norm(theirs if start is None else theirs - start)
-    with numpy.errstate(over="ignore"):
-        gap = numpy.linalg.norm(got - theirs)
-    return -math.log10(gap / scale) + 0.1 if gap and scale else 16.0
 
 
 def was_single(verdict: Verdict, least: float) -> bool:

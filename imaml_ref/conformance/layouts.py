@@ -2,11 +2,10 @@
 
 from itertools import permutations
 
-import numpy
-
 from ..checks import digits
 from .agreement import rows
 from .case import Array, Case
+from .orders import Order
 from .plain import Tensor
 
 
@@ -19,9 +18,8 @@ def layout_hint(case: Case, got: Array, want: Array, required: float) -> str:
         want: The right one.
         required: Digits in which a tensor must agree to be recognised.
     """
-    found = [order_of(t, case, got, want, required) for t in case.tensors]
-    texts = [text for text in found if text]
-    return "; ".join(texts)
+    found = (order_of(t, case, got, want, required) for t in case.tensors)
+    return "; ".join(filter(None, found))
 
 
 def order_of(
@@ -31,20 +29,13 @@ def order_of(
     if want.ndim == 0 or want.shape[-1] != case.net.layout.size:
         return ""
     pairs = [(g[tensor.where], w[tensor.where]) for _, g, w in rows(case, got, want)]
-    for order in orders(len(tensor.shape)):
-        shape = tuple(tensor.shape[i] for i in order)
-        back = tuple(int(i) for i in numpy.argsort(order))
-        agree = all(
-            digits(g.reshape(shape).transpose(back).ravel(), w) >= max(required, 3.0)
-            for g, w in pairs
-        )
-        if agree:
-            same = order == tuple(range(len(order)))
-            names = ", ".join(tensor.axes[i] for i in order)
-            ours = ", ".join(tensor.axes)
-            return (
-                "" if same else f"{tensor.name} is in the order ({names}), not ({ours})"
-            )
+    ours, *others = orders(len(tensor.shape))
+    for order in (ours, *others):
+        theirs = Order(tensor.shape, order, tuple(tensor.shape[i] for i in order))
+        if all(digits(theirs.ours(g), w) >= max(required, 3.0) for g, w in pairs):
+            names, known = (", ".join(tensor.axes[i] for i in o) for o in (order, ours))
+            said = f"{tensor.name} is in the order ({names}), not ({known})"
+            return said if order != ours else ""
     return ""
 
 

@@ -15,7 +15,7 @@ from ..compute import one_blas_thread
 from .answers import Attempt
 from .asking import attempt
 from .case import Case
-from .judge import FAIL, SILENT, Report, judge
+from .judge import FAIL, SILENT, Verdict, judge_level
 from .laboratory import Laboratory
 from .levels import LEVELS
 from .mutants import CATALOGUE, TOPICS, Mistake, combined, mistakes_of, sentence
@@ -49,21 +49,19 @@ def first_failure(laboratory: Laboratory, name: str, case: Case) -> str:
     for level in case.levels:
         if level > REACH.get(CATALOGUE[name].level, "L7"):
             break
-        report = judged(laboratory, name, case, level)
-        if report.count(FAIL) or report.count(SILENT):
+        verdicts = judged(laboratory, name, case, level)
+        if any(verdict.outcome in (FAIL, SILENT) for verdict in verdicts):
             return level
     return ""
 
 
-def judged(laboratory: Laboratory, name: str, case: Case, level: str) -> Report:
+def judged(laboratory: Laboratory, name: str, case: Case, level: str) -> list[Verdict]:
     """Return the verdicts on what a mistake answers to one level."""
     if level in case.refuse:
         loud = combined(name, shared=laboratory.shared)
-        found = attempt(loud, case, level)
-    else:
-        found = Attempt(laboratory.answers((name,), case.name, level))
-    report = judge([case], {(case.name, level): found}, name)
-    return Report(name, report.of(case.name, level))
+        return judge_level(case, level, attempt(loud, case, level))
+    found = Attempt(laboratory.answers((name,), case.name, level))
+    return judge_level(case, level, found)
 
 
 def as_text(found: Matrix, cases: Mapping[str, Case]) -> str:

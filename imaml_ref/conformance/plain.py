@@ -7,6 +7,7 @@ The fields of a layer are those of the class of that name in ``imaml_ref.layers`
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, is_dataclass
 from functools import cache
@@ -41,10 +42,7 @@ class Tensor:
     @property
     def where(self) -> slice:
         """Its place in a flat vector."""
-        size = 1
-        for extent in self.shape:
-            size *= extent
-        return slice(self.start, self.start + size)
+        return slice(self.start, self.start + math.prod(self.shape))
 
 
 def described(net: Network) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def problem(
         "theta": grid.reals((P,), span),
         "phi": grid.reals((tasks, P), span),
         "v": grid.reals((tasks, P)),
-        "lam": grid.positive((P,), lam / 2, 2 * lam) if vector else numpy.array(lam),
+        "lam": grid.between((P,), lam / 2, 2 * lam) if vector else numpy.array(lam),
     }
     for which, count in (("support", support), ("query", query)):
         inputs[f"{which}_x"] = grid.reals((tasks, count, *net.input_shape))

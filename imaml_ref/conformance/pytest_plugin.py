@@ -27,7 +27,7 @@ from .asking import attempt, demand_methods
 from .case import Case
 from .cells import lines
 from .check import name_of, select
-from .judge import FAIL, NOT_ATTEMPTED, SILENT, judge
+from .judge import FAIL, NOT_ATTEMPTED, SILENT, judge_level
 from .suite import load_suite
 
 
@@ -79,14 +79,13 @@ def check_level(
     demand_methods(subject)
     with one_blas_thread():
         answered = attempt(subject, case.astype(dtype), level)
-    report = judge([case], {(case.name, level): answered}, name_of(subject))
-    verdicts = report.of(case.name, level)
+    verdicts = judge_level(case, level, answered)
     outcomes = {verdict.outcome for verdict in verdicts}
     if FAIL in outcomes:
         wrong = [lines(v) for v in verdicts if v.outcome == FAIL]
         pytest.fail("\n".join(line for block in wrong for line in block), pytrace=False)
     if outcomes == {NOT_ATTEMPTED}:
         names = ", ".join(v.answer for v in verdicts)
-        pytest.skip(f"{report.subject} does not answer {names}")
+        pytest.skip(f"{name_of(subject)} does not answer {names}")
     if SILENT in outcomes:
         warnings.warn("\n".join(lines(verdicts[0])), DidNotWarn, stacklevel=2)

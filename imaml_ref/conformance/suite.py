@@ -22,11 +22,8 @@ from ..files import atomic_h5, open_h5, whole
 from .case import Answer, Case
 from .levels import LEVELS
 
-SUITE, INPUTS, VERSION = (
-    "imaml_ref/conformance-suite",
-    "imaml_ref/conformance-inputs",
-    1,
-)
+SUITE, INPUTS = "imaml_ref/conformance-suite", "imaml_ref/conformance-inputs"
+VERSION = 1
 SUITE_VERSION = "1.1"
 
 
@@ -125,7 +122,11 @@ def read_case(name: str, group: h5py.Group) -> Case:
             k: a[()] if a.ndim else numpy.asarray(a[()])
             for k, a in group["inputs"].items()
         },
-        answers={n: read_answers(levels[n]) for n in levels if len(levels[n])},
+        answers={
+            n: {name: read_answer(a) for name, a in levels[n].items()}
+            for n in levels
+            if len(levels[n])
+        },
         refuse={
             n: levels[n].attrs["refuse"] for n in levels if "refuse" in levels[n].attrs
         },
@@ -134,11 +135,6 @@ def read_case(name: str, group: h5py.Group) -> Case:
         outer=json.loads(about["outer"]),
         second_order=bool(about["second_order"]),
     )
-
-
-def read_answers(place: h5py.Group) -> Mapping[str, Answer]:
-    """Read the answers of a level."""
-    return {name: read_answer(dataset) for name, dataset in place.items()}
 
 
 def read_answer(dataset: h5py.Dataset) -> Answer:

@@ -1,7 +1,6 @@
 """The linear systems of L3, and how they are solved without rounding."""
 
 from collections.abc import Iterator
-from fractions import Fraction
 
 import numpy
 
@@ -76,7 +75,5 @@ def system(name, title, A, grid, *, scale=1.0, refuse="") -> Case:
 
 def exact_solution(A: numpy.ndarray, b: numpy.ndarray) -> numpy.ndarray:
     """Solve A x = b in rational arithmetic, A positive definite; round at the end."""
-    rows = [[Fraction(a) for a in row] for row in A.tolist()]
-    return numpy.array(
-        [float(a) for a in rational.solve(rows, [*map(Fraction, b.tolist())])]
-    )
+    exact = rational.solve(rational.exact(A), rational.exact(b))
+    return exact.astype(float)

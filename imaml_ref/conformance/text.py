@@ -11,7 +11,7 @@ from math import floor
 from textwrap import fill
 from typing import Any
 
-from .cells import Cell, attempted, by_case, lines, summary
+from .cells import Cell, by_case, lines, summary
 from .judge import FAIL, NOT_ATTEMPTED, PASS, SILENT, WARNED, Report
 from .levels import LEVELS
 
@@ -105,7 +105,7 @@ def described(report: Report, most: int | None = None) -> Iterator[str]:
     if hidden:
         yield f"and {hidden} more failures"
     if report.diagnoses:
-        found = [f"  {' '.join(str(d.text).split())}" for d in report.diagnoses]
+        found = [f"  {' '.join(d.text.split())}" for d in report.diagnoses]
         yield "\n".join(["Diagnosis", *found])
 
 
@@ -116,7 +116,7 @@ def rows(report: Report) -> list[tuple[str, dict[str, Cell]]]:
 
 def done(found: dict[str, Cell]) -> bool:
     """Whether anything was attempted in a case."""
-    return attempted(found.values())
+    return any(cell.outcome != NOT_ATTEMPTED for cell in found.values())
 
 
 def shown_levels(report: Report) -> list[str]:

@@ -1,6 +1,6 @@
 """A batch of tasks: what every algorithm is fed."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
@@ -50,7 +50,11 @@ class TaskBatch(Brief):
 
     def __getitem__(self, tasks: slice) -> "TaskBatch":
         """Return the tasks of a slice, as views."""
-        return TaskBatch(*(getattr(self, f.name)[tasks] for f in fields(self)))
+        return self.map(lambda a: a[tasks])
+
+    def map(self, f: Callable[[Array], Array]) -> "TaskBatch":
+        """Return a batch of f(array) for each of the four arrays."""
+        return TaskBatch(*(f(getattr(self, field.name)) for field in fields(self)))
 
     def check_finite(self) -> None:
         """Check that no input or target is NaN or infinite.

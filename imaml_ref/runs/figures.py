@@ -12,13 +12,37 @@ from .metrics import read_metrics
 from .prepare import Prepared
 from .reporter import Reporter
 
-NAMES = "learning_curves.png", "diagnostics.png", "episode.png"
-
 
 def remove_figures(folder: RunFolder) -> None:
     """Remove the figures of an earlier result."""
-    for name in NAMES:
+    for name in FIGURES:
         (folder.path / name).unlink(missing_ok=True)
+
+
+def learning_curves(run: Prepared) -> Figure:
+    """Draw losses and accuracies."""
+    metrics = read_metrics(run.folder.metrics)
+    return report.learning_curves(metrics, run.model.algorithm.name)
+
+
+def diagnostics(run: Prepared) -> Figure:
+    """Draw what was measured with every meta-gradient."""
+    metrics = read_metrics(run.folder.metrics)
+    return report.diagnostics(metrics, run.model.algorithm.name)
+
+
+def episode(run: Prepared) -> Figure:
+    """Draw a test task, at the θ that was tested."""
+    theta, lam = run.folder.read_checkpoint().result  # type: ignore[union-attr]
+    algorithm = at_lam(run.model.algorithm, lam)
+    return episode_figure(run, algorithm, placed(theta, run.config.device))
+
+
+FIGURES: dict[str, Callable[[Prepared], Figure]] = {
+    "learning_curves.png": learning_curves,
+    "diagnostics.png": diagnostics,
+    "episode.png": episode,
+}
 
 
 def draw_missing(run: Prepared, reporter: Reporter) -> None:
@@ -27,31 +51,12 @@ def draw_missing(run: Prepared, reporter: Reporter) -> None:
     A figure that cannot be drawn is a line to the reporter: the numbers are written,
     and going on with the run tries it again.
     """
-    for name, figure in zip(NAMES, figures(run), strict=True):
+    for name, drawn in FIGURES.items():
         path = run.folder.path / name
         if path.exists():
             continue
         try:
-            save(figure(), path)
+            save(drawn(run), path)
         except Exception as error:  # whatever matplotlib, its fonts or the disk say
             why = " ".join(f"{type(error).__name__}: {error}".split())
             reporter.note(f"{path} was not drawn; the numbers are complete ({why})")
-
-
-def figures(run: Prepared) -> tuple[Callable[[], Figure], ...]:
-    """Return what draws the figures, in the order of their names."""
-
-    def learning_curves():
-        return report.learning_curves(read_metrics(run.folder.metrics), title)
-
-    def diagnostics():
-        return report.diagnostics(read_metrics(run.folder.metrics), title)
-
-    def episode():
-        checkpoint = run.folder.read_checkpoint()
-        theta, lam = checkpoint.result
-        algorithm = at_lam(run.model.algorithm, lam)
-        return episode_figure(run, algorithm, placed(theta, run.config.device))
-
-    title = run.model.algorithm.name
-    return learning_curves, diagnostics, episode

@@ -179,6 +179,19 @@ def check_configuration(
             )
 
 
+def check_data(where: Path, theirs: str, data: str, ours: str) -> None:
+    """Check that data have the digest of those that something was trained on.
+
+    Raises:
+        BadFile: If not.
+    """
+    if theirs != ours:
+        raise BadFile(
+            f"{where} was trained on data of digest {theirs[:12]}…, {data} has "
+            f"{ours[:12]}…; give the same data"
+        )
+
+
 def check_stage(where: Path, theirs: str, ours: str) -> None:
     """Check that a checkpoint was made by the same kernels.
 
@@ -209,11 +222,7 @@ def check_belongs(
         ValueError: If it is beyond the last meta-step already.
     """
     theirs, where = checkpoint.about, folder.checkpoint
-    if theirs["data_digest"] != about["data_digest"]:
-        raise BadFile(
-            f"{where} was trained on data of digest {theirs['data_digest'][:12]}…, "
-            f"{config.data} has {about['data_digest'][:12]}…; give the same data"
-        )
+    check_data(where, theirs["data_digest"], config.data, about["data_digest"])
     check_configuration(folder, checkpoint, config)
     if theirs["tasks_digest"] != about["tasks_digest"]:
         raise BadFile(

@@ -52,19 +52,6 @@ class Interruption:
     def __exit__(self, *_) -> None:
         self._restore()
 
-    def raise_if_asked(self, step: int, path: Path) -> None:
-        """Stop here if a signal came.
-
-        Args:
-            step: The meta-step of the checkpoint.
-            path: The folder of the run.
-
-        Raises:
-            Interrupted: If so.
-        """
-        if self.signum is not None:
-            raise Interrupted(self.signum, step, path)
-
     def _note(self, signum, _frame) -> None:
         self.signum = signum
         self._restore()

@@ -12,7 +12,7 @@ from ..data import TaskSource
 from ..files import BadFile
 from ..training import Checkpoint, at_lam
 from .experiment import Model, make_model, make_source, placed, resolved_device
-from .folder import RunFolder, check_configuration
+from .folder import RunFolder, check_configuration, check_data
 
 OF_THETA = "net", "num_filters", "dtype", "lam"
 
@@ -63,7 +63,6 @@ class Run(Brief):
             FileNotFoundError: If the data file is absent.
             BadFile: If it does not hold what the run was trained on.
         """
-        about = self.checkpoint.about
         try:
             source = make_source(self.config)
         except FileNotFoundError as error:
@@ -71,12 +70,8 @@ class Run(Brief):
                 f"no such file: {self.config.data}, the data of {self.path}; "
                 "say where they lie with --data FILE.h5"
             ) from error
-        if source.digest != about["data_digest"]:
-            raise BadFile(
-                f"{self.path} was trained on data of digest "
-                f"{about['data_digest'][:12]}…, {self.config.data} has "
-                f"{source.digest[:12]}…; give the same data"
-            )
+        theirs = self.checkpoint.about["data_digest"]
+        check_data(self.path, theirs, self.config.data, source.digest)
         return source
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy
 
@@ -67,15 +68,10 @@ def predict(
     x = prepared(pixels, run, inverted)
     labels = numpy.repeat(numpy.arange(ways), [len(images) for images in support])
     xp = array_module(run.theta)
-    support_x, query_x = (xp.asarray(part) for part in split_at(x, len(labels)))
+    support_x, query_x = map(xp.asarray, numpy.split(x, [len(labels)], axis=1))
     phi = run.algorithm.adapt(run.theta, support_x, xp.asarray(labels)[None])
-    logits = logits_alone if alone else together
-    return Prediction(softmax(to_host(logits(run.net, phi, query_x))[0]), inverted)
-
-
-def together(net, phi, x):
-    """Return the logits (T, N, D) of all examples as one batch."""
-    return net.logits(phi, x)
+    logits = partial(logits_alone, run.net) if alone else run.net.logits
+    return Prediction(softmax(to_host(logits(phi, query_x))[0]), inverted)
 
 
 def looks_inverted(run: Run, pixels: numpy.ndarray) -> bool:
@@ -93,8 +89,3 @@ def prepared(pixels: numpy.ndarray, run: Run, inverted: bool) -> numpy.ndarray:
     if inverted != run.config.invert:
         pixels = 255 - pixels
     return (pixels.astype(dtype) / dtype.type(255))[None]
-
-
-def split_at(x: numpy.ndarray, number: int) -> tuple[numpy.ndarray, numpy.ndarray]:
-    """Split (1, N, ...) after the first ``number`` examples."""
-    return x[:, :number], x[:, number:]

@@ -2,15 +2,17 @@
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..training import Checkpoint, TrainingState, write_checkpoint
 from .folder import RunFolder
-from .interruption import Interruption
+from .interruption import Interrupted, Interruption
 from .metrics import MetricsFile
 from .reporter import Progress
 
 
+@dataclass
 class Recorder:
     """An observer for ``meta_train`` that keeps the files of a run up to date.
 
@@ -27,23 +29,18 @@ class Recorder:
     Attributes:
         last: The last state that it was told of, or None.
         saved_step: The meta-step of the last checkpoint it wrote, 0 before.
+        saved_at: When that was, or when it began.
     """
 
-    def __init__(
-        self,
-        folder: RunFolder,
-        metrics: MetricsFile,
-        about: Mapping[str, Any],
-        *,
-        seconds: float,
-        interruption: Interruption,
-        progress: Progress,
-    ):
-        self.folder, self.metrics, self.about = folder, metrics, about
-        self.seconds, self.interruption, self.progress = seconds, interruption, progress
-        self.last: TrainingState | None = None
-        self.saved_step = 0
-        self._saved_at = time.monotonic()
+    folder: RunFolder
+    metrics: MetricsFile
+    about: Mapping[str, Any]
+    seconds: float
+    interruption: Interruption
+    progress: Progress
+    last: TrainingState | None = None
+    saved_step: int = 0
+    saved_at: float = field(default_factory=time.monotonic)
 
     def asked(self) -> bool:
         """Whether somebody asked the training to stop."""
@@ -53,7 +50,7 @@ class Recorder:
         """Record a step."""
         self.metrics.append(row)
         self.last = state
-        if time.monotonic() - self._saved_at >= self.seconds:
+        if time.monotonic() - self.saved_at >= self.seconds:
             self.save(state)
         self.progress.update(state.step, in_words(row))
 
@@ -62,7 +59,7 @@ class Recorder:
         self.metrics.sync()
         checkpoint = Checkpoint(state, self.about, chosen)
         write_checkpoint(self.folder.checkpoint, checkpoint)
-        self._saved_at, self.saved_step = time.monotonic(), state.step
+        self.saved_at, self.saved_step = time.monotonic(), state.step
         return checkpoint
 
     def stop_if_asked(self) -> None:
@@ -71,7 +68,9 @@ class Recorder:
         Raises:
             Interrupted: If so.
         """
-        self.interruption.raise_if_asked(self.saved_step, self.folder.path)
+        signum = self.interruption.signum
+        if signum is not None:
+            raise Interrupted(signum, self.saved_step, self.folder.path)
 
 
 def in_words(row: Mapping[str, float]) -> str:

@@ -1,50 +1,42 @@
 """Each layer and each loss: its four (three) methods against their witnesses."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy
 
-from ..checks import Check, Report, complex_step, layer_report
+from .. import layers
+from ..checks import complex_step, layer_report
 from ..compute import Array
-from ..layers import (
-    ELU,
-    AveragePool2d,
-    BatchNorm2d,
-    Conv2d,
-    Flatten,
-    GlobalAveragePool2d,
-    Layer,
-    Linear,
-    MaxPool2d,
-    ReLU,
-    Softplus,
-    Tanh,
-    ZeroPad2d,
-)
 from ..networks import Loss, SoftmaxCrossEntropy, SquaredError
-from .rows import Row, Setting, draw
+from .rows import Row, Setting, draw, summary
 
 IMAGES = (2, 3, 5, 6, 4)  # T, N, H, W, C: all different, so that a swap shows
-LAYERS: tuple[tuple[str, Layer, tuple[int, ...]], ...] = (
-    ("convolution 3 × 3", Conv2d(4, 3), IMAGES),
+LAYERS: tuple[tuple[str, layers.Layer, tuple[int, ...]], ...] = (
+    ("convolution 3 × 3", layers.Conv2d(4, 3), IMAGES),
     (
         "convolution 3 × 2, stride, pad",
-        Conv2d(4, 3, (3, 2), stride=(2, 1), padding=(1, 2), use_bias=False),
+        layers.Conv2d(4, 3, (3, 2), stride=(2, 1), padding=(1, 2), use_bias=False),
         IMAGES,
     ),
-    ("linear", Linear(5, 4), (2, 3, 5)),
-    ("batch norm", BatchNorm2d(4), IMAGES),
-    ("batch norm, ε = 0.5", BatchNorm2d(4, eps=0.5), IMAGES),
-    ("ReLU", ReLU(), IMAGES),
-    ("softplus", Softplus(), IMAGES),
-    ("tanh", Tanh(), IMAGES),
-    ("ELU", ELU(alpha=0.7), IMAGES),
-    ("max-pool 2 × 3", MaxPool2d((2, 3)), IMAGES),
-    ("average-pool 3 × 2", AveragePool2d((3, 2)), IMAGES),
-    ("global average-pool", GlobalAveragePool2d(), IMAGES),
-    ("zero pad", ZeroPad2d(bottom=1, right=2), IMAGES),
-    ("flatten", Flatten(), IMAGES),
+    ("linear", layers.Linear(5, 4), (2, 3, 5)),
+    ("batch norm", layers.BatchNorm2d(4), IMAGES),
+    ("batch norm, ε = 0.5", layers.BatchNorm2d(4, eps=0.5), IMAGES),
+    ("ReLU", layers.ReLU(), IMAGES),
+    ("softplus", layers.Softplus(), IMAGES),
+    ("tanh", layers.Tanh(), IMAGES),
+    ("ELU", layers.ELU(alpha=0.7), IMAGES),
+    ("max-pool 2 × 3", layers.MaxPool2d((2, 3)), IMAGES),
+    ("average-pool 3 × 2", layers.AveragePool2d((3, 2)), IMAGES),
+    ("global average-pool", layers.GlobalAveragePool2d(), IMAGES),
+    ("zero pad", layers.ZeroPad2d(bottom=1, right=2), IMAGES),
+    ("flatten", layers.Flatten(), IMAGES),
 )
+KINDS = {
+    "jvp: derivative of forward": "jvp is",
+    "vjp: adjoint of jvp": "vjp is the adjoint",
+    "vjp_dot: derivative of vjp": "vjp_dot is",
+    "complex step passes through": "safe",
+}
 
 
 def layer_rows(setting: Setting) -> Iterator[Row]:
@@ -53,42 +45,7 @@ def layer_rows(setting: Setting) -> Iterator[Row]:
         report = layer_report(
             layer, x_shape, dtype=setting.dtype, device=setting.device
         )
-        yield from layer_summary(name, report)
-
-
-def layer_summary(name: str, report: Report) -> Iterator[Row]:
-    """Yield the worst row of each kind."""
-    kinds: dict[str, list[Check]] = {
-        "jvp is": [],
-        "vjp is the adjoint": [],
-        "vjp_dot is": [],
-        "safe": [],
-    }
-    rest: list[Check] = []
-    for check in report.checks:
-        found = [k for k in kinds if k in check.what]
-        kinds.get(found[0] if found else "", rest).append(check)
-    claims = (
-        "jvp: derivative of forward",
-        "vjp: adjoint of jvp",
-        "vjp_dot: derivative of vjp",
-        "complex step passes through",
-    )
-    for claim, checks in zip(claims, kinds.values(), strict=True):
-        yield worst(name, claim, checks)
-    yield kept(name, "tasks apart, bits, dtype kept", rest)
-
-
-def worst(part: str, claim: str, checks: Sequence[Check]) -> Row:
-    """Return the row of the check with the least to spare."""
-    least = min(checks, key=lambda check: check.digits - check.required)
-    return Row(part, claim, least.witness, least.digits, least.required)
-
-
-def kept(part: str, claim: str, checks: Sequence[Check]) -> Row:
-    """Return one row for the promises that hold or do not."""
-    least = worst(part, claim, checks)
-    return Row(part, claim, "a second call, each task", least.digits, least.required)
+        yield from summary(name, report, KINDS)
 
 
 def loss_rows(setting: Setting) -> Iterator[Row]:

@@ -28,10 +28,7 @@ from .convergence import convergence_rows
 from .problem import Problem, make_problem
 from .rows import Row, Setting
 
-ORACLES = (
-    ("complex step of θ ↦ Q(φ_K(θ))", complex_step, 0),
-    ("central differences of it", central_difference, 1),
-)
+DENSE = partial(implicit_gradient, solver=Dense())
 
 
 def meta_gradient_rows(setting: Setting) -> Iterator[Row]:
@@ -58,7 +55,7 @@ def tanh_problem(step_size: float = 0.3) -> Problem:
     """
     net = architectures.mlp((3,), (5, 4), 2, activation=Tanh)
     return make_problem(
-        "mlp, tanh", net, lam=2.0, step_size=step_size, long=100, scales={"": 0.5}
+        "mlp, tanh", net, step_size=step_size, long=100, scales={"": 0.5}
     )
 
 
@@ -70,7 +67,6 @@ def softplus_problem() -> Problem:
     return make_problem(
         "omniglot_cnn, softplus",
         net,
-        lam=2.0,
         step_size=0.4,
         long=100,
         scales={"conv": 2.0, "head": 0.5},
@@ -90,10 +86,10 @@ def loops(setting: Setting) -> Iterator[Problem]:
 def kinked(setting: Setting) -> Iterator[Problem]:
     """Yield problems with ReLU and max-pooling."""
     net = architectures.omniglot_cnn(3, input_shape=(7, 6, 2), num_filters=3)
-    yield make_problem("omniglot_cnn, ReLU", net, lam=2.0, step_size=0.1)
+    yield make_problem("omniglot_cnn, ReLU", net, step_size=0.1)
     if not setting.quick:
         net = architectures.conv4(3, input_shape=(16, 17, 1), num_filters=3)
-        yield make_problem("conv4, ReLU, max-pool", net, lam=2.0, step_size=0.1)
+        yield make_problem("conv4, ReLU, max-pool", net, step_size=0.1)
 
 
 def dense_rows(setting: Setting, problem: Problem) -> Iterator[Row]:
@@ -107,7 +103,7 @@ def dense_rows(setting: Setting, problem: Problem) -> Iterator[Row]:
                 problem.loss,
                 theta,
                 tasks,
-                lam=lam if numpy.ndim(lam) == 0 else setting.put(lam),
+                lam=setting.put(lam),
                 inner=inner,
                 solver=solver,
             )
@@ -118,29 +114,26 @@ def dense_rows(setting: Setting, problem: Problem) -> Iterator[Row]:
 
 def unrolled_rows(setting: Setting, problem: Problem, steps: int) -> Iterator[Row]:
     """Yield the unrolled gradient against both differentiations of the loop."""
-    theta, tasks = problem.on(setting)
-    inner = problem.inner(steps)
-    grad = unrolled_gradient(problem.loss, theta, tasks, lam=problem.lam, inner=inner)
-    got = problem.along(to_host(grad.grad))
-    for witness, oracle, coarse in ORACLES:
-        pair = (got, problem.theta_slopes(inner, oracle))
-        need = ((11, 4), (6, 4))[coarse]
-        yield setting.row(problem.name, f"unrolled, K = {steps}", witness, pair, need)
+    claim, inner = f"unrolled, K = {steps}", problem.inner(steps)
+    yield from loop_rows(setting, problem, claim, unrolled_gradient, inner, (11, 4))
 
 
 def long_rows(setting: Setting, problem: Problem) -> Iterator[Row]:
-    """Yield the implicit gradient after a long inner loop."""
+    """Yield the implicit gradient after a long inner loop, likewise."""
+    claim, inner = f"implicit, K = {problem.long}", problem.inner(problem.long)
+    yield from loop_rows(setting, problem, claim, DENSE, inner, (10, 4))
+
+
+def loop_rows(setting, problem: Problem, claim, gradient, inner, need) -> Iterator[Row]:
+    """Yield a gradient against both differentiations of the loop; one is coarse."""
     theta, tasks = problem.on(setting)
-    inner = problem.inner(problem.long)
-    found = implicit_gradient(
-        problem.loss, theta, tasks, lam=problem.lam, inner=inner, solver=Dense()
-    )
-    got = problem.along(to_host(found.grad))
-    for witness, oracle, coarse in ORACLES:
-        pair = (got, problem.theta_slopes(inner, oracle))
-        need = ((10, 4), (6, 4))[coarse]
-        claim = f"implicit, K = {problem.long}"
-        yield setting.row(problem.name, claim, witness, pair, need)
+    found = gradient(problem.loss, theta, tasks, lam=problem.lam, inner=inner)
+    for witness, oracle, required in (
+        ("complex step of θ ↦ Q(φ_K(θ))", complex_step, need),
+        ("central differences of it", central_difference, (6, 4)),
+    ):
+        pair = (problem.along(found.grad), problem.theta_slopes(inner, oracle))
+        yield setting.row(problem.name, claim, witness, pair, required)
 
 
 def lam_rows(setting: Setting, problem: Problem) -> Iterator[Row]:
@@ -150,19 +143,15 @@ def lam_rows(setting: Setting, problem: Problem) -> Iterator[Row]:
         yield lam_row(setting, problem, claim, unrolled_gradient, inner, lam, (11, 4))
     if not setting.quick:
         claim, inner = f"gradient in λ, K = {problem.long}", problem.inner(problem.long)
-        solve = partial(implicit_gradient, solver=Dense())
-        yield lam_row(setting, problem, claim, solve, inner, problem.lam, (10, 4))
+        yield lam_row(setting, problem, claim, DENSE, inner, problem.lam, (10, 4))
 
 
 def lam_row(setting, problem: Problem, claim: str, gradient, inner, lam, need) -> Row:
     """Compare a gradient in λ with the complex step through the loop."""
     theta, tasks = problem.on(setting)
-    strength = lam if numpy.ndim(lam) == 0 else setting.put(lam)
-    found = gradient(problem.loss, theta, tasks, lam=strength, inner=inner)
-    pair = (
-        problem.along_lam(found.lam_grad),
-        problem.lam_slopes(inner, complex_step, lam),
-    )
+    found = gradient(problem.loss, theta, tasks, lam=setting.put(lam), inner=inner)
+    slopes = problem.lam_slopes(inner, complex_step, lam)
+    pair = (problem.along(found.lam_grad), slopes)
     witness = "complex step of λ ↦ Q(φ_K(λ))"
     return setting.row(problem.name, claim, witness, pair, need)
 
@@ -225,12 +214,10 @@ def algorithms(setting: Setting, problem: Problem) -> Iterator[tuple]:
     imaml = IMAML(loss, lam=lam, inner=inner, solver=solver)
     dense = problem.dense_solution(inner, lam)
     yield "IMAML", imaml, "dense solve, H by complex steps", dense
-    slopes = problem.plain().theta_slopes(inner, complex_step)
+    slopes = replace(problem, lam=0).theta_slopes(inner, complex_step)
     yield "MAML", MAML(loss, inner=inner), "complex step of the plain loop", slopes
-    first, v = (
-        FirstOrderMAML(loss, lam=lam, inner=inner),
-        problem.query_gradients(inner),
-    )
+    first = FirstOrderMAML(loss, lam=lam, inner=inner)
+    v = problem.query_gradients(inner)
     yield "FirstOrderMAML", first, "mean ∇Q(φ)", v.mean(0)
     away = problem.theta - problem.solutions(inner).mean(0)
     yield "Reptile", Reptile(loss, lam=lam, inner=inner), "θ − mean φ", away

@@ -1,23 +1,28 @@
 """Each architecture: gradient, Hessian and Gauss-Newton products of its task loss."""
 
-import math
 from collections.abc import Iterator
 from functools import partial
 
 import numpy
 
-from ..checks import network_report, random_point, taylor_slopes
+from ..checks import as_digits, network_report, random_point, taylor_slopes
 from ..compute import to_host
 from ..layers import ELU, AveragePool2d, Softplus, Tanh
 from ..meta_gradients import TaskLoss
 from ..networks import Network, SoftmaxCrossEntropy, SquaredError, architectures
-from .layers import kept, worst
-from .rows import Row, Setting
+from .rows import Row, Setting, summary
 
 small_omniglot_cnn = partial(
     architectures.omniglot_cnn, 3, input_shape=(14, 13, 2), num_filters=3
 )
 small_conv4 = partial(architectures.conv4, 3, input_shape=(16, 17, 2), num_filters=3)
+KINDS = {
+    "gradient": "grad is",
+    "Hessian product": "hvp is the derivative",
+    "Gauss-Newton product": "gnvp is",
+    "Hessian symmetric and linear": "symmetric|linear",
+    "complex step passes through": "passes through",
+}
 
 
 def kinked() -> Iterator[tuple[str, Network]]:
@@ -30,18 +35,11 @@ def kinked() -> Iterator[tuple[str, Network]]:
 
 def smooth() -> Iterator[tuple[str, Network]]:
     """Yield small versions without kinks: Taylor's remainders tell of them too."""
-    yield (
-        "omniglot_cnn, softplus",
-        small_omniglot_cnn(activation=Softplus),
-    )
-    yield (
-        "omniglot_cnn, tanh, no norm",
-        small_omniglot_cnn(activation=Tanh, norm=None),
-    )
-    yield (
-        "conv4, softplus, average-pool",
-        small_conv4(activation=Softplus, pool=AveragePool2d),
-    )
+    yield "omniglot_cnn, softplus", small_omniglot_cnn(activation=Softplus)
+    plain = small_omniglot_cnn(activation=Tanh, norm=None)
+    yield "omniglot_cnn, tanh, no norm", plain
+    pooled = small_conv4(activation=Softplus, pool=AveragePool2d)
+    yield "conv4, softplus, average-pool", pooled
     yield "mlp, ELU", architectures.mlp((3, 2), (5, 4), 2, activation=ELU)
 
 
@@ -61,19 +59,7 @@ def network_rows(setting: Setting) -> Iterator[Row]:
 def one_network(setting: Setting, name: str, loss: TaskLoss) -> Iterator[Row]:
     """Yield the worst check of each kind."""
     report = network_report(loss, dtype=setting.dtype, device=setting.device)
-    kinds = {
-        "gradient": ("grad is",),
-        "Hessian product": ("hvp is the derivative",),
-        "Gauss-Newton product": ("gnvp is",),
-        "Hessian symmetric and linear": ("symmetric", "linear"),
-        "complex step passes through": ("passes through",),
-    }
-    for claim, words in kinds.items():
-        found = [c for c in report.checks if any(word in c.what for word in words)]
-        yield worst(name, claim, found)
-    words = ("tasks", "twice", "dtype")
-    rest = [c for c in report.checks if any(word in c.what for word in words)]
-    yield kept(name, "tasks apart, bits, dtype kept", rest)
+    return summary(name, report, KINDS)
 
 
 def taylor_rows(setting: Setting, name: str, loss: TaskLoss) -> Iterator[Row]:
@@ -95,5 +81,5 @@ def taylor_rows(setting: Setting, name: str, loss: TaskLoss) -> Iterator[Row]:
     )
     for order, slope in zip((2, 3), slopes, strict=True):
         claim = f"Taylor's remainder of order {order}, slope {slope:.3f}"
-        score = min(16.0, -math.log10(max(abs(slope / order - 1), 1e-16)))
+        score = as_digits(abs(slope / order - 1))
         yield Row(name, claim, "values in float64", score, 1.0)

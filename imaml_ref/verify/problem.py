@@ -5,7 +5,7 @@ directions: one run of the inner loop differentiates along all of them.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -31,18 +31,18 @@ class Problem:
         loss: The loss of a task.
         theta: θ, (P,).
         tasks: Two tasks.
-        lam: λ, a number.
         step_size: α of the inner loop.
         long: Steps after which the inner loop has converged to rounding.
+        lam: λ, a number.
     """
 
     name: str
     loss: TaskLoss
     theta: Array
     tasks: TaskBatch
-    lam: float
     step_size: float
     long: int
+    lam: float = 2.0
 
     def on(self, setting: Setting) -> tuple[Array, TaskBatch]:
         """Return θ and the tasks on the device."""
@@ -51,10 +51,6 @@ class Problem:
     def inner(self, steps: int) -> GradientDescent:
         """Return gradient descent of that many steps."""
         return GradientDescent(self.step_size, steps)
-
-    def plain(self) -> "Problem":
-        """Return the same without a proximal term."""
-        return replace(self, lam=0)
 
     @cached_property
     def lams(self) -> Array:
@@ -70,15 +66,11 @@ class Problem:
             return numpy.eye(size)
         return draw(numpy.random.default_rng(6), 12, size) / size**0.5
 
-    def along(self, grad: Array) -> Array:
-        """Return the slopes of a gradient along the directions, (E,)."""
-        return self.directions @ grad.astype(numpy.float64)
-
-    def along_lam(self, grad: Any) -> Array:
-        """Return the slopes of a gradient in λ along the directions of λ."""
+    def along(self, grad: Any) -> Any:
+        """Return the slopes (E,) of a gradient; that in one λ is its only slope."""
         if numpy.ndim(grad) == 0:
-            return numpy.asarray(grad)
-        return self.along(to_host(grad))
+            return grad
+        return self.directions @ to_host(grad).astype(numpy.float64)
 
     def theta_slopes(self, inner: GradientDescent, oracle) -> Array:
         """Return the derivatives of θ ↦ mean Q(φ_K(θ)) along the directions, (E,)."""
@@ -158,7 +150,6 @@ def make_problem(
     name: str,
     net: Network,
     *,
-    lam: float,
     step_size: float,
     long: int = 0,
     scales: Mapping[str, float] | None = None,
@@ -168,7 +159,6 @@ def make_problem(
     Args:
         name: Of the network.
         net: The network.
-        lam: See ``Problem``.
         step_size: See ``Problem``.
         long: See ``Problem``.
         scales: Factors on the initial parameters whose names begin so: before batch
@@ -184,10 +174,9 @@ def make_problem(
     y, labels = (rng.integers(net.num_outputs, size=(2, n)) for n in (5, 4))
     tasks = TaskBatch(x, y, query, labels)
     loss = TaskLoss(net, SoftmaxCrossEntropy())
-    return Problem(name, loss, theta, tasks, lam, step_size, long)
+    return Problem(name, loss, theta, tasks, step_size, long)
 
 
 def repeated(task: TaskBatch, copies: int) -> TaskBatch:
     """Return many copies of one task."""
-    arrays = (task.support_x, task.support_y, task.query_x, task.query_y)
-    return TaskBatch(*(numpy.repeat(a, copies, 0) for a in arrays))
+    return task.map(lambda a: numpy.repeat(a, copies, 0))

@@ -53,13 +53,10 @@ def ridge_rows(setting: Setting, lam: Any, kind: str) -> Iterator[Row]:
     """Yield solution, meta-gradient and gradient in λ against the closed form."""
     tasks, theta = random_tasks(), draw(numpy.random.default_rng(2), 8)
     on = setting.put_tasks(tasks)
-    start, strength = (
-        setting.put(theta),
-        lam if numpy.ndim(lam) == 0 else setting.put(lam),
-    )
+    start = setting.put(theta)
     phi = numpy.stack([solution(theta, lam, tasks, t) for t in range(3)])
     want = numpy.mean([meta_gradient(theta, lam, tasks, t) for t in range(3)], 0)
-    options = {"lam": strength, "solver": CG(maxiter=16)}
+    options = {"lam": setting.put(lam), "solver": CG(maxiter=16)}
     found = implicit_gradient(
         LOSS,
         start,

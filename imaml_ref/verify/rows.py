@@ -1,10 +1,13 @@
 """One row of the table, and the setting in which it is measured."""
 
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy
 
-from ..checks import MOST_DIGITS, digits
+from ..checks import MOST_DIGITS, Check, Report, digits
 from ..compute import Array, to_device, to_host
 from ..data import TaskBatch
 
@@ -50,15 +53,16 @@ class Setting:
     dtype: numpy.dtype
     quick: bool
 
-    def put(self, a: Array) -> Array:
-        """Copy a host array to the device, a real one in the dtype."""
+    def put(self, a: Any) -> Any:
+        """Copy a host array to the device, a real one in the dtype; leave a number."""
+        if not hasattr(a, "dtype"):
+            return a
         a = a.astype(self.dtype) if a.dtype.kind == "f" else a
         return to_device(a) if self.device == "cuda" else a
 
     def put_tasks(self, tasks: TaskBatch) -> TaskBatch:
         """Copy tasks to the device."""
-        arrays = (tasks.support_x, tasks.support_y, tasks.query_x, tasks.query_y)
-        return TaskBatch(*(self.put(a) for a in arrays))
+        return tasks.map(self.put)
 
     @property
     def double(self) -> bool:
@@ -86,7 +90,8 @@ class Setting:
             pair: What was got, on the device or a number, and what was expected.
             need: Digits required in float64 and in float32.
         """
-        got, want = (numpy.asarray(to_host(a)) for a in map(as_array, pair))
+        got, want = (to_host(a) if hasattr(a, "shape") else a for a in pair)
+        got, want = numpy.asarray(got), numpy.asarray(want)
         score = digits(got.reshape(want.shape), want)
         return Row(part, claim, witness, score, self.need(*need))
 
@@ -95,17 +100,36 @@ class Setting:
         return Row(part, claim, witness, MOST_DIGITS * bool(holds), MOST_DIGITS)
 
 
+def summary(part: str, report: Report, kinds: Mapping[str, str]) -> Iterator[Row]:
+    """Yield the check of each kind with the least to spare, then one for the others.
+
+    Args:
+        part: See ``Row``.
+        report: On a layer or a loss.
+        kinds: Claims, each with a pattern of what is said in the checks of its kind;
+            the others are promises that hold or do not.
+    """
+    left = list(report.checks)
+    for claim, words in kinds.items():
+        of_kind = [check for check in left if re.search(words, check.what)]
+        left = [check for check in left if check not in of_kind]
+        yield worst(part, claim, of_kind)
+    least = worst(part, "tasks apart, bits, dtype kept", left)
+    yield replace(least, witness="a second call, each task")
+
+
+def worst(part: str, claim: str, checks: Sequence[Check]) -> Row:
+    """Return the row of the check with the least to spare."""
+    least = min(checks, key=lambda check: check.digits - check.required)
+    return Row(part, claim, least.witness, least.digits, least.required)
+
+
 def draw(rng: numpy.random.Generator, *shape: int) -> numpy.ndarray:
     """Draw from a standard normal, in float64 numbers that float32 holds exactly.
 
     The subject in float32 and the witness in float64 then see the same point.
     """
     return rng.normal(size=shape).astype(numpy.float32).astype(numpy.float64)
-
-
-def as_array(a) -> Array:
-    """Return a number as an array, an array as it is."""
-    return a if hasattr(a, "shape") else numpy.asarray(a)
 
 
 def make_setting(*, quick: bool, device: str, dtype: str) -> Setting:

@@ -1,6 +1,6 @@
 """The linear solvers: dense solutions, SciPy's iterates, eigenvalues."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy
@@ -19,7 +19,7 @@ from ..solvers import (
 )
 from .rows import Row, Setting, draw
 
-TASKS, SIZE = 3, 24
+TASKS, SIZE, STEPS = 3, 24, 12
 
 
 def solver_rows(setting: Setting) -> Iterator[Row]:
@@ -51,7 +51,7 @@ def product(setting: Setting, A: Array):
 
 def dense_rows(setting: Setting) -> Iterator[Row]:
     """Yield each solver against LAPACK in float64, definite and indefinite."""
-    rtol = 1e-13 if setting.double else 1e-7
+    rtol = setting.need(1e-13, 1e-7)
     methods: dict[str, Any] = {
         "CG": CG(maxiter=3 * SIZE, rtol=rtol),
         "certified CG": CertifiedCG(rtol=10 * rtol),
@@ -65,39 +65,28 @@ def dense_rows(setting: Setting) -> Iterator[Row]:
             if smallest < 0 and "CG" in name:
                 continue
             x, _ = method.solve(product(setting, A), setting.put(b))
-            claim = f"A x = b, {kind}"
-            witness = "LAPACK in float64"
-            yield setting.row(name, claim, witness, (x, want), (10, 5))
+            claim, pair = f"A x = b, {kind}", (x, want)
+            yield setting.row(name, claim, "LAPACK in float64", pair, (10, 5))
 
 
 def iterate_rows(setting: Setting) -> Iterator[Row]:
     """Yield the iterates of both CGs against SciPy's, step by step."""
     A, b = matrices(0.3)
     witness = "scipy.sparse.linalg.cg, every iterate"
-    steps = 12
-    want = numpy.stack([scipy_iterates(A[t], b[t], steps) for t in range(TASKS)], 1)
-    seen: list[Array] = []
-    cg_batched(
-        product(setting, A),
-        setting.put(b),
-        rtol=0.0,
-        maxiter=steps,
-        callback=lambda x: seen.append(x.copy()),
-    )
-    pair = (array_module(*seen).stack(seen), want)
-    yield setting.row("CG", "12 steps, all tasks at once", witness, pair, (11, 5))
-    ours: list[Array] = []
-    matrix, right = (a[0].astype(setting.dtype) for a in (A, b))
-    cg(matrix, right, rtol=0.0, maxiter=steps, callback=lambda x: ours.append(x.copy()))
-    pair = (numpy.stack(ours), want[:, 0])
-    yield setting.row("cg", "12 steps", witness, pair, (11, 5))
+    want = numpy.stack([iterates(linalg.cg, A[t], b[t]) for t in range(TASKS)], 1)
+    together = iterates(cg_batched, product(setting, A), setting.put(b))
+    claim = f"{STEPS} steps, all tasks at once"
+    yield setting.row("CG", claim, witness, (together, want), (11, 5))
+    first = iterates(cg, *(a[0].astype(setting.dtype) for a in (A, b)))
+    pair = (first, want[:, 0])
+    yield setting.row("cg", f"{STEPS} steps", witness, pair, (11, 5))
 
 
-def scipy_iterates(A: Array, b: Array, steps: int) -> Array:
-    """Return the first iterates of SciPy's cg, (steps, P)."""
+def iterates(solve: Callable, A: Any, b: Array) -> Array:
+    """Return the first iterates of conjugate gradients, (steps, ...)."""
     seen: list[Array] = []
-    linalg.cg(A, b, rtol=0.0, maxiter=steps, callback=lambda x: seen.append(x.copy()))
-    return numpy.stack(seen)
+    solve(A, b, rtol=0.0, maxiter=STEPS, callback=lambda x: seen.append(x.copy()))
+    return array_module(*seen).stack(seen)
 
 
 def spectrum_rows(setting: Setting) -> Iterator[Row]:
@@ -112,8 +101,7 @@ def spectrum_rows(setting: Setting) -> Iterator[Row]:
     _, info = CG(maxiter=SIZE).solve(matvec, right)
     above = info.smallest_ritz >= want - setting.need(1e-12, 1e-5)
     seen = info.negative_curvature > 0
-    holds = bool((above & seen).all())
     claim = "CG's Ritz value is above it; pᵀAp ≤ 0 is seen"
-    yield setting.verdict(part, claim, witness, holds)
+    yield setting.verdict(part, claim, witness, bool((above & seen).all()))
     matrix = to_host(dense_matrix(matvec, right))
     yield setting.row("dense matrix", "P products", "A itself", (matrix, A), (14, 6))

@@ -18,6 +18,7 @@ from ..inner import LBFGS, Adam, GradientDescent, Momentum, NewtonCG
 from ..meta_gradients import TaskLoss, implicit_gradient
 from ..networks import SoftmaxCrossEntropy, linear
 from ..solvers import CG
+from .quadratics import features
 from .rows import Row, Setting, draw
 
 PART = "softmax regression"
@@ -54,15 +55,15 @@ def random_tasks() -> TaskBatch:
     )
 
 
-def solved(setting: Setting, tasks, theta, lam, inner, **options):
+def solved(setting: Setting, tasks, theta, lam, inner, cg_steps=3 * SIZE, **options):
     """Return the implicit meta-gradient of the subject."""
     return implicit_gradient(
         LOSS,
         setting.put(theta),
         setting.put_tasks(tasks),
-        lam=lam if numpy.ndim(lam) == 0 else setting.put(lam),
+        lam=setting.put(lam),
         inner=inner,
-        solver=CG(maxiter=3 * SIZE),
+        solver=CG(maxiter=cg_steps),
         **options,
     )
 
@@ -93,15 +94,8 @@ def lam_rows(setting: Setting, tasks, theta, lam, kind: str) -> Iterator[Row]:
 
 def bound_row(setting: Setting, tasks, theta) -> Row:
     """Compare the error after a short inner loop and three CG steps with its bound."""
-    found = implicit_gradient(
-        LOSS,
-        setting.put(theta),
-        setting.put_tasks(tasks),
-        lam=LAM,
-        inner=GradientDescent(0.25, 12),
-        solver=CG(maxiter=3),
-        keep=("task_grads",),
-    )
+    inner, keep = GradientDescent(0.25, 12), ("task_grads",)
+    found = solved(setting, tasks, theta, LAM, inner, cg_steps=3, keep=keep)
     one = [tasks[t : t + 1] for t in range(len(tasks))]
     want = numpy.stack([gradient(theta, task) for task in one])
     error = numpy.linalg.norm(to_host(found.task_grads) - want, axis=1)
@@ -151,8 +145,3 @@ def probabilities(phi, x):
     """Return the softmax of X Φ, (N, ways)."""
     z = numpy.exp(features(x) @ phi.reshape(-1, WAYS))
     return z / z.sum(1, keepdims=True)
-
-
-def features(x):
-    """Return (x, 1), (N, features)."""
-    return numpy.concatenate([x, numpy.ones((len(x), 1))], axis=1)

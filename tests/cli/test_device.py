@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 
 import imaml_ref as ir
-from imaml_ref import verify
 from imaml_ref.cli import main
 from imaml_ref.kernels import stage
 from imaml_ref.runs.recorder import Recorder
 from imaml_ref.training.checkpoint import read_checkpoint
+from imaml_ref.verify import everything
 from imaml_ref.verify.layers import layer_rows
 from imaml_ref.verify.solvers import solver_rows
 from tests.helpers.tiny_runs import TINY, as_flags, snapshot, train
@@ -123,7 +123,7 @@ def test_predictions_are_made_where_one_says(of_cpu, tmp_path, device, capsys):
 
 
 def test_the_checks_of_layers_and_solvers_pass(device, capsys, monkeypatch):
-    monkeypatch.setattr(verify, "PARTS", (layer_rows, solver_rows))
+    monkeypatch.setattr(everything, "PARTS", (layer_rows, solver_rows))
     assert main(["verify", "--quick", "--device", "cuda"]) == 0
     assert device.waits
 
@@ -275,7 +275,7 @@ def test_a_stage_that_there_is_not_is_refused(
 
 def test_auto_is_the_cpu_where_there_is_nothing_else(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "cupy", no_driver())
-    monkeypatch.setattr(verify, "PARTS", (layer_rows,))
+    monkeypatch.setattr(everything, "PARTS", (layer_rows,))
     assert main(["verify", "--quick", "--device", "auto"]) == 0
     flags = ["--device", "auto", "--cases", "ridge"]
     assert main(["conformance", "self", *flags]) == 0

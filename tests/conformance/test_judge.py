@@ -26,7 +26,7 @@ def test_digits_are_those_of_the_worst_tensor_of_the_worst_task():
     parts = CASE.unpack(got)
     parts["head.kernel"][1, 3, 2] *= 1 + 1e-3
     parts["norm1.gamma"][0] *= 1 + 1e-6
-    found = agreement(CASE, got, WANT, None)
+    found = agreement(CASE, "L2", got, WANT)
     block = CASE.unpack(WANT)["head.kernel"][1]
     expected = -np.log10(1e-3 * abs(block[3, 2]) / np.linalg.norm(block))
     assert found.digits == pytest.approx(expected, abs=1e-6)
@@ -43,7 +43,7 @@ def test_a_tensor_that_is_zero_is_judged_beside_its_neighbours():
     assert np.abs(case.unpack(want)["conv1.bias"]).max() < 1e-16
     bias[:] = 0
     bias[0, 1] = 1e-12 * np.linalg.norm(want[0])
-    found = agreement(case, got, want, None)
+    found = agreement(case, "L1", got, want)
     assert found.tensor == "conv1.bias"
     assert found.digits == pytest.approx(-np.log10(1e-12 / 2**-26.5), abs=0.01)
     assert one(case, "L1", "grad", got).outcome == "fail"

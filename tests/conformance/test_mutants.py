@@ -67,7 +67,7 @@ def test_no_rounding_decides_a_cell(found, laboratory, name):
         reach = first or REACH.get(CATALOGUE[name].level, "L7")
         for level in (level for level in case.levels if level <= reach):
             with one_blas_thread():
-                seen = judged(laboratory, name, case, level).verdicts
+                seen = judged(laboratory, name, case, level)
             beyond = [v.digits - v.required for v in seen if v.digits and v.required]
             worst = min(beyond, default=np.inf)
             assert abs(worst) > CLEAR, f"{case.name}, {level}: {worst:+.3f} digits"

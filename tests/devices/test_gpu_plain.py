@@ -8,9 +8,9 @@ import pytest
 from numpy.testing import assert_array_equal
 
 import imaml_ref as ir
-from imaml_ref import verify
 from imaml_ref.checks import digits
 from imaml_ref.compute.readings import settle, value_of, waiting
+from imaml_ref.verify.everything import PARTS
 from imaml_ref.verify.rows import make_setting
 from tests.helpers.algorithms import NETS, QUIET, WAITING
 from tests.helpers.problems import curved, make_problem
@@ -45,7 +45,7 @@ def assert_near(got, want, dtype, least=None):
 
 @needing_card
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("part", verify.PARTS, ids=lambda part: part.__name__)
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.__name__)
 def test_what_verify_claims_holds_on_the_card(part, dtype):
     setting = make_setting(quick=True, device="cuda", dtype=dtype)
     assert [row for row in part(setting) if not row.passed] == []

@@ -1,11 +1,11 @@
 """Reports for the tests of what shows them: one with every outcome there is."""
 
-from dataclasses import replace
-from types import SimpleNamespace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from imaml_ref.conformance import Computation, check, load_suite
+from imaml_ref.conformance.explanation import Diagnosis
 
 NAMES = ("ridge", "mlp-tanh", "conv-tanh", "saddle", "spd-10", "indefinite")
 SUITE = load_suite()
@@ -41,10 +41,17 @@ class Mistaken(Computation):
         """Trust every matrix."""
 
 
+@dataclass(frozen=True)
+class Told(Diagnosis):
+    """A diagnosis of another text."""
+
+    text: str = ""
+
+
 def mistaken(**changes):
     """Return a report with every outcome, and with diagnoses."""
     report = check(Mistaken(), cases=NAMES)
-    found = tuple(SimpleNamespace(text=text) for text in DIAGNOSES)
+    found = tuple(Told((("ridge", "L2", "hvp"),), text=text) for text in DIAGNOSES)
     return replace(report, diagnoses=found, **changes)
 
 

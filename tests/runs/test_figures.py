@@ -52,7 +52,7 @@ def run(data, tmp_path_factory):
 
 
 def drawn(out):
-    return [name for name in figures.NAMES if (out / name).exists()]
+    return [name for name in figures.FIGURES if (out / name).exists()]
 
 
 @pytest.mark.parametrize("backend", BACKENDS.values(), ids=BACKENDS.keys())
@@ -65,7 +65,7 @@ def test_a_run_is_whole_whatever_backend_the_environment_names(data, tmp_path, b
     )
     assert "not drawn" not in done.stdout + done.stderr
     assert json.loads((out / "summary.json").read_text())["test_tasks"] == 5
-    for name in figures.NAMES:
+    for name in figures.FIGURES:
         assert (out / name).read_bytes().startswith(PNG)
 
 
@@ -136,7 +136,7 @@ def test_figures_that_fail_cost_no_numbers_and_are_made_up_for(
     out = tmp_path / "run"
     assert main(["train", *flags_for(data, out)]) == 0
     said = capsys.readouterr().out
-    for name in figures.NAMES:
+    for name in figures.FIGURES:
         (line,) = [t for t in said.splitlines() if f"{name} was not drawn" in t]
         assert "the numbers are complete" in line
         assert "No space left on device" in line
@@ -145,9 +145,9 @@ def test_figures_that_fail_cost_no_numbers_and_are_made_up_for(
     assert drawn(out) == []
     broken()
     assert main(["train", "--resume", "--out", str(out)]) == 0
-    assert drawn(out) == list(figures.NAMES)
+    assert drawn(out) == list(figures.FIGURES)
     assert (out / "summary.json").read_bytes() == summary
-    for name in figures.NAMES:
+    for name in figures.FIGURES:
         assert_array_equal(read_pixels(out / name), read_pixels(run[0] / name))
 
 

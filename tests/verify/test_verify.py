@@ -15,7 +15,7 @@ from imaml_ref.verify import Row, meta_gradients, strongly_convex
 from imaml_ref.verify.convergence import convergence_rows
 from imaml_ref.verify.layers import LAYERS, layer_rows, loss_rows
 from imaml_ref.verify.quadratics import quadratic_rows
-from imaml_ref.verify.rational import dot, shifted, solve
+from imaml_ref.verify.rational import exact, solve
 from imaml_ref.verify.rows import make_setting
 from imaml_ref.verify.solvers import solver_rows
 
@@ -149,9 +149,8 @@ def test_a_slope_that_is_not_the_contraction_fails():
 
 
 def test_rational_elimination_is_exact():
-    A = shifted([[2, 1, 0], [1, 3, 1], [0, 1, 4]])
-    x = solve(A, [1, 2, 3])
-    assert [dot(row, x) for row in A] == [1, 2, 3]
+    A, b = exact([[2.5, 1, 0], [1, 3.5, 1], [0, 1, 4.5]]), exact([1, 2, 3])
+    assert (A @ solve(A, b) == b).all()
 
 
 ROWS = [

@@ -22,11 +22,10 @@ TOPICS = (network, squared, products, solvers, implicit, strength, tasks, inner,
 
 
 def mistakes_of(topic) -> list[type[Mistake]]:
-    """Return the mistakes that a module defines, in the order in which it does."""
-    found = vars(topic).values()
-    return [
-        m for m in found if isinstance(m, type) and issubclass(m, Mistake) and m.name
-    ]
+    """Return the mistakes that a module defines, in order: what no other builds on."""
+    kinds = [kind for kind in vars(topic).values() if isinstance(kind, type)]
+    found = [kind for kind in kinds if issubclass(kind, Mistake)]
+    return [m for m in found if not any(m in other.__bases__ for other in found)]
 
 
 CATALOGUE: dict[str, type[Mistake]] = {
@@ -46,7 +45,9 @@ def combined(*names: str, shared: dict | None = None, looks: bool = True) -> Mis
         KeyError: If a name is not in the catalogue.
     """
     kinds = tuple(CATALOGUE[name] for name in names) or (Mistake,)
-    made = kinds[0] if len(kinds) == 1 else type("Combined", kinds, {})
+    made = kinds[0]
+    if len(kinds) > 1:
+        made = type("Combined", kinds, {"name": made.name})
     return made(shared, looks=looks)
 
 

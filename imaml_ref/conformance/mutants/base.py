@@ -1,18 +1,23 @@
 """What every mistake is: the reference computation, with a few methods overridden."""
 
+import re
 import warnings
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy
 
+from ...layers import Layer
 from ..case import Array, Case
 from ..computation import LOSSES, Computation, Refused
+from .layers import Kinds, recast
 
 # Whoever leaves these alone has the φ*, or the H, of the reference.
-HOOKS_OF_LOSS = ("layer", "criterion", "linearized", "at_support")
-HOOKS_OF_H = (*HOOKS_OF_LOSS, "product", "curvature")
-HOOKS_OF_SOLUTION = (
-    *HOOKS_OF_LOSS,
+OF_LOSS = ("layer", "criterion", "linearized", "at_support")
+OF_H = (*OF_LOSS, "product", "curvature")
+OF_SOLUTION = (
+    *OF_LOSS,
     "lam",
     "anchor",
     "start",
@@ -36,21 +41,41 @@ class Mistake(Computation):
         looks: Whether it looks for what should be refused; without, it is faster.
 
     Attributes:
-        name: What it is called.
+        name: What it is called: LamHalved is "lam-halved".
         level: The first level at which it can show.
         effect: What it typically does to the answers.
         found_in: Public code in which it was found; empty if none.
+        kinds: Layers and optimisers, each with what stands in its place.
     """
 
     name: str = ""
     level: str = ""
     effect: str = ""
     found_in: str = ""
+    kinds: Kinds = ()
+
+    def __init_subclass__(cls):
+        if "name" not in vars(cls):
+            cls.name = re.sub(r"(?<=.)(?=[A-Z])", "-", cls.__name__).lower()
 
     def __init__(self, shared: dict | None = None, *, looks: bool = True):
         self.shared: dict = {} if shared is None else shared
         self.looks = looks
         self.networks: dict = {}
+
+    def recast(self, bag: Any) -> Any:
+        """Return a layer or an optimiser as all mistakes that it makes have it."""
+        for kind in reversed(type(self).__mro__):
+            bag = recast(bag, vars(kind).get("kinds", ()))
+        return bag
+
+    def layer(self, layer: Layer) -> Layer:
+        """Return what stands in the place of a layer."""
+        return self.recast(super().layer(layer))
+
+    def optimizer(self, case: Case) -> Any:
+        """Return what stands in the place of the optimiser."""
+        return self.recast(super().optimizer(case))
 
     def network(self, case: Case) -> Any:
         """Return f, built once."""
@@ -60,20 +85,20 @@ class Mistake(Computation):
 
     def solution(self, case: Case) -> Array:
         """Return φ* (T, P), shared among those that solve the same inner problem."""
-        if not self.keeps(HOOKS_OF_SOLUTION, case):
-            return super().solution(case)
         key = ("solution", case.name, case.theta.tobytes())
-        if key not in self.shared:
-            self.shared[key] = super().solution(case)
-        return self.shared[key]
+        compute = partial(super().solution, case)
+        return self.once(compute, key) if self.keeps(OF_SOLUTION, case) else compute()
 
     def curvature(self, case: Case, phi: Array) -> Array:
         """Return H (T, P, P), shared among those that compute the same."""
-        if not self.keeps(HOOKS_OF_H, case):
-            return super().curvature(case, phi)
         key = ("curvature", case.name, phi.tobytes())
+        compute = partial(super().curvature, case, phi)
+        return self.once(compute, key) if self.keeps(OF_H, case) else compute()
+
+    def once(self, compute: Callable[[], Array], key: tuple) -> Array:
+        """Return what was computed under a key, now or before."""
         if key not in self.shared:
-            self.shared[key] = super().curvature(case, phi)
+            self.shared[key] = compute()
         return self.shared[key]
 
     def keeps(self, hooks: tuple[str, ...], case: Case) -> bool:
@@ -82,10 +107,10 @@ class Mistake(Computation):
 
     def keeps_one(self, hook: str, case: Case) -> bool:
         """Whether it leaves one method alone."""
-        if getattr(type(self), hook) is getattr(Mistake, hook):
-            return True
         if hook == "layer":
             return self.network(case) is case.net
+        if getattr(type(self), hook) is getattr(Mistake, hook):
+            return True
         if hook == "criterion":
             return type(self.criterion(case)) is LOSSES[case.loss]
         return hook == "lam" and numpy.array_equal(self.lam(case), case.lam)

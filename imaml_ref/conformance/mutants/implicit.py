@@ -4,14 +4,20 @@ from dataclasses import replace
 
 import numpy
 
+from ..axes import times
 from ..case import Array, Case
 from .base import Mistake
 
 
-class FirstOrder(Mistake):
+class OfTheFormula(Mistake):
+    """A mistake in (5)."""
+
+    level = "L4"
+
+
+class FirstOrder(OfTheFormula):
     """There is no solve at all: g = v, the first-order meta-gradient."""
 
-    name, level = "first-order", "L4"
     effect = "nearly right for large λ"
     found_in = "MAML-Pytorch (dragen1860), which sets no create_graph"
 
@@ -19,50 +25,45 @@ class FirstOrder(Mistake):
         return self.outer_gradient(case, phi)
 
 
-class Reptile(Mistake):
+class Reptile(OfTheFormula):
     """g = θ − φ*: Reptile's direction."""
 
-    name, level = "reptile", "L4"
     effect = "no query data in it"
 
     def task_grads(self, case, phi):
         return case.theta - phi
 
 
-class CurvatureSign(Mistake):
+class CurvatureSign(OfTheFormula):
     """H enters with the wrong sign: Λ − H is solved."""
 
-    name, level = "curvature-sign", "L4"
     effect = "too long where it should be short"
 
     def operator(self, H, lam):
         return super().operator(-H, lam)
 
 
-class CurvatureAtTheta(Mistake):
+class CurvatureAtTheta(OfTheFormula):
     """H is taken at θ instead of φ*."""
 
-    name, level = "curvature-at-theta", "L4"
     effect = "right only where H does not depend on φ"
 
     def curvature(self, case, phi):
         return super().curvature(case, self.start(case))
 
 
-class CurvatureOfQuery(Mistake):
+class CurvatureOfQuery(OfTheFormula):
     """H is that of the query loss."""
 
-    name, level = "curvature-of-query", "L4"
     effect = "plausible size, wrong direction"
 
     def curvature(self, case, phi):
         return super().curvature(with_support(case, *query(case)), phi)
 
 
-class CurvatureOfBoth(Mistake):
+class CurvatureOfBoth(OfTheFormula):
     """H is that of support and query set together."""
 
-    name, level = "curvature-of-both", "L4"
     effect = "plausible size, wrong direction"
 
     def curvature(self, case, phi):
@@ -73,42 +74,38 @@ class CurvatureOfBoth(Mistake):
         return super().curvature(with_support(case, *both), phi)
 
 
-class OuterGradientOfSupport(Mistake):
+class VOfSupport(OfTheFormula):
     """v is the gradient of the support loss, not of the query loss."""
 
-    name, level = "v-of-support", "L4"
     effect = "the query set plays no part"
 
     def outer_gradient(self, case, phi):
         return self.at_support(case, phi).grad
 
 
-class OuterGradientAtTheta(Mistake):
+class VAtTheta(OfTheFormula):
     """v is taken at θ instead of φ*."""
 
-    name, level = "v-at-theta", "L4"
     effect = "adaptation plays no part in v"
 
     def outer_gradient(self, case, phi):
         return super().outer_gradient(case, self.start(case))
 
 
-class NeumannOneTerm(Mistake):
+class NeumannOneTerm(OfTheFormula):
     """A Neumann series in H/λ is cut off after one term: g = v − Hv/λ."""
 
-    name, level = "neumann-one-term", "L4"
     effect = "near for large λ, wild for small"
 
     def task_grads(self, case, phi):
         v = self.outer_gradient(case, phi)
         x = v / self.lam(case)
-        return v - (self.curvature(case, phi) @ x[..., None])[..., 0]
+        return v - times(self.curvature(case, phi), x)
 
 
-class NoLookAtStationarity(Mistake):
+class NoLookAtStationarity(OfTheFormula):
     """A φ that solves no inner problem is taken without a word."""
 
-    name, level = "no-look-at-stationarity", "L4"
     effect = "an answer where there is none, no warning"
 
     def refuse_unstationary(self, case, phi):

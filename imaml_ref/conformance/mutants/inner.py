@@ -6,16 +6,22 @@ at θ, the largest over the tasks.
 
 import numpy
 
+from ..axes import times
 from ..case import Array, Case
 from .base import Mistake
 
 FEW, MANY = 5, 16  # steps
 
 
-class ProximalTermMissing(Mistake):
+class OfTheInnerProblem(Mistake):
+    """A mistake in (1)."""
+
+    level = "L5"
+
+
+class ProximalTermMissing(OfTheInnerProblem):
     """The inner loop has no proximal term: 16 steps of plain gradient descent."""
 
-    name, level = "proximal-term-missing", "L5"
     effect = "φ solves no inner problem: the formula does not apply"
     found_in = "GBML (read, not run)"
 
@@ -23,10 +29,9 @@ class ProximalTermMissing(Mistake):
         return descent(self, case, plain(self), MANY)[-1]
 
 
-class OnePullBack(Mistake):
+class OnePullBack(OfTheInnerProblem):
     """16 plain steps, and the proximal term in one step at the end."""
 
-    name, level = "one-pull-back", "L5"
     effect = "φ solves no inner problem: the formula does not apply"
     found_in = "imaml_dev (read, not run)"
 
@@ -35,52 +40,45 @@ class OnePullBack(Mistake):
         return phi - rate(self, case) * self.lam(case) * (phi - case.theta)
 
 
-class AnchoredAtZero(Mistake):
+class AnchoredAtZero(OfTheInnerProblem):
     """The proximal term pulls φ to zero, not to θ."""
 
-    name, level = "anchored-at-zero", "L5"
     effect = "weight decay: φ* does not depend on θ"
 
     def anchor(self, case):
         return numpy.zeros_like(super().anchor(case))
 
 
-class InnerLamHalved(Mistake):
+class InnerLamHalved(OfTheInnerProblem):
     """λ is halved in the inner loop, but not in the linear system."""
 
-    name, level = "inner-lam-halved", "L5"
     effect = "φ goes too far"
 
     def inner_gradient(self, case, phi):
-        pull = self.lam(case) * (phi - self.anchor(case))
-        return super().inner_gradient(case, phi) - pull / 2
+        return super().inner_gradient(case, phi) - self.pull(case, phi) / 2
 
 
-class InnerLamDoubled(Mistake):
+class InnerLamDoubled(OfTheInnerProblem):
     """The proximal term of the inner loop lacks its ½: λ ‖φ − θ‖²."""
 
-    name, level = "inner-lam-doubled", "L5"
     effect = "φ does not go far enough"
 
     def inner_gradient(self, case, phi):
-        pull = self.lam(case) * (phi - self.anchor(case))
-        return super().inner_gradient(case, phi) + pull
+        return super().inner_gradient(case, phi) + self.pull(case, phi)
 
 
-class FewInnerSteps(Mistake):
+class FiveInnerSteps(OfTheInnerProblem):
     """The inner loop ends after five steps of gradient descent."""
 
-    name, level = "five-inner-steps", "L5"
     effect = "φ is not stationary"
 
     def solution(self, case):
         return descent(self, case, self.inner_gradient, FEW)[-1]
 
 
-class StaleCurvature(Mistake):
+class StaleCurvature(OfTheInnerProblem):
     """After five inner steps v is taken at φ, but H where φ was a step before."""
 
-    name, level = "stale-curvature", "L5"
     effect = "as after an in-place update; grows with the last step"
 
     def solution(self, case):
@@ -91,20 +89,18 @@ class StaleCurvature(Mistake):
         return super().outer_gradient(case, phi - step)
 
 
-class FrozenAtStart(Mistake):
+class NoInnerStep(OfTheInnerProblem):
     """The inner loop does not move φ: φ = θ."""
 
-    name, level = "no-inner-step", "L5"
     effect = "no adaptation at all"
 
     def solution(self, case):
         return self.start(case)
 
 
-class Unrolled(Mistake):
+class FiveStepsUnrolled(OfTheInnerProblem):
     """Five inner steps are differentiated through: (5) is not used at all."""
 
-    name, level = "five-steps-unrolled", "L5"
     effect = "the gradient of another map, φ₅(θ)"
 
     def meta_grad(self, case, phi=None):
@@ -116,7 +112,7 @@ class Unrolled(Mistake):
         for point in reversed(before):
             H = self.curvature(case, point)
             g = g + step * lam * v
-            v = v - step * ((H @ v[..., None])[..., 0] + lam * v)
+            v = v - step * (times(H, v) + lam * v)
         return self.over_tasks(g + v)
 
 

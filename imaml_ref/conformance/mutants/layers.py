@@ -1,16 +1,18 @@
 """Other layers that are wrong: each differentiates what it computes, but for a kink."""
 
+from typing import Any
+
 from ...layers import (
     ELU,
     Conv2d,
     Flatten,
-    Layer,
     MaxPool2d,
     Softplus,
     Tanh,
     ZeroPad2d,
     pooling,
 )
+from ...networks import Network
 
 
 class Bendless:
@@ -103,14 +105,21 @@ class EveryMaximumPool(MaxPool2d):
         return y, pooling.MaxSaved(largest.astype(x_k.dtype), x.shape)
 
 
-BENDLESS: dict[type[Layer], type[Layer]] = {
-    Tanh: BendlessTanh,
-    Softplus: BendlessSoftplus,
-    ELU: BendlessELU,
-}
+Kinds = tuple[tuple[type, type], ...]  # what stands in the place of what
+BENDLESS: Kinds = (
+    (Tanh, BendlessTanh),
+    (Softplus, BendlessSoftplus),
+    (ELU, BendlessELU),
+)
 
 
-def recast(layer: Layer, kinds: dict[type[Layer], type[Layer]]) -> Layer:
-    """Return a layer of another kind and the same sizes, if its kind has one."""
-    kind = next((new for old, new in kinds.items() if isinstance(layer, old)), None)
-    return layer if kind is None else kind(**vars(layer))
+def recast(bag: Any, kinds: Kinds) -> Any:
+    """Return a layer, or an optimiser, of another kind and the same numbers."""
+    kind = next((new for old, new in kinds if isinstance(bag, old)), None)
+    return bag if kind is None else kind(**vars(bag))
+
+
+def rebuilt(net: Network, kinds: Kinds) -> Network:
+    """Return a network of layers of other kinds."""
+    layers = {name: recast(layer, kinds) for name, layer in net.layers.items()}
+    return Network(layers, net.input_shape)

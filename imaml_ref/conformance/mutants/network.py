@@ -12,7 +12,7 @@ from .layers import (
     EveryMaximumPool,
     FlippedConv2d,
     TopLeftPad,
-    recast,
+    rebuilt,
 )
 from .losses import Ascending, TwiceSoftmax, Weighted
 from .norms import (
@@ -23,20 +23,24 @@ from .norms import (
 )
 
 
-class LossSum(Mistake):
+class OfTheNetwork(Mistake):
+    """A mistake in what is differentiated."""
+
+    level = "L1"
+
+
+class LossSum(OfTheNetwork):
     """The loss is a sum over examples, not their mean."""
 
-    name, level = "loss-sum", "L1"
     effect = "loss and derivatives N times too large"
 
     def criterion(self, case):
         return Weighted(super().criterion(case), lambda shape: shape[1])
 
 
-class SoftmaxTwice(Mistake):
+class SoftmaxTwice(OfTheNetwork):
     """Softmax is applied twice: the cross-entropy is given probabilities."""
 
-    name, level = "softmax-twice", "L1"
     effect = "flatter loss, smaller gradients"
 
     def criterion(self, case):
@@ -44,20 +48,18 @@ class SoftmaxTwice(Mistake):
         return TwiceSoftmax() if case.loss == "cross-entropy" else found
 
 
-class GradientSign(Mistake):
+class GradientSign(OfTheNetwork):
     """The gradient has the wrong sign."""
 
-    name, level = "gradient-sign", "L1"
     effect = "gradient and Hessian times −1"
 
     def criterion(self, case):
         return Ascending(super().criterion(case))
 
 
-class SetsSwapped(Mistake):
+class SetsSwapped(OfTheNetwork):
     """The support set and the query set are swapped."""
 
-    name, level = "sets-swapped", "L1"
     effect = "every answer is that of other data"
 
     def at_support(self, case, phi):
@@ -67,95 +69,71 @@ class SetsSwapped(Mistake):
         return super().at_support(case, phi)
 
 
-class KernelFlipped(Mistake):
+class KernelFlipped(OfTheNetwork):
     """The kernel of a convolution is turned by 180°: convolved, not correlated."""
 
-    name, level = "kernel-flipped", "L1"
     effect = "another network: loss and gradient wrong"
-
-    def layer(self, layer):
-        return recast(super().layer(layer), {Conv2d: FlippedConv2d})
+    kinds = ((Conv2d, FlippedConv2d),)
 
 
-class FlattenChannelsFirst(Mistake):
+class FlattenChannelsFirst(OfTheNetwork):
     """Images are flattened in the order channel, height, width; ours is H, W, C."""
 
-    name, level = "flatten-channels-first", "L1"
     effect = "the head reads its inputs in another order"
-
-    def layer(self, layer):
-        return recast(super().layer(layer), {Flatten: ChannelsFirstFlatten})
+    kinds = ((Flatten, ChannelsFirstFlatten),)
 
 
-class PaddingTopLeft(Mistake):
+class PaddingTopLeft(OfTheNetwork):
     """The row and column of zeros are added at the top left, not the bottom right."""
 
-    name, level = "padding-top-left", "L1"
     effect = "strided windows are one pixel off"
-
-    def layer(self, layer):
-        return recast(super().layer(layer), {ZeroPad2d: TopLeftPad})
+    kinds = ((ZeroPad2d, TopLeftPad),)
 
 
-class MaxPoolTies(Mistake):
+class MaxPoolTies(OfTheNetwork):
     """Max-pooling counts the gradient once for each of several equal maxima."""
 
-    name, level = "max-pool-ties", "L1"
     effect = "right but for windows with equal entries"
-
-    def layer(self, layer):
-        return recast(super().layer(layer), {MaxPool2d: EveryMaximumPool})
+    kinds = ((MaxPool2d, EveryMaximumPool),)
 
 
-class NormUnbiased(Mistake):
+class NormUnbiased(OfTheNetwork):
     """Batch normalisation divides by the unbiased variance, with N − 1."""
 
-    name, level = "norm-unbiased", "L1"
     effect = "activations a little too small"
-
-    def layer(self, layer):
-        return recast(super().layer(layer), {BatchNorm2d: UnbiasedNorm})
+    kinds = ((BatchNorm2d, UnbiasedNorm),)
 
 
-class NormEpsOutside(Mistake):
+class NormEpsOutside(OfTheNetwork):
     """Batch normalisation adds ε to the standard deviation, not to the variance."""
 
-    name, level = "norm-eps-outside", "L1"
     effect = "small: of the order of ε"
-
-    def layer(self, layer):
-        return recast(super().layer(layer), {BatchNorm2d: EpsOutsideNorm})
+    kinds = ((BatchNorm2d, EpsOutsideNorm),)
 
 
-class NormConstantStatistics(Mistake):
+class NormConstantStatistics(OfTheNetwork):
     """Gradients take the statistics of batch normalisation for constants."""
 
-    name, level = "norm-constant-statistics", "L1"
     effect = "loss right, gradient wrong"
-
-    def layer(self, layer):
-        return recast(super().layer(layer), {BatchNorm2d: ConstantStatisticsNorm})
+    kinds = ((BatchNorm2d, ConstantStatisticsNorm),)
 
 
-class QueryStatisticsDetached(Mistake):
+class QueryStatisticsDetached(OfTheNetwork):
     """The gradient of the query loss takes the query's statistics for constants."""
 
-    name, level = "query-statistics-detached", "L4"
+    level = "L4"
     effect = "v lacks a term; nothing else is wrong"
 
     def at_query(self, case, phi):
-        net, layers = self.network(case), {}
-        for name, layer in net.layers.items():
-            layers[name] = recast(layer, {BatchNorm2d: ConstantStatisticsNorm})
-        return TaskLoss(
-            Network(layers, net.input_shape), self.criterion(case)
-        ).linearize(phi, case.tasks.query_x, case.tasks.query_y)
+        net = rebuilt(self.network(case), ((BatchNorm2d, ConstantStatisticsNorm),))
+        loss = TaskLoss(net, self.criterion(case))
+        return loss.linearize(phi, case.tasks.query_x, case.tasks.query_y)
 
 
-class QueryBySupportStatistics(Mistake):
+class QueryBySupportStatistics(OfTheNetwork):
     """The query set is normalised with the statistics of the support set."""
 
-    name, level = "query-by-support-statistics", "L4"
+    level = "L4"
     effect = "v is that of another network"
 
     def at_query(self, case, phi):
@@ -177,20 +155,19 @@ def with_statistics(subject: Mistake, case: Case, phi: Array) -> Network:
     return Network(layers, net.input_shape)
 
 
-class QueryLossSum(Mistake):
+class QueryLossSum(OfTheNetwork):
     """The query loss is a sum over examples, the support loss a mean."""
 
-    name, level = "query-loss-sum", "L4"
+    level = "L4"
     effect = "meta-gradient larger by the number of query examples"
 
     def outer_gradient(self, case, phi):
         return super().outer_gradient(case, phi) * case.tasks.query_y.shape[1]
 
 
-class SinglePrecision(Mistake):
+class SinglePrecision(OfTheNetwork):
     """Numbers are single precision (float32), though float64 is asked for."""
 
-    name, level = "single-precision", "L1"
     effect = "a few digits too little, everywhere"
 
     def loss(self, case):

@@ -24,6 +24,12 @@ class Moments(NamedTuple):
     w: Array
 
 
+def of_parameters(gamma_bar: Array, beta_bar: Array) -> dict[str, Array]:
+    """Return cotangents of γ and β, summed over all places of a channel."""
+    sums = {"gamma": bn.total(gamma_bar), "beta": bn.total(beta_bar)}
+    return {name: bn.narrow(a) for name, a in sums.items()}
+
+
 class OtherScale(BatchNorm2d):
     """Batch normalisation with another ρ(w)."""
 
@@ -50,10 +56,7 @@ class OtherScale(BatchNorm2d):
         rho, slope, _ = self.scale(w, bn.count(y_bar))
         g = bn.wide(p["gamma"]) * y_bar
         c_bar = rho * g + 2 * slope * bn.mean(g * c) * c
-        p_bar = {
-            "gamma": bn.narrow(bn.total(rho * c * y_bar)),
-            "beta": bn.narrow(bn.total(y_bar)),
-        }
+        p_bar = of_parameters(rho * c * y_bar, y_bar)
         return p_bar, c_bar - bn.mean(c_bar)
 
     def vjp_dot(self, p, saved, p_dot, saved_dot, y_bar, y_bar_dot):
@@ -65,10 +68,7 @@ class OtherScale(BatchNorm2d):
         c_bar_dot = slope * w_dot * g + rho * g_dot
         c_bar_dot += 2 * (bend * w_dot * a * c + slope * (a_dot * c + a * c_dot))
         x_hat_dot = rho * c_dot + slope * w_dot * c
-        p_bar_dot = {
-            "gamma": bn.narrow(bn.total(x_hat_dot * y_bar + rho * c * y_bar_dot)),
-            "beta": bn.narrow(bn.total(y_bar_dot)),
-        }
+        p_bar_dot = of_parameters(x_hat_dot * y_bar + rho * c * y_bar_dot, y_bar_dot)
         return p_bar_dot, c_bar_dot - bn.mean(c_bar_dot)
 
 
@@ -102,18 +102,12 @@ class ConstantStatisticsNorm(BatchNorm2d):
 
     def vjp(self, p, saved, y_bar):
         x_hat, rho = saved
-        p_bar = {
-            "gamma": bn.narrow(bn.total(x_hat * y_bar)),
-            "beta": bn.narrow(bn.total(y_bar)),
-        }
+        p_bar = of_parameters(x_hat * y_bar, y_bar)
         return p_bar, rho * bn.wide(p["gamma"]) * y_bar
 
     def vjp_dot(self, p, saved, p_dot, saved_dot, y_bar, y_bar_dot):
         (x_hat, rho), (x_hat_dot, _) = saved, saved_dot
-        p_bar_dot = {
-            "gamma": bn.narrow(bn.total(x_hat_dot * y_bar + x_hat * y_bar_dot)),
-            "beta": bn.narrow(bn.total(y_bar_dot)),
-        }
+        p_bar_dot = of_parameters(x_hat_dot * y_bar + x_hat * y_bar_dot, y_bar_dot)
         moved = bn.wide(p_dot["gamma"]) * y_bar + bn.wide(p["gamma"]) * y_bar_dot
         return p_bar_dot, rho * moved
 

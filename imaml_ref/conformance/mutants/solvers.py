@@ -12,6 +12,9 @@ one processor and not another.  A mistake is to be the same mistake everywhere, 
 is made orthogonal again in each step; twice, after which it is so to rounding.
 """
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy
 
 from ..case import Array
@@ -46,45 +49,57 @@ def orthogonal(r: Array, before: Array) -> Array:
     return r
 
 
-def last(iterates, start: Array) -> Array:
-    """Return the last of some iterates, or the start if there is none."""
-    return [start, *iterates][-1]
+def plain(A: Array, b: Array, direction: Callable[[Array, Array], Array]) -> Array:
+    """Return x by (1) as it stands in every library: r′ is not made orthogonal again.
+
+    Args:
+        A: The matrix.
+        b: The right-hand side.
+        direction: What the next p begins with, from r and r′.
+    """
+    x, r, p = numpy.zeros_like(b), b, b
+    for _ in range(len(b)):
+        bent = A @ p
+        alpha = (r @ r) / (p @ bent)
+        x, after = x + alpha * p, r - alpha * bent
+        p, r = direction(r, after) + (after @ after) / (r @ r) * p, after
+        if converged(r, b):
+            break
+    return x
 
 
-class AbsoluteTolerance(Mistake):
+class OfTheSolve(Mistake):
+    """A mistake in x = A⁻¹ b."""
+
+    level = "L3"
+
+
+class CgAbsoluteTolerance(OfTheSolve):
     """CG stops at ⟨r, r⟩ < 1e-10, however small the right-hand side is."""
 
-    name, level = "cg-absolute-tolerance", "L3"
     effect = "few digits; one step where the right-hand side is tiny"
     found_in = "imaml_dev"
 
     def inverse(self, A, b):
-        def small(r, b):
-            return r @ r < 1e-10
-
-        return last(conjugate_gradients(A, b, 2 * len(b), small), b)
+        steps, small = 2 * len(b), lambda r, b: r @ r < 1e-10
+        return [*conjugate_gradients(A, b, steps, small)][-1]
 
 
-class LastIterateDropped(Mistake):
+class CgLastIterateDropped(OfTheSolve):
     """CG leaves its loop before it stores the last iterate."""
 
-    name, level = "cg-last-iterate-dropped", "L3"
     effect = "one step too few; A = I gives 0"
     found_in = "hypertorch"
 
     def inverse(self, A, b):
-        iterates = list(conjugate_gradients(A, b, 2 * len(b), self.satisfied))
-        return iterates[-2] if len(iterates) > 1 else numpy.zeros_like(b)
-
-    def satisfied(self, r, b):
-        """Whether the residual is small: to ten digits."""
-        return converged(r, b, 1e-10)
+        steps, small = 2 * len(b), partial(converged, rtol=1e-10)
+        return [numpy.zeros_like(b), *conjugate_gradients(A, b, steps, small)][-2]
 
 
-class ScaledStep(Mistake):
+class ScaledStep(OfTheSolve):
     """CG scales A in its step length and its result, but not in its residual."""
 
-    level, scale = "L3", 1.0
+    scale = 1.0
     effect = "residual and iterate part company"
 
     def inverse(self, A, b):
@@ -99,62 +114,50 @@ class ScaledStep(Mistake):
         return scale * x
 
 
-class HalfInTheStepOnly(ScaledStep):
+class CgHalfInTheStep(ScaledStep):
     """CG scales A by ½ in its step length and its result, but not in its residual."""
 
-    name, scale = "cg-half-in-the-step", 0.5
+    scale = 0.5
 
 
-class TenthInTheStepOnly(ScaledStep):
+class CgTenthInTheStep(ScaledStep):
     """CG scales A by 0.1 in its step length and its result, but not in its residual."""
 
-    name, scale = "cg-tenth-in-the-step", 0.1
+    scale = 0.1
     found_in = "Betty, for cg_alpha = 0.1 as in its test"
 
 
-class OldResidual(Mistake):
+class CgOldResidual(OfTheSolve):
     """CG's direction update takes the residual from before the step."""
 
-    name, level = "cg-old-residual", "L3"
     effect = "directions are not conjugate: no convergence"
     found_in = "moskomule/hypergrad"
 
     def inverse(self, A, b):
-        x, r, p = numpy.zeros_like(b), b, b
-        for _ in range(len(b)):
-            bent = A @ p
-            alpha = (r @ r) / (p @ bent)
-            x, after = x + alpha * p, r - alpha * bent
-            p, r = r + (after @ after) / (r @ r) * p, after
-            if converged(r, b):
-                break
-        return x
+        return plain(A, b, lambda before, after: before)
 
 
-class OneStep(Mistake):
+class CgOneStep(OfTheSolve):
     """CG is stopped after one step."""
 
-    name, level = "cg-one-step", "L3"
     effect = "the direction of the right-hand side"
 
     def inverse(self, A, b):
-        return last(conjugate_gradients(A, b, 1), b)
+        return [*conjugate_gradients(A, b, 1)][-1]
 
 
-class FiveSteps(Mistake):
+class CgFiveSteps(OfTheSolve):
     """CG is stopped after five steps."""
 
-    name, level = "cg-five-steps", "L3"
     effect = "right for small or easy systems only"
 
     def inverse(self, A, b):
-        return last(conjugate_gradients(A, b, 5), b)
+        return [*conjugate_gradients(A, b, 5)][-1]
 
 
-class SteepestDescent(Mistake):
+class CgWithoutBeta(OfTheSolve):
     """CG's directions are the residuals alone (β = 0): steepest descent, 20 steps."""
 
-    name, level = "cg-without-beta", "L3"
     effect = "slow where the condition number is large"
 
     def inverse(self, A, b):
@@ -167,43 +170,38 @@ class SteepestDescent(Mistake):
         return x
 
 
-class LooseTolerance(Mistake):
+class CgLooseTolerance(OfTheSolve):
     """CG's relative tolerance is 1e-5, the default of many libraries."""
 
-    name, level = "cg-loose-tolerance", "L4"  # seven steps solve the systems of L3
+    level = "L4"  # seven steps solve the systems of L3
     effect = "five digits or more, fewer than float64 has"
 
     def inverse(self, A, b):
-        def small(r, b):
-            return converged(r, b, 1e-5)
-
-        return last(conjugate_gradients(A, b, 2 * len(b), small), b)
+        steps, small = 2 * len(b), partial(converged, rtol=1e-5)
+        return [*conjugate_gradients(A, b, steps, small)][-1]
 
 
-class ToleranceOne(Mistake):
+class CgToleranceOne(OfTheSolve):
     """CG's relative tolerance is 1: it is content with its start, x = 0."""
 
-    name, level = "cg-tolerance-one", "L3"
     effect = "zero"
 
     def inverse(self, A, b):
         return numpy.zeros_like(b)
 
 
-class NoInverse(Mistake):
+class SolveLeftOut(OfTheSolve):
     """The solve is left out: x = b."""
 
-    name, level = "solve-left-out", "L3"
     effect = "meta-gradient λ times the first-order one"
 
     def inverse(self, A, b):
         return b
 
 
-class NeumannSeries(Mistake):
+class NeumannTenTerms(OfTheSolve):
     """A Neumann series is cut off after ten terms, x = η Σ (I − ηA)ᵏ b, η = 1/‖A‖₁."""
 
-    name, level = "neumann-ten-terms", "L3"
     effect = "a few digits at most"
 
     def inverse(self, A, b):
@@ -215,30 +213,27 @@ class NeumannSeries(Mistake):
         return eta * x
 
 
-class Damped(Mistake):
+class DampingLeftOn(OfTheSolve):
     """Damping was left on: (A + 0.1 I) x = b is solved."""
 
-    name, level = "damping-left-on", "L3"
     effect = "too short along directions of small curvature"
 
     def inverse(self, A, b):
         return super().inverse(A + 0.1 * numpy.eye(len(b)), b)
 
 
-class Multiplied(Mistake):
+class ProductForSolve(OfTheSolve):
     """A is multiplied with, not solved for: x = A b."""
 
-    name, level = "product-for-solve", "L3"
     effect = "large where the answer should be small"
 
     def inverse(self, A, b):
         return A @ b
 
 
-class NoLookAtCurvature(Mistake):
+class NoLookAtCurvature(OfTheSolve):
     """A system that is not positive definite is solved without a word."""
 
-    name, level = "no-look-at-curvature", "L3"
     effect = "an answer where there is none, no warning"
 
     def refuse_indefinite(self, A):

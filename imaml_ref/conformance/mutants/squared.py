@@ -22,7 +22,7 @@ class OtherSquaredError(Mistake):
 class SquaredErrorNoHalf(OtherSquaredError):
     """The squared error lacks its ½."""
 
-    name, effect = "squared-error-no-half", "loss and derivatives twice as large"
+    effect = "loss and derivatives twice as large"
 
     def times(self, outputs):
         return 2.0
@@ -31,7 +31,6 @@ class SquaredErrorNoHalf(OtherSquaredError):
 class SquaredErrorMeanOutputs(OtherSquaredError):
     """The squared error is averaged over the outputs too, not summed over them."""
 
-    name = "squared-error-mean-outputs"
     effect = "loss and derivatives smaller by the number of outputs"
 
     def times(self, outputs):
@@ -41,7 +40,7 @@ class SquaredErrorMeanOutputs(OtherSquaredError):
 class SquaredErrorMeanEntries(OtherSquaredError):
     """The squared error is the mean over all entries, without ½: torch's MSELoss."""
 
-    name, effect = "squared-error-mean-entries", "right for two outputs, by chance"
+    effect = "right for two outputs, by chance"
 
     def times(self, outputs):
         return 2 / outputs

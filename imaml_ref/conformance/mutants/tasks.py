@@ -5,50 +5,51 @@ import numpy
 from .base import Mistake
 
 
-class TasksSummed(Mistake):
+class OverTasks(Mistake):
+    """A mistake with several tasks."""
+
+    level = "L4"
+
+
+class TasksSummed(OverTasks):
     """The tasks' meta-gradients are summed, not averaged."""
 
-    name, level = "tasks-summed", "L4"
     effect = "larger by the number of tasks"
 
     def over_tasks(self, g):
         return g.sum(0)
 
 
-class FirstTaskOnly(Mistake):
+class FirstTaskOnly(OverTasks):
     """Only the first task counts."""
 
-    name, level = "first-task-only", "L4"
     effect = "right where there is one task"
 
     def over_tasks(self, g):
         return g[0]
 
 
-class LastTaskOnly(Mistake):
+class LastTaskOnly(OverTasks):
     """Only the last task counts: each overwrites the one before."""
 
-    name, level = "last-task-only", "L4"
     effect = "right where there is one task"
 
     def over_tasks(self, g):
         return g[-1]
 
 
-class TasksMixed(Mistake):
+class TasksMixed(OverTasks):
     """Each task's H is paired with the v of the next task."""
 
-    name, level = "tasks-mixed", "L4"
     effect = "right where there is one task"
 
     def outer_gradient(self, case, phi):
         return numpy.roll(super().outer_gradient(case, phi), -1, 0)
 
 
-class MeanCurvature(Mistake):
+class MeanCurvature(OverTasks):
     """One solve for all tasks: the mean of H, the mean of v."""
 
-    name, level = "mean-curvature", "L4"
     effect = "right where there is one task"
 
     def curvature(self, case, phi):
