@@ -10,8 +10,7 @@ from problems import quadratic, ridge, softmax_regression
 
 import imaml_ref as ir
 from imaml_ref.checks import complex_step, digits
-from imaml_ref.inner import solve
-from imaml_ref.inner.base import norm
+from imaml_ref.inner import norm, solve
 
 SOLVERS = {
     "gd": ir.GradientDescent(step_size=0.9, num_steps=120),

@@ -131,7 +131,7 @@ def test_whatever_is_returned_belongs_to_the_caller():
         accuracy = lin.accuracy()
         # Others of the same size, otherwise.
         theirs = other.linearize()
-        assert theirs._examples._sweeps is lin._examples._sweeps
+        assert theirs.examples._sweeps is lin.examples._sweeps
         theirs.conjugate_gradients(ir.CG(maxiter=4, rtol=0.5), "gnvp", other.v, 9.0)
         spoken(other)
         on(other).descend(other.phi, other.phi[0], 1.0, 0.1, 3)

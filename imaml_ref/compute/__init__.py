@@ -5,7 +5,14 @@ no layer, no task, no θ.
 """
 
 from .backend import OR_CPU, Array, array_module, check_array, to_device, to_host
-from .lengths import in_units, length, power_of_two, powers_of_two
+from .lengths import (
+    dot,
+    in_units,
+    length,
+    norm,
+    power_of_two,
+    powers_of_two,
+)
 from .parallel import (
     chunk_size,
     map_in_order,
@@ -35,10 +42,12 @@ __all__ = [
     "check_array",
     "chunk_size",
     "copies_for",
+    "dot",
     "in_units",
     "is_waiting",
     "length",
     "map_in_order",
+    "norm",
     "num_processes",
     "num_threads",
     "num_workers",

@@ -12,12 +12,16 @@ from .examples import FusedExamples, FusedLinearization
 from .lending import FusedNetwork
 from .path import is_plain, plain_path
 from .pieces import covers
+from .plain import Examples, SweptLinearization, is_diagonal
 
 __all__ = [
+    "Examples",
     "FusedExamples",
     "FusedLinearization",
     "FusedNetwork",
+    "SweptLinearization",
     "covers",
+    "is_diagonal",
     "is_plain",
     "plain_path",
 ]

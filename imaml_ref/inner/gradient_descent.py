@@ -3,16 +3,17 @@
     descent    φ_{k+1} = φ_k − α ∇G(φ_k; θ)                                          (1)
     momentum   u_{k+1} = β u_k + ∇G(φ_k; θ),   φ_{k+1} = φ_k − α u_{k+1}             (2)
 
-The proximal term is in every step (it is part of G), not added at the end.
+The proximal term is in every step (it is part of G), not added at the end.  The rules
+of the steps are those of ``optimizers``.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from .. import optimizers
 from ..arguments import number, settle, whole
-from ..compute import Array, array_module
-from ..optimizers import Adam as AdamRule
-from .base import check_progress, norm, starting_point
+from ..compute import Array
+from .base import check_progress, starting_point
 
 STEP_SIZE = "step_size (inner-lr of a run)"
 
@@ -47,21 +48,14 @@ class GradientDescent:
         Raises:
             InnerDivergence: If ‖∇G‖ overflows, or grows a thousandfold.
         """
+        # A subclass may have other iterates.
+        if type(self).iterates is not GradientDescent.iterates:
+            # Not a list of them: memory must not grow with the number of steps.
+            for iterate in self.iterates(objective, theta, start):
+                phi = iterate
+            return phi
         phi_0 = starting_point(objective, theta, start)
-        fused = getattr(objective, "fused", None)
-        own = type(self).iterates is GradientDescent.iterates
-        if own and fused and fused.fits(phi_0):
-            return self.descend(fused, objective, phi_0)
-        # Not a list of them: memory must not grow with the number of steps.
-        for iterate in self.iterates(objective, theta, start):
-            phi = iterate
-        return phi
-
-    def descend(self, fused, objective, phi_0: Array) -> Array:
-        """Return φ_K by the same steps, made where φ is."""
-        phi, norms = fused.descend(
-            phi_0, objective.theta, objective.lam, self.step_size, self.num_steps
-        )
+        phi, norms = objective.descend(phi_0, self.step_size, self.num_steps)
         check_progress(norms, objective, phi_0, advice(self.step_size))
         return phi
 
@@ -73,13 +67,11 @@ class GradientDescent:
         Raises:
             InnerDivergence: After φ_K, as in ``solve``.
         """
-        phi = phi_0 = starting_point(objective, theta, start)
-        norms = []
-        yield phi
-        for _ in range(self.num_steps):
-            grad = objective.grad(phi)
-            norms.append(norm(grad))
-            phi = phi - self.step_size * grad
+        phi_0 = starting_point(objective, theta, start)
+        norms, rules = [], [optimizers.SGD(self.step_size)] * self.num_steps
+        yield phi_0
+        for phi, length in optimizers.steps(objective.grad, phi_0, rules):
+            norms.append(length)
             yield phi
         check_progress(norms, objective, phi_0, advice(self.step_size))
 
@@ -118,14 +110,9 @@ class Momentum:
         Raises:
             InnerDivergence: If ‖∇G‖ overflows, or grows a thousandfold.
         """
-        phi = phi_0 = starting_point(objective, theta, start)
-        norms = []
-        u = array_module(phi).zeros_like(phi)
-        for _ in range(self.num_steps):
-            grad = objective.grad(phi)
-            norms.append(norm(grad))
-            u = self.momentum * u + grad
-            phi = phi - self.step_size * u
+        phi_0 = starting_point(objective, theta, start)
+        rules = [optimizers.Momentum(self.step_size, self.momentum)] * self.num_steps
+        phi, norms = optimizers.follow(objective.grad, phi_0, rules)
         check_progress(norms, objective, phi_0, advice(self.step_size))
         return phi
 
@@ -168,14 +155,13 @@ class Adam:
         Raises:
             InnerDivergence: If ‖∇G‖ overflows, or grows a thousandfold.
         """
-        phi = phi_0 = starting_point(objective, theta, start)
-        norms = []
-        state = AdamRule().init(phi)
-        for k in range(self.num_steps):
-            grad = objective.grad(phi)
-            norms.append(norm(grad))
-            rate = self.step_size * self.decay ** (k / max(self.num_steps - 1, 1))
-            phi, state = AdamRule(rate, eps=self.eps).step(phi, grad, state)
+        phi_0 = starting_point(objective, theta, start)
+        last = max(self.num_steps - 1, 1)
+        rates = (
+            self.step_size * self.decay ** (k / last) for k in range(self.num_steps)
+        )
+        rules = (optimizers.Adam(rate, eps=self.eps) for rate in rates)
+        phi, norms = optimizers.follow(objective.grad, phi_0, rules)
         check_progress(
             norms, objective, phi_0, f"lower {STEP_SIZE}, now {self.step_size:g}"
         )

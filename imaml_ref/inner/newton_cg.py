@@ -21,9 +21,9 @@ line search; never released); Nocedal & Wright, Numerical Optimization, algorith
 from dataclasses import dataclass
 
 from ..arguments import number, settle, whole
-from ..compute import Array, array_module
+from ..compute import Array, array_module, norm
 from ..solvers import cg_batched
-from .base import check_progress, norm, starting_point
+from .base import check_progress, starting_point
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy
 
-from ..compute import Array, read
+from ..compute import Array, norm, read
 from ..data import TaskBatch
-from ..inner import InnerDivergence, counting_from, norm
+from ..inner import InnerDivergence, counting_from
 from .bound import constants, error_bound, has_constants
 from .diagnostics import Diagnostics, cosine, solver_fields
 from .estimators import Implicit
@@ -95,8 +95,7 @@ def chunk_at(objective, phi: Array, chunk: TaskBatch, estimator) -> Chunk:
     v, query_loss, accuracy = query.grad, query.value, accuracy_of(query)
     del query  # its sweeps need not live beside those of the support set
     at = objective.linearize(phi)
-    away = phi - objective.theta
-    found = estimator.estimate(at.support, v, objective.lam, away)
+    found = estimator.estimate(at, v)
     r1 = read(finite, norm(at.grad))
     diagnostics = read(
         partial(diagnosed, estimator),
@@ -108,15 +107,15 @@ def chunk_at(objective, phi: Array, chunk: TaskBatch, estimator) -> Chunk:
         proven_bound(objective, chunk, estimator, at, r1, v, found.x),
         found.info,
     )
-    lam_grads = lam_gradients(found.x, away, objective.lam)
+    lam_grads = lam_gradients(found.x, at)
     return Chunk(found.g, lam_grads, phi, diagnostics, found.info)
 
 
-def lam_gradients(x: Array | None, away: Array, lam) -> Array | None:
+def lam_gradients(x: Array | None, at) -> Array | None:
     """Return −x_j (φ_j − θ_j) of (7), (T, P), or its sum over j, (T,), for scalar λ."""
     if x is None:
         return None
-    return -x * away if hasattr(lam, "shape") else -(x * away).sum(-1)
+    return -x * at.away if hasattr(at.lam, "shape") else -(x * at.away).sum(-1)
 
 
 def finite(r1: numpy.ndarray) -> numpy.ndarray:

@@ -5,7 +5,7 @@
     released       ((1 + c) I + H / (λ + d)) g = v       what the released code solves
     displacement   g = θ − φ                             Reptile
 
-``estimate`` takes the linearisation of the support loss at φ, v, λ and φ − θ.
+``estimate`` takes the linearisation of (1) at φ, and v.
 
 H is the Hessian of the support loss at φ, or, where the name says so, the Gauss-Newton
 operator G.  CG on the first runs preconditioned with Λ⁻¹: for scalar λ its iterates are
@@ -69,16 +69,11 @@ class Implicit:
         damped = f" + {self.damping:g}" if self.damping else ""
         return f"implicit, ({operator} + λ{damped}) x = v by {self.solver.name}"
 
-    def estimate(self, support, v: Array, lam, away: Array) -> Estimate:
-        """Return g = Λ x for v (T, P), at the linearisation of the support loss."""
-        name, shift = CURVATURES[self.curvature], lam + self.damping
-        if type(self.solver) is CG and hasattr(support, "conjugate_gradients"):
-            x, info = support.conjugate_gradients(self.solver, name, v, shift)
-            return Estimate(lam * x, x, info)
-        product = getattr(support, name)
-        found = self.solver.solve(lambda p: product(p) + shift * p, v, M=1 / shift)
+    def estimate(self, at, v: Array) -> Estimate:
+        """Return g = Λ x for v (T, P), at the linearisation of (1)."""
+        found = at.solve(self.solver, CURVATURES[self.curvature], v, self.damping)
         x, info = checked_solution(self.solver, found, v)
-        return Estimate(lam * x, x, info)
+        return Estimate(at.lam * x, x, info)
 
     def check(self, infos: list, lam) -> None:
         """Raise if the solver was to refuse negative curvature and met it.
@@ -107,7 +102,7 @@ class FirstOrder:
     damping = 0.0
     name = "first order, g = v"
 
-    def estimate(self, support, v: Array, lam, away: Array) -> Estimate:
+    def estimate(self, at, v: Array) -> Estimate:
         """Return g = v (T, P)."""
         return Estimate(v, None, None)
 
@@ -150,15 +145,15 @@ class Released:
             f"by {self.cg_steps} CG steps"
         )
 
-    def estimate(self, support, v: Array, lam, away: Array) -> Estimate:
+    def estimate(self, at, v: Array) -> Estimate:
         """Return g (T, P).
 
         Raises:
             ValueError: If there is a λ per parameter.
         """
-        one_strength(lam)
+        one_strength(at.lam)
         g, info = CG(maxiter=self.cg_steps).solve(
-            lambda p: (1 + self.c) * p + support.hvp(p) / (lam + self.d), v
+            lambda p: (1 + self.c) * p + at.support.hvp(p) / (at.lam + self.d), v
         )
         return Estimate(g, None, info)
 
@@ -174,9 +169,9 @@ class Displacement:
     damping = 0.0
     name = "displacement, g = θ − φ"
 
-    def estimate(self, support, v: Array, lam, away: Array) -> Estimate:
+    def estimate(self, at, v: Array) -> Estimate:
         """Return g = θ − φ (T, P)."""
-        return Estimate(-away, None, None)
+        return Estimate(-at.away, None, None)
 
     def check(self, infos: list, lam) -> None:
         """Nothing is solved, so nothing can fail."""

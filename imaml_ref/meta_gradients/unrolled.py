@@ -24,9 +24,9 @@ from typing import Any
 
 import numpy
 
-from ..compute import Array, read
+from ..compute import Array, norm, read
 from ..data import TaskBatch
-from ..inner import GradientDescent, counting_from, norm
+from ..inner import GradientDescent, counting_from
 from .diagnostics import Diagnostics, cosine, solver_fields
 from .estimation import accuracy_of
 from .objective import ProximalObjective, check_labels, check_problem

@@ -28,7 +28,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from ..arguments import one_of, settle, whole
-from ..compute import Array, array_module, read
+from ..compute import Array, array_module, norm, read
 from .diagnostics import summarise
 from .info import SolverInfo, Status
 from .options import check_count, check_tolerance
@@ -39,7 +39,6 @@ from .system import (
     System,
     column,
     make_system,
-    norm,
     product,
     solution,
 )

@@ -6,16 +6,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..arguments import settle, whole
-from ..compute import Array, array_module, to_host
+from ..compute import Array, array_module, norm, to_host
 from .info import SolverInfo, Status
-from .system import (
-    Matvec,
-    check_function,
-    check_real,
-    check_vectors,
-    norm,
-    product,
-)
+from .system import Matvec, check_function, check_real, check_vectors, product
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ from collections.abc import Callable
 import numpy as np
 from scipy.linalg import eigh_tridiagonal, eigvalsh_tridiagonal
 
-from ..compute import Array, array_module, power_of_two, to_host
+from ..compute import Array, array_module, dot, norm, power_of_two, to_host
 from .options import check_count, check_tolerance
-from .system import check_function, check_vectors, column, dot, norm, product
+from .system import check_function, check_vectors, column, product
 
 MOST_DENSE = 32  # rows: until there one call for all tasks is faster than one for each
 

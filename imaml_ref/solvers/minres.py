@@ -6,23 +6,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..arguments import settle
-from ..compute import Array, array_module, in_units, power_of_two, read
+from ..compute import Array, array_module, dot, in_units, norm, power_of_two, read
 from .certified import DRIFT
 from .diagnostics import first_negative, in_units_of_A, quotients, stacked
 from .info import SolverInfo, Status
 from .lanczos import pivots, smallest_of_tridiagonal
 from .minres_recurrence import RUNNING, Record, State, advance, begin
 from .options import check_count, check_tolerance
-from .system import (
-    Matvec,
-    System,
-    column,
-    dot,
-    make_system,
-    norm,
-    product,
-    solution,
-)
+from .system import Matvec, System, column, make_system, product, solution
 
 
 @dataclass(frozen=True)
