@@ -6,7 +6,7 @@ An algorithm is a frozen bag of settings.  ``algorithm(theta, tasks)`` returns a
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from ..arguments import Brief, having, settle
 from ..compute import Array, check_array
@@ -24,9 +24,9 @@ from .estimators import (
     one_strength,
 )
 from .released import PullBackDescent
-from .strength import positive_strength, proximal_strength
+from .strength import positive_strength, strength_if_any
 from .task_mean import MetaGradient, Tasks
-from .unrolled import check_unrolls, unrolled_gradient
+from .unrolled import UNROLLED, check_unrolls, unrolled_gradient
 
 
 @dataclass(frozen=True, repr=False)
@@ -46,6 +46,8 @@ class Algorithm(Brief):
     lam: Any = None
     inner: Any = field(default_factory=GradientDescent)
 
+    estimator: ClassVar[Any]
+
     def __post_init__(self):
         linear = having("linearize", "TaskLoss(net, SoftmaxCrossEntropy())")
         settle(self, loss=linear, inner=check_inner)
@@ -56,13 +58,12 @@ class Algorithm(Brief):
         """Return φ (T, P), adapted from θ (P,) to support sets x (T, N, ...), y."""
         return adapt(self.loss, theta, x, y, lam=self.lam, inner=self.inner)
 
-    def _estimate(self, theta, tasks, estimator, keep=()) -> MetaGradient:
+    def __call__(self, theta: Array, tasks: Tasks) -> MetaGradient:
+        """Return the meta-gradient (P,) with diagnostics."""
         check_array("θ", theta)
-        lam = 0
-        if self.lam is not None:
-            lam = proximal_strength(self.lam, theta, estimator.damping)
+        lam = strength_if_any(self.lam, theta, self.estimator.damping)
         find = partial(solve, self.inner)
-        return estimate_gradient(self.loss, theta, tasks, lam, find, estimator, keep)
+        return estimate_gradient(self.loss, theta, tasks, lam, find, self.estimator)
 
 
 def require_lam(algorithm: Algorithm) -> None:
@@ -117,10 +118,6 @@ class IMAML(Algorithm):
         """The estimator in words."""
         return f"iMAML: {self.estimator.name}"
 
-    def __call__(self, theta: Array, tasks: Tasks) -> MetaGradient:
-        """Return the meta-gradient (P,) with diagnostics."""
-        return self._estimate(theta, tasks, self.estimator)
-
 
 @dataclass(frozen=True, repr=False)
 class MAML(Algorithm):
@@ -132,8 +129,9 @@ class MAML(Algorithm):
     Source: Finn et al., ICML 2017.
     """
 
-    name = "MAML: unrolled, the adjoint of K gradient steps"
-    curvature = "hessian"
+    estimator = UNROLLED
+    name = f"MAML: {UNROLLED.name}"
+    curvature = UNROLLED.curvature
 
     def __post_init__(self):
         super().__post_init__()
@@ -153,12 +151,9 @@ class FirstOrderMAML(Algorithm):
     Source: Finn et al., ICML 2017, section 5.2.
     """
 
-    name = "first order, g = v"
-    curvature = "none"
-
-    def __call__(self, theta: Array, tasks: Tasks) -> MetaGradient:
-        """Return the meta-gradient (P,) with diagnostics."""
-        return self._estimate(theta, tasks, FirstOrder())
+    estimator = FirstOrder()
+    name = estimator.name
+    curvature = estimator.curvature
 
 
 @dataclass(frozen=True, repr=False)
@@ -170,12 +165,9 @@ class Reptile(Algorithm):
     Source: Nichol, Achiam & Schulman, "On First-Order Meta-Learning Algorithms", 2018.
     """
 
+    estimator = Displacement()
     name = "Reptile: g = θ − φ"
-    curvature = "none"
-
-    def __call__(self, theta: Array, tasks: Tasks) -> MetaGradient:
-        """Return the mean of θ − φ (P,) with diagnostics."""
-        return self._estimate(theta, tasks, Displacement())
+    curvature = estimator.curvature
 
 
 @dataclass(frozen=True, repr=False)
@@ -220,7 +212,3 @@ class ReleasedIMAML(Algorithm):
     def name(self) -> str:
         """The estimator in words."""
         return f"released iMAML: {self.estimator.name}"
-
-    def __call__(self, theta: Array, tasks: Tasks) -> MetaGradient:
-        """Return the released code's meta-gradient (P,) with diagnostics."""
-        return self._estimate(theta, tasks, self.estimator)

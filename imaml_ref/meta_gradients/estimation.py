@@ -4,8 +4,7 @@ For every task take v = ∇Q(φ), let an estimator make g of it, and measure r�
 the way.  The sweep at φ that gives ‖∇G‖ is the linearisation that the solver uses.
 """
 
-from collections.abc import Iterable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -14,25 +13,22 @@ import numpy
 
 from ..compute import Array, norm, read
 from ..data import TaskBatch
-from ..inner import InnerDivergence, counting_from
+from ..inner import InnerDivergence
 from .bound import constants, error_bound, has_constants
 from .diagnostics import Diagnostics, cosine, solver_fields
-from .estimators import Implicit
-from .objective import ProximalObjective, check_labels
-from .task_mean import (
-    Chunk,
-    MetaGradient,
-    Tasks,
-    chunks,
-    each,
-    gather,
-    kept_names,
-    read_together,
-)
+from .estimators import Estimator, Implicit
+from .task_mean import Chunk, MetaGradient, Tasks, mean_gradient
 
 
 def estimate_gradient(
-    loss, theta: Array, tasks: Tasks, lam, phi, estimator, keep: Iterable[str] = ()
+    loss,
+    theta: Array,
+    tasks: Tasks,
+    lam,
+    find: Callable[..., Array],
+    estimator: Estimator,
+    keep: Iterable[str] = (),
+    phi: Array | None = None,
 ) -> MetaGradient:
     """Return the mean over tasks of an estimator's g_t.
 
@@ -41,32 +37,22 @@ def estimate_gradient(
         theta: Meta-parameters θ, (P,).
         tasks: A batch of tasks, or a list of batches.
         lam: λ as ``proximal_strength`` returns it, or 0 for no proximal term.
-        phi: Solutions (T, P), or a function (objective, θ) that finds them.
+        find: Returns φ (T, P) for an objective, θ, and its part of ``phi``.
         estimator: One of ``estimators``.
         keep: "phi" and "task_grads", to have them in the result.
+        phi: What ``find`` is to know of all tasks, (T, P).
     """
-    keep = kept_names(keep)
 
-    def on_chunk(item) -> Chunk:
-        first, chunk, found = item
-        objective = ProximalObjective(
-            loss, theta, chunk.support_x, chunk.support_y, lam
-        )
-        with counting_from(first):
-            check_labels(loss, chunk.support_y, chunk.query_y)
-            at = phi(objective, theta) if callable(phi) else found
-            result = chunk_at(objective, at, chunk, estimator)
-        # What nobody keeps need not travel from process to process.
-        return result if "phi" in keep else replace(result, phi=None)
+    def of_chunk(objective, chunk: TaskBatch, found: Array | None) -> Chunk:
+        return chunk_at(objective, find(objective, theta, found), chunk, estimator)
 
-    def compute() -> MetaGradient:
-        with closing(each(on_chunk, chunks(tasks, theta, phi), theta)) as results:
-            return gather(approved(results, estimator, lam), theta, keep)
-
-    return read_together(compute)
+    look = partial(approved, estimator, lam)
+    return mean_gradient(
+        loss, theta, tasks, lam, of_chunk, keep, phi=phi, approved=look
+    )
 
 
-def approved(results: Iterable[Chunk], estimator, lam) -> Iterator[Chunk]:
+def approved(estimator, lam, results: Iterable[Chunk]) -> Iterator[Chunk]:
     """Yield the chunks, once the estimator has seen what the solver says of them.
 
     Raises:

@@ -40,8 +40,19 @@ class NotPositiveDefinite(ArithmeticError):
     """H + Λ has a direction of negative curvature, and the solver was to refuse it."""
 
 
+class Estimator:
+    """What the estimators share: a name, a curvature, and who looks at the solver."""
+
+    name: Any
+    curvature: Any = "none"
+    damping: Any = 0.0
+
+    def check(self, infos: list, lam) -> None:
+        """Raise if what the solver says must not pass; here nobody looks."""
+
+
 @dataclass(frozen=True)
-class Implicit:
+class Implicit(Estimator):
     """The implicit meta-gradient (5).
 
     Args:
@@ -95,23 +106,18 @@ class Implicit:
 
 
 @dataclass(frozen=True)
-class FirstOrder:
+class FirstOrder(Estimator):
     """g = v: the direction without the solve, and no derivative in λ."""
 
-    curvature = "none"
-    damping = 0.0
     name = "first order, g = v"
 
     def estimate(self, at, v: Array) -> Estimate:
         """Return g = v (T, P)."""
         return Estimate(v, None, None)
 
-    def check(self, infos: list, lam) -> None:
-        """Nothing is solved, so nothing can fail."""
-
 
 @dataclass(frozen=True)
-class Released:
+class Released(Estimator):
     """((1 + c) I + H/(λ + d)) g = v by plain CG: the released code's operator.
 
     It is here to reproduce and to explain other people's numbers.  With its c = 1 and
@@ -132,7 +138,6 @@ class Released:
     d: float = 10.0
 
     curvature = "hessian"
-    damping = 0.0
 
     def __post_init__(self):
         settle(self, **RELEASED)
@@ -157,24 +162,16 @@ class Released:
         )
         return Estimate(g, None, info)
 
-    def check(self, infos: list, lam) -> None:
-        """The released code looks at nothing."""
-
 
 @dataclass(frozen=True)
-class Displacement:
+class Displacement(Estimator):
     """g = θ − φ: Reptile's direction, which asks for no gradient of the query set."""
 
-    curvature = "none"
-    damping = 0.0
     name = "displacement, g = θ − φ"
 
     def estimate(self, at, v: Array) -> Estimate:
         """Return g = θ − φ (T, P)."""
         return Estimate(-at.away, None, None)
-
-    def check(self, infos: list, lam) -> None:
-        """Nothing is solved, so nothing can fail."""
 
 
 def one_strength(lam) -> None:
