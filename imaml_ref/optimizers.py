@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from .arguments import number, settle
+from .arguments import Settings, number, setting
 from .compute import Array, array_module, norm
 
 State = dict[str, Array]
@@ -53,7 +53,7 @@ def follow(
 
 
 @dataclass(frozen=True)
-class SGD:
+class SGD(Settings):
     """Gradient descent.
 
     Args:
@@ -63,10 +63,7 @@ class SGD:
         ValueError: If it is not in its range.
     """
 
-    step_size: float = 1e-2
-
-    def __post_init__(self):
-        settle(self, step_size=number("(0, inf)"))
+    step_size: float = setting(number("(0, inf)"), 1e-2)
 
     def init(self, theta: Array) -> State:
         """Return the state before the first step: there is none."""
@@ -78,7 +75,7 @@ class SGD:
 
 
 @dataclass(frozen=True)
-class Momentum:
+class Momentum(Settings):
     """Polyak's heavy ball.
 
     Args:
@@ -89,11 +86,8 @@ class Momentum:
         ValueError: If a setting is out of its range.
     """
 
-    step_size: float = 0.1
-    momentum: float = 0.9
-
-    def __post_init__(self):
-        settle(self, step_size=number("(0, inf)"), momentum=number("[0, 1)"))
+    step_size: float = setting(number("(0, inf)"), 0.1)
+    momentum: float = setting(number("[0, 1)"), 0.9)
 
     def init(self, theta: Array) -> State:
         """Return u before the first step."""
@@ -106,7 +100,7 @@ class Momentum:
 
 
 @dataclass(frozen=True)
-class Adam:
+class Adam(Settings):
     """Adam; the paper's released code sets ε = 1e-3, where it acts on the scale of g.
 
     Args:
@@ -120,21 +114,11 @@ class Adam:
         ValueError: If a setting is out of its range.
     """
 
-    step_size: float = 1e-3
-    beta1: float = 0.9
-    beta2: float = 0.999
-    eps: float = 1e-8
-    half_life: float = math.inf
-
-    def __post_init__(self):
-        settle(
-            self,
-            step_size=number("(0, inf)"),
-            beta1=number("[0, 1)"),
-            beta2=number("[0, 1)"),
-            eps=number("(0, inf)"),
-            half_life=number("(0, inf]"),
-        )
+    step_size: float = setting(number("(0, inf)"), 1e-3)
+    beta1: float = setting(number("[0, 1)"), 0.9)
+    beta2: float = setting(number("[0, 1)"), 0.999)
+    eps: float = setting(number("(0, inf)"), 1e-8)
+    half_life: float = setting(number("(0, inf]"), math.inf)
 
     def init(self, theta: Array) -> State:
         """Return m, s and the count of steps k before the first step."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .. import optimizers
-from ..arguments import number, settle, whole
+from ..arguments import Settings, number, setting, whole
 from ..compute import Array
 from .base import check_progress, starting_point
 
@@ -24,7 +24,7 @@ def advice(step_size: float) -> str:
 
 
 @dataclass(frozen=True)
-class GradientDescent:
+class GradientDescent(Settings):
     """K steps of (1), complex-safe, so that the complex step of θ ↦ φ_K is exact.
 
     Args:
@@ -36,11 +36,8 @@ class GradientDescent:
         ValueError: If a setting is out of its range.
     """
 
-    step_size: float = 0.1
-    num_steps: int = 16
-
-    def __post_init__(self):
-        settle(self, step_size=number("(0, inf)"), num_steps=whole(0))
+    step_size: float = setting(number("(0, inf)"), 0.1)
+    num_steps: int = setting(whole(0), 16)
 
     def solve(self, objective, theta: Array, start: Array | None = None) -> Array:
         """Return φ_K (T, P).
@@ -77,7 +74,7 @@ class GradientDescent:
 
 
 @dataclass(frozen=True)
-class Momentum:
+class Momentum(Settings):
     """K steps of (2), Polyak's heavy ball.
 
     Args:
@@ -92,17 +89,9 @@ class Momentum:
     USSR Computational Mathematics and Mathematical Physics 4(5):1-17, 1964.
     """
 
-    step_size: float = 0.1
-    num_steps: int = 16
-    momentum: float = 0.9
-
-    def __post_init__(self):
-        settle(
-            self,
-            step_size=number("(0, inf)"),
-            num_steps=whole(0),
-            momentum=number("[0, 1)"),
-        )
+    step_size: float = setting(number("(0, inf)"), 0.1)
+    num_steps: int = setting(whole(0), 16)
+    momentum: float = setting(number("[0, 1)"), 0.9)
 
     def solve(self, objective, theta: Array, start: Array | None = None) -> Array:
         """Return φ_K (T, P).
@@ -118,7 +107,7 @@ class Momentum:
 
 
 @dataclass(frozen=True)
-class Adam:
+class Adam(Settings):
     """K steps of Adam (``optimizers.Adam``), each task with moments of its own.
 
     With a constant step size Adam ends in a small cycle about φ*; ``decay`` shrinks the
@@ -135,19 +124,10 @@ class Adam:
         ValueError: If a setting is out of its range.
     """
 
-    step_size: float = 1e-2
-    num_steps: int = 16
-    decay: float = 1.0
-    eps: float = 1e-8
-
-    def __post_init__(self):
-        settle(
-            self,
-            step_size=number("(0, inf)"),
-            num_steps=whole(0),
-            decay=number("(0, 1]"),
-            eps=number("(0, inf)"),
-        )
+    step_size: float = setting(number("(0, inf)"), 1e-2)
+    num_steps: int = setting(whole(0), 16)
+    decay: float = setting(number("(0, 1]"), 1.0)
+    eps: float = setting(number("(0, inf)"), 1e-8)
 
     def solve(self, objective, theta: Array, start: Array | None = None) -> Array:
         """Return φ_K (T, P).

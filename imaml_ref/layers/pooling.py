@@ -16,7 +16,7 @@ The largest is found by the real part: the complex step passes through.
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ..arguments import pair, settle
+from ..arguments import Settings, pair, setting
 from ..compute import Array, array_module
 from .base import Layer
 from .ops import Pair
@@ -30,7 +30,7 @@ class MaxSaved(NamedTuple):
 
 
 @dataclass(frozen=True)
-class MaxPool2d(Layer):
+class MaxPool2d(Layer, Settings):
     """The largest entry of each window, per channel.
 
     Args:
@@ -40,10 +40,7 @@ class MaxPool2d(Layer):
         ValueError: If it is no pair of integers above 0.
     """
 
-    window: Pair = (2, 2)
-
-    def __post_init__(self):
-        settle(self, window=pair(1))
+    window: Pair = setting(pair(1), (2, 2))
 
     def forward(self, p, x):
         xp = array_module(x)
@@ -70,7 +67,7 @@ class Saved(NamedTuple):
 
 
 @dataclass(frozen=True)
-class AveragePool2d(Layer):
+class AveragePool2d(Layer, Settings):
     """The mean of each window, per channel.
 
     Args:
@@ -80,10 +77,7 @@ class AveragePool2d(Layer):
         ValueError: If it is no pair of integers above 0.
     """
 
-    window: Pair = (2, 2)
-
-    def __post_init__(self):
-        settle(self, window=pair(1))
+    window: Pair = setting(pair(1), (2, 2))
 
     def forward(self, p, x):
         return split(x, self.window).mean(-1), Saved(x.shape)

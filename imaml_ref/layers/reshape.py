@@ -7,7 +7,7 @@ R{x̄} = Sᵀ R{ȳ}: nothing is saved but the shape of x.
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ..arguments import settle, whole
+from ..arguments import Settings, setting, whole
 from ..compute import array_module
 from .base import Layer
 
@@ -35,7 +35,7 @@ class Flatten(Layer):
 
 
 @dataclass(frozen=True)
-class ZeroPad2d(Layer):
+class ZeroPad2d(Layer, Settings):
     """Add rows and columns of zeros at the bottom and at the right of (T, N, H, W, C).
 
     Args:
@@ -46,11 +46,8 @@ class ZeroPad2d(Layer):
         ValueError: If one is no integer, or below 0.
     """
 
-    bottom: int = 1
-    right: int = 1
-
-    def __post_init__(self):
-        settle(self, bottom=whole(0), right=whole(0))
+    bottom: int = setting(whole(0), 1)
+    right: int = setting(whole(0), 1)
 
     def forward(self, p, x):
         if x.ndim != 5:

@@ -12,20 +12,16 @@ operator G.  CG on the first runs preconditioned with Λ⁻¹: for scalar λ its
 the paper's on (I + H/λ) g = v, equation (6).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ..arguments import Check, brief, having, number, one_of, settle, whole
+from ..arguments import Settings, brief, having, number, one_of, setting, whole
 from ..compute import Array, check_array
 from ..solvers import CG, Status
 
 CURVATURES = {"hessian": "hvp", "gauss-newton": "gnvp"}
-IMPLICIT: dict[str, Check] = {
-    "solver": having("solve", "CG()"),
-    "curvature": one_of(CURVATURES),
-    "damping": number("[0, inf)"),
-}
-RELEASED = {"cg_steps": whole(), "c": number("[0, inf)"), "d": number("[0, inf)")}
+SOLVER, CURVATURE = having("solve", "CG()"), one_of(CURVATURES)
+STEPS, NOT_NEGATIVE = whole(), number("[0, inf)")
 
 
 class Estimate(NamedTuple):
@@ -40,7 +36,7 @@ class NotPositiveDefinite(ArithmeticError):
     """H + Λ has a direction of negative curvature, and the solver was to refuse it."""
 
 
-class Estimator:
+class Estimator(Settings):
     """What the estimators share: a name, a curvature, and who looks at the solver."""
 
     name: Any
@@ -66,12 +62,9 @@ class Implicit(Estimator):
             damping is negative.
     """
 
-    solver: Any = field(default_factory=CG)
-    curvature: str = "hessian"
-    damping: float = 0.0
-
-    def __post_init__(self):
-        settle(self, **IMPLICIT)
+    solver: Any = setting(SOLVER, make=CG)
+    curvature: str = setting(CURVATURE, "hessian")
+    damping: float = setting(NOT_NEGATIVE, 0.0)
 
     @property
     def name(self) -> str:
@@ -133,14 +126,11 @@ class Released(Estimator):
         ValueError: If a setting is out of its range.
     """
 
-    cg_steps: int = 5
-    c: float = 1.0
-    d: float = 10.0
+    cg_steps: int = setting(STEPS, 5)
+    c: float = setting(NOT_NEGATIVE, 1.0)
+    d: float = setting(NOT_NEGATIVE, 10.0)
 
     curvature = "hessian"
-
-    def __post_init__(self):
-        settle(self, **RELEASED)
 
     @property
     def name(self) -> str:

@@ -8,16 +8,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from ..arguments import Brief, having, settle
+from ..arguments import Brief, Settings, having, setting
 from ..compute import Array, check_array
 from ..fused import Examples, FusedExamples, FusedNetwork, covers, is_plain
 from ..kernels import DeviceExamples, DeviceNetwork, device_network
 from ..networks import Linearization, Loss, Network
 from ..optimizers import SGD, follow
 
+TO_LINEARIZE = having("linearize", "TaskLoss(net, SoftmaxCrossEntropy())")
+
 
 @dataclass(frozen=True)
-class TaskLoss:
+class TaskLoss(Settings):
     """The mean loss L_t(φ_t) of a network on the examples of each task.
 
     Args:
@@ -28,13 +30,9 @@ class TaskLoss:
         ValueError: If one of them is something else.
     """
 
-    net: Network
-    loss: Loss
-
-    def __post_init__(self):
-        # Both have forward(): these tell one from the other where they are swapped.
-        net = having("vjp", "architectures.mlp()")
-        settle(self, net=net, loss=having("grad", "SoftmaxCrossEntropy()"))
+    # Both have forward(): these tell one from the other where they are swapped.
+    net: Network = setting(having("vjp", "architectures.mlp()"))
+    loss: Loss = setting(having("grad", "SoftmaxCrossEntropy()"))
 
     def linearize(self, phi: Array, x: Array, y: Array) -> Linearization:
         """Return L, its gradient and its curvature at φ.
@@ -212,5 +210,5 @@ def check_problem(loss: Any, theta: Array) -> None:
         ValueError: If the loss cannot be linearised.
         TypeError: If θ is no array.
     """
-    having("linearize", "TaskLoss(net, SoftmaxCrossEntropy())")("loss", loss)
+    TO_LINEARIZE("loss", loss)
     check_array("θ", theta)

@@ -5,12 +5,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..arguments import number, one_of, optional, whole
 from ..compute import Array, array_module, check_array, dot, in_units, norm
 from .info import Status
-from .options import check_choice, check_tolerance
 
 Matvec = Callable[[Array], Array]
 CONDUCTS = ("continue", "truncate", "refuse")
+# Checks of options: a tolerance, a conduct, steps (None for the solver's own default).
+TOLERANCE, CONDUCT, STEPS = number("[0, inf)"), one_of(CONDUCTS), optional(whole())
 
 
 class System(NamedTuple):
@@ -64,8 +66,8 @@ def make_system(
     check_vectors("b", b)
     check_real(b)
     check_function("matvec", matvec)
-    rtol, atol = check_tolerance("rtol", rtol), check_tolerance("atol", atol)
-    check_choice("on_negative_curvature", conduct, CONDUCTS)
+    rtol, atol = TOLERANCE("rtol", rtol), TOLERANCE("atol", atol)
+    CONDUCT("on_negative_curvature", conduct)
     xp = array_module(b)
     at_zero = x0 is None
     x0, r0 = start(matvec, b, x0)
