@@ -177,7 +177,7 @@ def test_whatever_a_solution_leaves_the_next_one_does_not_see():
         arrays = krylov.x, krylov.r, krylov.p, krylov.record, krylov.partials
         for a in (*arrays, *krylov.reals.values()):
             a[...] = np.nan
-        for a in krylov.counts.values():
+        for a in (*krylov.counts.values(), krylov.moves):
             a[...] = 77
         assert_array_equal(lin.examples.solve(lin, solver, "hvp", at.v, 50.0)[0], want)
 
