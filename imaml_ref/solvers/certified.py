@@ -170,18 +170,14 @@ def look(system, state, proof, record, due):
 
 def _merge(chosen: Array, fresh: State, old: State) -> State:
     """Take the chosen tasks from a fresh start, the others as they were."""
-    xp = array_module(old.x)
-    wide = column(chosen)
-    return State(
-        x=old.x,
-        r=xp.where(wide, fresh.r, old.r),
-        p=xp.where(wide, fresh.p, old.p),
-        sigma=xp.where(chosen, fresh.sigma, old.sigma),
-        rho=xp.where(chosen, fresh.rho, old.rho),
-        residual=xp.where(chosen, fresh.residual, old.residual),
-        iterations=old.iterations,
-        status=xp.where(chosen, fresh.status, old.status),
+    where = array_module(old.x).where
+    merged = State(
+        *(
+            where(column(chosen) if a.ndim == 2 else chosen, a, b)
+            for a, b in zip(fresh, old, strict=True)
+        )
     )
+    return merged._replace(x=old.x, iterations=old.iterations)
 
 
 def _certify(system, state, proof, records):
