@@ -7,6 +7,7 @@ A truth value is no number.
 """
 
 from collections.abc import Callable, Collection
+from dataclasses import MISSING, field, fields
 from decimal import Decimal
 from numbers import Integral, Real
 from operator import index
@@ -21,7 +22,30 @@ NO_NUMBERS = bool, numpy.timedelta64  # though Python and NumPy count them as su
 IN_WORDS = {"(0, inf)": "a finite number > 0", "[0, inf)": "a finite number >= 0"}
 
 
-def settle(bag: Any, **checks: Check) -> None:
+def setting(check: Check, default: Any = MISSING, *, make: Any = MISSING) -> Any:
+    """Return a field of ``Settings`` with its check.
+
+    Args:
+        check: Returns what is kept of a value, or raises ValueError.
+        default: Of the field; none if left out.
+        make: Makes the default, afresh for each.
+    """
+    return field(default=default, default_factory=make, metadata={"check": check})
+
+
+class Settings:
+    """What a frozen dataclass inherits to keep of its settings what checks return.
+
+    Raises:
+        ValueError: If one is not what it must be.
+    """
+
+    def __post_init__(self):
+        known = [f for f in fields(self) if "check" in f.metadata]
+        adopt(self, **{f.name: f.metadata["check"] for f in known})
+
+
+def adopt(bag: Any, **checks: Check) -> None:
     """Check the settings of a frozen dataclass, and keep what the checks return.
 
     Raises:
@@ -29,6 +53,11 @@ def settle(bag: Any, **checks: Check) -> None:
     """
     for name, check in checks.items():
         object.__setattr__(bag, name, check(name, getattr(bag, name)))
+
+
+def optional(check: Check) -> Check:
+    """Return the check that lets None pass as well."""
+    return lambda name, value: None if value is None else check(name, value)
 
 
 def number(interval: str) -> Check:

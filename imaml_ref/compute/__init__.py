@@ -5,7 +5,14 @@ no layer, no task, no θ.
 """
 
 from .backend import OR_CPU, Array, array_module, check_array, to_device, to_host
-from .lengths import in_units, length, power_of_two, powers_of_two
+from .lengths import (
+    dot,
+    in_units,
+    length,
+    norm,
+    power_of_two,
+    powers_of_two,
+)
 from .parallel import (
     chunk_size,
     map_in_order,
@@ -22,7 +29,7 @@ from .readings import (
     is_waiting,
     on_device,
     read,
-    settle,
+    read_together,
     settling_in,
     value_of,
     waiting,
@@ -35,10 +42,12 @@ __all__ = [
     "check_array",
     "chunk_size",
     "copies_for",
+    "dot",
     "in_units",
     "is_waiting",
     "length",
     "map_in_order",
+    "norm",
     "num_processes",
     "num_threads",
     "num_workers",
@@ -47,9 +56,9 @@ __all__ = [
     "power_of_two",
     "powers_of_two",
     "read",
+    "read_together",
     "set_num_processes",
     "set_num_threads",
-    "settle",
     "settling_in",
     "sums_by_address",
     "to_device",

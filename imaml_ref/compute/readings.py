@@ -131,6 +131,14 @@ def settle(readings: Iterable[Reading]) -> None:
         reading.settled(copies)
 
 
+def read_together(compute: Callable[[], Any]) -> Any:
+    """Return compute(), all readings of which were brought over in one copy."""
+    with waiting() as readings:
+        found = compute()
+    settle(readings)
+    return value_of(found)
+
+
 def copies_for(readings: Iterable[Reading]) -> dict[int, numpy.ndarray]:
     """Return what readings wait for, copied in one go, by the ``id`` of the arrays."""
     found = {id(a): a for reading in readings for a in reading.unread()}

@@ -8,7 +8,7 @@ from dataclasses import Field, dataclass, field, fields
 from functools import partial
 from typing import Any
 
-from ..arguments import as_float, brief, plain, settle
+from ..arguments import adopt, as_float, brief, plain
 
 LARGEST_SEED = 2**64 - 1  # HDF5 has no larger integers, and a checkpoint names it
 DEVICES = "auto", "cpu", "cuda"
@@ -110,7 +110,7 @@ class Config:
     checkpoint_seconds: float = key(30.0, "Seconds between checkpoints.", at_least=0)
 
     def __post_init__(self):
-        settle(self, **{f.name: partial(as_declared, f) for f in fields(self)})
+        adopt(self, **{f.name: partial(as_declared, f) for f in fields(self)})
         for f in fields(self):
             check_type(f, getattr(self, f.name))
             check_range(f, getattr(self, f.name))

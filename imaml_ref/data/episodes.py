@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy
 
-from ..arguments import Brief, having, one_of, settle, truth, whole
+from ..arguments import Brief, Settings, having, one_of, setting, truth, whole
 from ..compute import Array, array_module, to_device
 from .draws import check_floating, task_generator
 from .images import SPLITS, ImageSet
@@ -24,7 +24,7 @@ ROTATED = {"none": (), "train": ("train",), "all": SPLITS}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Episodes(Brief):
+class Episodes(Brief, Settings):
     """A TaskSource of N-way K-shot episodes.
 
     Args:
@@ -44,24 +44,16 @@ class Episodes(Brief):
             square are to be turned.
     """
 
-    data: ImageSet
-    num_ways: int
-    num_shots: int
-    num_queries: int
+    data: ImageSet = setting(having("classes", "open_dataset(path)"))
+    num_ways: int = setting(whole())
+    num_shots: int = setting(whole())
+    num_queries: int = setting(whole())
     split_scheme: str | None = None
-    invert: bool = False
-    rotate: str = "train"
+    invert: bool = setting(truth, False)
+    rotate: str = setting(one_of(ROTATED), "train")
 
     def __post_init__(self):
-        settle(
-            self,
-            data=having("classes", "open_dataset(path)"),
-            num_ways=whole(),
-            num_shots=whole(),
-            num_queries=whole(),
-            rotate=one_of(ROTATED),
-            invert=truth,
-        )
+        super().__post_init__()
         height, width, _ = self.input_shape
         if self.rotate != "none" and height != width:
             raise ValueError(

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy
 
-from ..arguments import settle, whole
+from ..arguments import Settings, setting, whole
 from .draws import check_floating, task_generator
 from .tasks import TaskBatch
 
@@ -21,7 +21,7 @@ X = (-5.0, 5.0)
 
 
 @dataclass(frozen=True)
-class Sinusoids:
+class Sinusoids(Settings):
     """A TaskSource of sine curves seen at a few points.
 
     Train, val and test draw from one distribution, by generators that never meet.
@@ -34,11 +34,8 @@ class Sinusoids:
         ValueError: If one is below 1.
     """
 
-    num_shots: int = 10
-    num_queries: int = 10
-
-    def __post_init__(self):
-        settle(self, num_shots=whole(), num_queries=whole())
+    num_shots: int = setting(whole(), 10)
+    num_queries: int = setting(whole(), 10)
 
     input_shape = (1,)
     num_outputs = 1

@@ -1,6 +1,5 @@
 """A loss of given examples on the fused path: what ``TaskLoss`` hands out."""
 
-from functools import cached_property
 from typing import Any
 from weakref import finalize
 
@@ -9,13 +8,14 @@ import numpy
 from ..compute import Array
 from ..networks import Linearization, SoftmaxCrossEntropy
 from .lending import FusedNetwork, Loan
+from .plain import Examples, SweptLinearization, is_diagonal
 from .softmax import softmax_bar
 from .step import Step
 from .sweeps import Sweeps
 
 
-class FusedExamples:
-    """L of given examples: ``gradient`` and ``linearize`` at any φ.
+class FusedExamples(Examples):
+    """L of given examples by sweeps, and by the layers at a φ that does not fit them.
 
     What does not depend on φ is computed once.
 
@@ -28,8 +28,8 @@ class FusedExamples:
     """
 
     def __init__(self, task_loss: Any, fused: FusedNetwork, dtype, x: Array, y: Array):
-        self.task_loss, self.x, self.y, self._dtype = task_loss, x, y, dtype
-        self._fused, self.loan = fused, Loan(fused, x, dtype)
+        super().__init__(task_loss, x, y)
+        self._fused, self._dtype, self.loan = fused, dtype, Loan(fused, x, dtype)
         self._targets: Any = None
         finalize(self, self.loan.give_back)
 
@@ -51,14 +51,13 @@ class FusedExamples:
 
     def linearize(self, phi: Array) -> Linearization:
         """Return L, its gradient and its curvature at φ (T, P)."""
-        if self.fits(phi):
-            return FusedLinearization(self, phi)
-        return Linearization(self.task_loss, phi, self.x, self.y)
+        fits = self.fits(phi)
+        return FusedLinearization(self, phi) if fits else super().linearize(phi)
 
     def gradient(self, phi: Array) -> Array:
         """Return ∇L (T, P)."""
         if not self.fits(phi):
-            return self.linearize(phi).grad
+            return super().gradient(phi)
         with self.loan.sweeps() as sweeps:
             self.visit(sweeps, phi)
             sweeps.last_vjp.run()
@@ -67,17 +66,12 @@ class FusedExamples:
     def descend(
         self, phi: Array, theta: Array, lam, step_size: float, num_steps: int
     ) -> tuple[Array, list[Array]]:
-        """Return φ after K steps of −α (∇L + Λ (φ − θ)), and the norms of the latter.
+        """Make the steps in place.
 
         Then others may have the sweeps: the query set is next.
-
-        Args:
-            phi: Where to start, (T, P), which ``fits``.
-            theta: θ, (P,), or one for each task, (T, P).
-            lam: λ, a real number or (P,).
-            step_size: α.
-            num_steps: K.
         """
+        if not (self.fits(phi) and is_diagonal(lam, phi.shape[1])):
+            return super().descend(phi, theta, lam, step_size, num_steps)
         norms: list[Array] = []
         with self.loan.sweeps() as sweeps:
             sweeps.linearized = None
@@ -92,7 +86,9 @@ class FusedExamples:
         return phi, norms
 
     def value(self, phi: Array) -> Array:
-        """Return L (T,) alone, for one forward sweep; φ ``fits``."""
+        """Return L (T,) alone, for one forward sweep."""
+        if not self.fits(phi):
+            return super().value(phi)
         with self.loan.sweeps() as sweeps:
             return self.visit(sweeps, phi)[1]
 
@@ -125,11 +121,8 @@ class FusedExamples:
         return outputs, value, saved
 
 
-class FusedLinearization(Linearization):
+class FusedLinearization(SweptLinearization):
     """A ``Linearization`` on the arrays of the sweeps.
-
-    These hold one point at a time.  If another has been there since, a product first
-    goes back to its own.
 
     Args:
         examples: L.
@@ -137,60 +130,38 @@ class FusedLinearization(Linearization):
     """
 
     def __init__(self, examples: FusedExamples, phi: Array):
-        self._examples, self.phi = examples, phi
-        # Not self: the sweeps would keep what keeps them.
-        self._token = object()
-        self.task_loss, self.x, self.y = examples.task_loss, examples.x, examples.y
+        super().__init__(examples, phi)
         with examples.loan.sweeps() as sweeps:
             self.outputs, self.value, self._loss_saved = self._visit(sweeps)
-            self._sweep_back(sweeps)
-            self.grad = sweeps.phi_bar.copy()
+            sweeps.vjp.run()
+            self.grad, self._has_bars = sweeps.phi_bar.copy(), True
 
     def __reduce__(self):
-        return FusedLinearization, (self._examples, self.phi)
+        return FusedLinearization, (self.examples, self.phi)
 
     def _visit(self, sweeps: Sweeps) -> tuple[Array, Array, Any]:
         """Bring the sweeps to φ."""
-        found = self._examples.visit(sweeps, self.phi)
-        sweeps.linearized, self._has_bars = self._token, False
+        found = self.examples.visit(sweeps, self.phi)
+        sweeps.linearized = self._token
         return found
 
-    def _sweep_back(self, sweeps: Sweeps) -> None:
-        """Compute ∇L and what ``hvp`` needs."""
-        sweeps.vjp.run()
-        self._has_bars = True
-
-    def hvp(self, v: Array) -> Array:
-        """Return H v, (T, P), for v (T, P)."""
-        if not self._examples.fits(v):
-            return self._plain.hvp(v)
-        with self._examples.loan.sweeps() as sweeps:
-            if sweeps.linearized is not self._token or not self._has_bars:
+    def swept(self, curvature: str, v: Array) -> Array:
+        """Return H v or G v by the sweeps."""
+        with self.examples.loan.sweeps() as sweeps:
+            with_H = curvature == "hvp"
+            if sweeps.linearized is not self._token or (with_H and not self._has_bars):
                 self._visit(sweeps)
-                self._sweep_back(sweeps)
-            sweeps.z_bar_dot[...] = self._curvature_of_loss(sweeps, v)
-            sweeps.vjp_dot.run()
-            return sweeps.phi_bar_dot.copy()
-
-    def gnvp(self, v: Array) -> Array:
-        """Return G v, (T, P), for v (T, P)."""
-        if not self._examples.fits(v):
-            return self._plain.gnvp(v)
-        with self._examples.loan.sweeps() as sweeps:
-            if sweeps.linearized is not self._token:
-                self._visit(sweeps)
-            self._has_bars = False
-            sweeps.z_bar[...] = self._curvature_of_loss(sweeps, v)
+                if with_H:
+                    sweeps.vjp.run()
+            # Products with G write over the cotangents that those with H need.
+            self._has_bars = with_H
+            numpy.copyto(sweeps.phi_dot, v)
+            sweeps.jvp.run()
+            moved = self.task_loss.loss.hvp(self._loss_saved, sweeps.z_dot)
+            if with_H:
+                sweeps.z_bar_dot[...] = moved
+                sweeps.vjp_dot.run()
+                return sweeps.phi_bar_dot.copy()
+            sweeps.z_bar[...] = moved
             sweeps.vjp.run()
             return sweeps.phi_bar.copy()
-
-    @cached_property
-    def _plain(self) -> Linearization:
-        """The same on the plain path, for v of another dtype or shape."""
-        return Linearization(self.task_loss, self.phi, self.x, self.y)
-
-    def _curvature_of_loss(self, sweeps: Sweeps, v: Array) -> Array:
-        """Return H_z ż for φ̇ = v."""
-        numpy.copyto(sweeps.phi_dot, v)
-        sweeps.jvp.run()
-        return self.task_loss.loss.hvp(self._loss_saved, sweeps.z_dot)

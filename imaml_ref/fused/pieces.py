@@ -1,6 +1,6 @@
 """Which blocks a network is made of."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import takewhile
 from math import prod
@@ -12,6 +12,7 @@ from ..layers import (
     Flatten,
     Layer,
     Linear,
+    Pair,
     Params,
     ReLU,
     Window,
@@ -29,7 +30,7 @@ Named = list[tuple[str, Any]]  # Any: a Layer, whose kind is looked at
 
 
 class Piece(NamedTuple):
-    """A block to be: ``make(p, x, frame)`` returns it; the layers it covers."""
+    """A block to be: ``make(p, x, …)`` returns it; the layers it covers."""
 
     make: Callable[..., Any]
     names: tuple[str, ...]
@@ -94,10 +95,13 @@ def margin_before(layers: Named) -> tuple[Margin | None, Named]:
     rest = layers[len(pads) :]
     if not is_block(rest):
         return None, layers
-    bottom, right = (
-        sum(getattr(p, side) for _, p in pads) for side in ("bottom", "right")
-    )
+    bottom, right = padded_by([pad for _, pad in pads])
     return Margin(rest[0][1].window, bottom, right), rest
+
+
+def padded_by(pads: Sequence[Any]) -> Pair:
+    """Return how many rows and columns of zeros some ``ZeroPad2d`` add together."""
+    return sum(pad.bottom for pad in pads), sum(pad.right for pad in pads)
 
 
 def is_block(layers: Named) -> bool:

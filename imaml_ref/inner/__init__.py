@@ -4,11 +4,11 @@ Knows an objective by its value, gradient and products.  Must not know the netwo
 behind it, nor what the outer loop makes of φ.
 """
 
+from ..compute import norm
 from .base import (
     InnerDivergence,
     check_inner,
     counting_from,
-    norm,
     solve,
     starting_point,
 )

@@ -18,12 +18,12 @@ from ..compute import (
     array_module,
     check_array,
     is_waiting,
+    norm,
     on_device,
     read,
     settling_in,
     to_host,
 )
-from ..solvers import norm as norms
 
 GROWTH = 1e3  # of ‖∇G‖, from the start of the inner loop to its end
 
@@ -112,11 +112,6 @@ def starting_point(objective, theta: Array, start: Array | None) -> Array:
         return xp.broadcast_to(theta, shape)
     # A copy: rows that share their memory say that this is θ.
     return xp.broadcast_to(start, shape).copy()
-
-
-def norm(a: Array) -> Array:
-    """Return the norm over the last axis, of the real part: (T, P) -> (T,)."""
-    return norms(a.real)
 
 
 def check_progress(norms: list[Array], objective, phi_0: Array, advice: str) -> None:

@@ -3,16 +3,17 @@
     descent    φ_{k+1} = φ_k − α ∇G(φ_k; θ)                                          (1)
     momentum   u_{k+1} = β u_k + ∇G(φ_k; θ),   φ_{k+1} = φ_k − α u_{k+1}             (2)
 
-The proximal term is in every step (it is part of G), not added at the end.
+The proximal term is in every step (it is part of G), not added at the end.  The rules
+of the steps are those of ``optimizers``.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..arguments import number, settle, whole
-from ..compute import Array, array_module
-from ..optimizers import Adam as AdamRule
-from .base import check_progress, norm, starting_point
+from .. import optimizers
+from ..arguments import Settings, number, setting, whole
+from ..compute import Array
+from .base import check_progress, starting_point
 
 STEP_SIZE = "step_size (inner-lr of a run)"
 
@@ -23,7 +24,7 @@ def advice(step_size: float) -> str:
 
 
 @dataclass(frozen=True)
-class GradientDescent:
+class GradientDescent(Settings):
     """K steps of (1), complex-safe, so that the complex step of θ ↦ φ_K is exact.
 
     Args:
@@ -35,11 +36,8 @@ class GradientDescent:
         ValueError: If a setting is out of its range.
     """
 
-    step_size: float = 0.1
-    num_steps: int = 16
-
-    def __post_init__(self):
-        settle(self, step_size=number("(0, inf)"), num_steps=whole(0))
+    step_size: float = setting(number("(0, inf)"), 0.1)
+    num_steps: int = setting(whole(0), 16)
 
     def solve(self, objective, theta: Array, start: Array | None = None) -> Array:
         """Return φ_K (T, P).
@@ -47,21 +45,14 @@ class GradientDescent:
         Raises:
             InnerDivergence: If ‖∇G‖ overflows, or grows a thousandfold.
         """
+        # A subclass may have other iterates.
+        if type(self).iterates is not GradientDescent.iterates:
+            # Not a list of them: memory must not grow with the number of steps.
+            for iterate in self.iterates(objective, theta, start):
+                phi = iterate
+            return phi
         phi_0 = starting_point(objective, theta, start)
-        fused = getattr(objective, "fused", None)
-        own = type(self).iterates is GradientDescent.iterates
-        if own and fused and fused.fits(phi_0):
-            return self.descend(fused, objective, phi_0)
-        # Not a list of them: memory must not grow with the number of steps.
-        for iterate in self.iterates(objective, theta, start):
-            phi = iterate
-        return phi
-
-    def descend(self, fused, objective, phi_0: Array) -> Array:
-        """Return φ_K by the same steps, made where φ is."""
-        phi, norms = fused.descend(
-            phi_0, objective.theta, objective.lam, self.step_size, self.num_steps
-        )
+        phi, norms = objective.descend(phi_0, self.step_size, self.num_steps)
         check_progress(norms, objective, phi_0, advice(self.step_size))
         return phi
 
@@ -73,19 +64,17 @@ class GradientDescent:
         Raises:
             InnerDivergence: After φ_K, as in ``solve``.
         """
-        phi = phi_0 = starting_point(objective, theta, start)
-        norms = []
-        yield phi
-        for _ in range(self.num_steps):
-            grad = objective.grad(phi)
-            norms.append(norm(grad))
-            phi = phi - self.step_size * grad
+        phi_0 = starting_point(objective, theta, start)
+        norms, rules = [], [optimizers.SGD(self.step_size)] * self.num_steps
+        yield phi_0
+        for phi, length in optimizers.steps(objective.grad, phi_0, rules):
+            norms.append(length)
             yield phi
         check_progress(norms, objective, phi_0, advice(self.step_size))
 
 
 @dataclass(frozen=True)
-class Momentum:
+class Momentum(Settings):
     """K steps of (2), Polyak's heavy ball.
 
     Args:
@@ -100,17 +89,9 @@ class Momentum:
     USSR Computational Mathematics and Mathematical Physics 4(5):1-17, 1964.
     """
 
-    step_size: float = 0.1
-    num_steps: int = 16
-    momentum: float = 0.9
-
-    def __post_init__(self):
-        settle(
-            self,
-            step_size=number("(0, inf)"),
-            num_steps=whole(0),
-            momentum=number("[0, 1)"),
-        )
+    step_size: float = setting(number("(0, inf)"), 0.1)
+    num_steps: int = setting(whole(0), 16)
+    momentum: float = setting(number("[0, 1)"), 0.9)
 
     def solve(self, objective, theta: Array, start: Array | None = None) -> Array:
         """Return φ_K (T, P).
@@ -118,20 +99,15 @@ class Momentum:
         Raises:
             InnerDivergence: If ‖∇G‖ overflows, or grows a thousandfold.
         """
-        phi = phi_0 = starting_point(objective, theta, start)
-        norms = []
-        u = array_module(phi).zeros_like(phi)
-        for _ in range(self.num_steps):
-            grad = objective.grad(phi)
-            norms.append(norm(grad))
-            u = self.momentum * u + grad
-            phi = phi - self.step_size * u
+        phi_0 = starting_point(objective, theta, start)
+        rules = [optimizers.Momentum(self.step_size, self.momentum)] * self.num_steps
+        phi, norms = optimizers.follow(objective.grad, phi_0, rules)
         check_progress(norms, objective, phi_0, advice(self.step_size))
         return phi
 
 
 @dataclass(frozen=True)
-class Adam:
+class Adam(Settings):
     """K steps of Adam (``optimizers.Adam``), each task with moments of its own.
 
     With a constant step size Adam ends in a small cycle about φ*; ``decay`` shrinks the
@@ -148,19 +124,10 @@ class Adam:
         ValueError: If a setting is out of its range.
     """
 
-    step_size: float = 1e-2
-    num_steps: int = 16
-    decay: float = 1.0
-    eps: float = 1e-8
-
-    def __post_init__(self):
-        settle(
-            self,
-            step_size=number("(0, inf)"),
-            num_steps=whole(0),
-            decay=number("(0, 1]"),
-            eps=number("(0, inf)"),
-        )
+    step_size: float = setting(number("(0, inf)"), 1e-2)
+    num_steps: int = setting(whole(0), 16)
+    decay: float = setting(number("(0, 1]"), 1.0)
+    eps: float = setting(number("(0, inf)"), 1e-8)
 
     def solve(self, objective, theta: Array, start: Array | None = None) -> Array:
         """Return φ_K (T, P).
@@ -168,14 +135,13 @@ class Adam:
         Raises:
             InnerDivergence: If ‖∇G‖ overflows, or grows a thousandfold.
         """
-        phi = phi_0 = starting_point(objective, theta, start)
-        norms = []
-        state = AdamRule().init(phi)
-        for k in range(self.num_steps):
-            grad = objective.grad(phi)
-            norms.append(norm(grad))
-            rate = self.step_size * self.decay ** (k / max(self.num_steps - 1, 1))
-            phi, state = AdamRule(rate, eps=self.eps).step(phi, grad, state)
+        phi_0 = starting_point(objective, theta, start)
+        last = max(self.num_steps - 1, 1)
+        rates = (
+            self.step_size * self.decay ** (k / last) for k in range(self.num_steps)
+        )
+        rules = (optimizers.Adam(rate, eps=self.eps) for rate in rates)
+        phi, norms = optimizers.follow(objective.grad, phi_0, rules)
         check_progress(
             norms, objective, phi_0, f"lower {STEP_SIZE}, now {self.step_size:g}"
         )

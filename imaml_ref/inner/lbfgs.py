@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy
 
-from ..arguments import number, settle, whole
+from ..arguments import Settings, number, setting, whole
 from ..compute import Array, array_module, to_device, to_host
 from .base import InnerDivergence, starting_point
 
 
 @dataclass(frozen=True)
-class LBFGS:
+class LBFGS(Settings):
     """Minimise G with ``scipy.optimize.minimize(method="L-BFGS-B")``.
 
     Its line search asks the values of G, so it ends, whatever ``tol`` is, where no
@@ -33,12 +33,9 @@ class LBFGS:
         ValueError: If a setting is out of its range.
     """
 
-    maxiter: int = 100
-    tol: float = 1e-10
-    memory: int = 20
-
-    def __post_init__(self):
-        settle(self, maxiter=whole(), tol=number("[0, inf)"), memory=whole())
+    maxiter: int = setting(whole(), 100)
+    tol: float = setting(number("[0, inf)"), 1e-10)
+    memory: int = setting(whole(), 20)
 
     def solve(self, objective, theta: Array, start: Array | None = None) -> Array:
         """Return φ (T, P) in the dtype of θ.

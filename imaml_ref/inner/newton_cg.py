@@ -20,14 +20,14 @@ line search; never released); Nocedal & Wright, Numerical Optimization, algorith
 
 from dataclasses import dataclass
 
-from ..arguments import number, settle, whole
-from ..compute import Array, array_module
+from ..arguments import Settings, number, setting, whole
+from ..compute import Array, array_module, norm
 from ..solvers import cg_batched
-from .base import check_progress, norm, starting_point
+from .base import check_progress, starting_point
 
 
 @dataclass(frozen=True)
-class NewtonCG:
+class NewtonCG(Settings):
     """Truncated Newton steps, all tasks at once.
 
     Args:
@@ -41,21 +41,11 @@ class NewtonCG:
         ValueError: If a setting is out of its range.
     """
 
-    num_steps: int = 5
-    cg_steps: int = 5
-    tol: float = 0.0
-    max_halvings: int = 20
-    slope: float = 1e-4
-
-    def __post_init__(self):
-        settle(
-            self,
-            num_steps=whole(0),
-            cg_steps=whole(),
-            tol=number("[0, inf)"),
-            max_halvings=whole(0),
-            slope=number("(0, 0.5)"),
-        )
+    num_steps: int = setting(whole(0), 5)
+    cg_steps: int = setting(whole(), 5)
+    tol: float = setting(number("[0, inf)"), 0.0)
+    max_halvings: int = setting(whole(0), 20)
+    slope: float = setting(number("(0, 0.5)"), 1e-4)
 
     def solve(self, objective, theta: Array, start: Array | None = None) -> Array:
         """Return φ (T, P).

@@ -17,7 +17,30 @@ from .program import Program
 Views = dict[str, Array]  # of a layer's parameters: (T, n) out of a flat (T, P)
 
 
-class ConvBlock:
+class Block:
+    """What a block shares with all others: arrays like its x and its y."""
+
+    x: Array
+    shape: tuple[int, ...]  # of y
+    space: Any
+
+    @cached_property
+    def y_dot(self) -> Array:
+        """ẏ."""
+        return self.space.zeros(self.shape)
+
+    @cached_property
+    def x_bar(self) -> Array:
+        """x̄."""
+        return self.space.zeros(self.x.shape)
+
+    @cached_property
+    def x_bar_dot(self) -> Array:
+        """R{x̄}."""
+        return self.space.zeros(self.x.shape)
+
+
+class ConvBlock(Block):
     """The three layers on images of one size; what a sweep leaves, the next ones read.
 
     Args:
@@ -43,8 +66,10 @@ class ConvBlock:
             self.windows.row_length,
         )
         self.W = self.kernel(p)
-        self.y, self.c = self.rows(), self.rows()
-        self.rho, self.a = self.factors(2)
+        self.y, c = self.rows(), self.rows()
+        # What (1) leaves, for all that follows.
+        rho, a = self.factors(2)
+        self.kept = {"y": self.y, "c": c, "rho": rho, "a": a}
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -97,17 +122,15 @@ class ConvBlock:
 
     def normalised(self, program: Program) -> None:
         """Write y of (1) from X."""
-        product(program.do, self.X, self.W, self.matrix(self.c))
+        Z = self.kept["c"]  # Z becomes c
+        product(program.do, self.X, self.W, self.matrix(Z))
         program.do(
             "bn_relu",
-            Z=self.c,
+            Z=Z,
             gamma=self.p["gamma"],
             beta=self.p["beta"],
-            c=self.c,
-            rho=self.rho,
-            a=self.a,
-            y=self.y,
             eps=self.eps,
+            **self.kept,
             **self.sizes,
         )
 
@@ -120,11 +143,6 @@ class ConvBlock:
     def Z_bar(self) -> Array:
         """Z̄ of (2)."""
         return self.rows()
-
-    @cached_property
-    def x_bar(self) -> Array:
-        """x̄ of (3)."""
-        return self.space.zeros(self.x.shape)
 
     def vjp(self, program: Program, y_bar: Array, p_bar: Views) -> Array:
         """Write p̄ of (2), (3), b̄ being 0 as it is; return x̄.  ȳ becomes s ȳ."""
@@ -141,14 +159,11 @@ class ConvBlock:
         program.do(
             "bn_relu_vjp",
             y_bar=y_bar,
-            y=self.y,
-            c=self.c,
-            rho=self.rho,
-            a=self.a,
             s_y_bar=y_bar,
             Z_bar=self.Z_bar,
             gamma_bar=p_bar["gamma"],
             beta_bar=p_bar["beta"],
+            **self.kept,
             **self.bars,
             **self.sizes,
         )
@@ -172,11 +187,6 @@ class ConvBlock:
         """Ż of (4)."""
         return self.rows()
 
-    @cached_property
-    def y_dot(self) -> Array:
-        """ẏ of (4)."""
-        return self.rows()
-
     def jvp(self, program: Program, p_dot: Views, x_dot: Any) -> Array:
         """Write ẏ of (4)."""
         self.windows.patches(program, x_dot, self.X_dot.array)
@@ -190,14 +200,11 @@ class ConvBlock:
         program.do(
             "bn_relu_jvp",
             Z_dot=self.Z_dot,
-            y=self.y,
-            c=self.c,
-            rho=self.rho,
-            a=self.a,
             gamma=self.p["gamma"],
             gamma_dot=p_dot["gamma"],
             beta_dot=p_dot["beta"],
             y_dot=self.y_dot,
+            **self.kept,
             **self.dots,
             **self.sizes,
         )
@@ -220,25 +227,17 @@ class ConvBlock:
         second = self.X.T, self.matrix(Z_bar_dot)
         product_pair(program.aside, first, second, self.kernel(p_bar_dot))
 
-    @cached_property
-    def x_bar_dot(self) -> Array:
-        """R{x̄} of (7)."""
-        return self.space.zeros(self.x.shape)
-
     def Z_bars(self, program: Program, y_bar_dot: Array, p_bar_dot: Views):
         """Write R{Z̄} of (5) in the place of R{ȳ}, R{γ̄}, R{β̄}; return Z̄ and R{Z̄}."""
         program.do(
             "bn_relu_vjp_dot",
             y_bar_dot=y_bar_dot,
             s_y_bar=self.y_bar,
-            y=self.y,
-            c=self.c,
             Z_dot=self.Z_dot,
-            rho=self.rho,
-            a=self.a,
             Z_bar_dot=y_bar_dot,
             gamma_bar_dot=p_bar_dot["gamma"],
             beta_bar_dot=p_bar_dot["beta"],
+            **self.kept,
             **self.dots,
             **self.bars,
             **self.sizes,

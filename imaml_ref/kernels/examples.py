@@ -7,7 +7,9 @@ from typing import Any
 import numpy
 
 from ..compute import Array
+from ..fused import Examples, SweptLinearization, is_diagonal
 from ..networks import Linearization, Network, SoftmaxCrossEntropy
+from ..solvers import CG
 from .pieces import covers
 from .space import Space
 from .stage import current_stage, machine_of
@@ -68,8 +70,8 @@ def device_network(task_loss: Any) -> DeviceNetwork | None:
     return DeviceNetwork(task_loss.net) if known else None
 
 
-class DeviceExamples:
-    """L of given examples: ``gradient`` and ``linearize`` at any φ.
+class DeviceExamples(Examples):
+    """L of given examples by sweeps, and by the layers at a φ that does not fit them.
 
     Args:
         task_loss: A ``TaskLoss``.
@@ -82,7 +84,7 @@ class DeviceExamples:
     def __init__(
         self, task_loss: Any, network: DeviceNetwork, theta: Array, x: Array, y: Array
     ):
-        self.task_loss, self.x, self.y = task_loss, x, y
+        super().__init__(task_loss, x, y)
         # Not self: the sweeps would keep what keeps them.
         self._token = object()
         self._sweeps = network.sweeps(x.shape, theta.dtype, machine_of(theta))
@@ -110,34 +112,29 @@ class DeviceExamples:
 
     def linearize(self, phi: Array) -> Linearization:
         """Return L, its gradient and its curvature at φ (T, P)."""
-        if self.fits(phi):
-            return DeviceLinearization(self, phi)
-        return Linearization(self.task_loss, phi, self.x, self.y)
+        fits = self.fits(phi)
+        return DeviceLinearization(self, phi) if fits else super().linearize(phi)
 
     def gradient(self, phi: Array) -> Array:
         """Return ∇L (T, P)."""
         if not self.fits(phi):
-            return self.linearize(phi).grad
+            return super().gradient(phi)
         with self.lock:
             return self.visit(phi, "gradient").phi_bar.copy()
 
     def value(self, phi: Array) -> Array:
-        """Return L (T,) alone, for one forward sweep; φ ``fits``."""
+        """Return L (T,) alone, for one forward sweep."""
+        if not self.fits(phi):
+            return super().value(phi)
         with self.lock:
             return self.visit(phi, "forward").value.copy()
 
     def descend(
         self, phi: Array, theta: Array, lam, step_size: float, num_steps: int
     ) -> tuple[Array, list[Array]]:
-        """Return φ after K steps of −α (∇L + Λ (φ − θ)), and the norms of the latter.
-
-        Args:
-            phi: Where to start, (T, P), which ``fits``.
-            theta: θ, (P,), or one for each task, (T, P).
-            lam: λ, a real number or (P,).
-            step_size: α.
-            num_steps: K.
-        """
+        """Make the steps in place."""
+        if not (self.fits(phi) and is_diagonal(lam, phi.shape[1])):
+            return super().descend(phi, theta, lam, step_size, num_steps)
         with self.lock:
             sweeps = self.sweeps
             sweeps.linearized = None
@@ -145,6 +142,14 @@ class DeviceExamples:
             steps = sweeps.descent(theta.shape, getattr(lam, "shape", ()))
             norms = steps.run(theta, lam, step_size, num_steps)
             return sweeps.phi.copy(), norms
+
+    def solve(self, at: Any, solver: Any, curvature: str, v: Array, shift: Any) -> Any:
+        """Run CG where the sweeps are; all other solvers run on the host."""
+        known = type(solver) is CG and is_diagonal(shift, v.shape[1])
+        if not (known and self.fits(v) and self.fits(at.phi)):
+            return super().solve(at, solver, curvature, v, shift)
+        with self.lock:
+            return at.here(curvature).krylov.solve(solver, curvature, v, shift)
 
     def visit(self, phi: Array, program: str) -> Sweeps:
         """Run a program of the sweeps at φ; return them."""
@@ -155,11 +160,8 @@ class DeviceExamples:
         return sweeps
 
 
-class DeviceLinearization(Linearization):
+class DeviceLinearization(SweptLinearization):
     """A ``Linearization`` on the arrays of the sweeps.
-
-    These hold one point at a time.  If another has been there since, a product first
-    goes back to its own.
 
     Args:
         examples: L.
@@ -167,9 +169,7 @@ class DeviceLinearization(Linearization):
     """
 
     def __init__(self, examples: DeviceExamples, phi: Array):
-        self._examples, self.phi = examples, phi
-        self._token = object()
-        self.task_loss, self.x, self.y = examples.task_loss, examples.x, examples.y
+        super().__init__(examples, phi)
         with examples.lock:
             sweeps = self._visit()
             self.outputs, self.value = sweeps.z.copy(), sweeps.value.copy()
@@ -181,13 +181,13 @@ class DeviceLinearization(Linearization):
 
     def _visit(self) -> Sweeps:
         """Bring the sweeps to φ."""
-        sweeps = self._examples.visit(self.phi, "gradient")
+        sweeps = self.examples.visit(self.phi, "gradient")
         sweeps.linearized, sweeps.has_bars = self._token, True
         return sweeps
 
-    def _here(self, curvature: str) -> Sweeps:
+    def here(self, curvature: str) -> Sweeps:
         """Return the sweeps at φ, about to make products of a kind."""
-        sweeps, with_H = self._examples.sweeps, curvature == "hvp"
+        sweeps, with_H = self.examples.sweeps, curvature == "hvp"
         if sweeps.linearized is not self._token or (with_H and not sweeps.has_bars):
             self._visit()
         # Products with G write over the cotangents that those with H need.
@@ -198,41 +198,11 @@ class DeviceLinearization(Linearization):
         """Return the share of right answers (T,)."""
         return self._hits.astype(numpy.float64) / self.x.shape[1]
 
-    def hvp(self, v: Array) -> Array:
-        """Return H v, (T, P), for v (T, P)."""
-        return self._product("hvp", v)
-
-    def gnvp(self, v: Array) -> Array:
-        """Return G v, (T, P), for v (T, P)."""
-        return self._product("gnvp", v)
-
-    def _product(self, curvature: str, v: Array) -> Array:
-        if not self._examples.fits(v):
-            return getattr(self._plain, curvature)(v)
-        with self._examples.lock:
-            sweeps = self._here(curvature)
+    def swept(self, curvature: str, v: Array) -> Array:
+        """Return H v or G v by the sweeps."""
+        with self.examples.lock:
+            sweeps = self.here(curvature)
             sweeps.phi_dot[...] = v
-            program, out = sweeps.product(curvature)
+            program, found = sweeps.product(curvature)
             program.run()
-            return out.copy()
-
-    @property
-    def _plain(self) -> Linearization:
-        """The same on the plain path, for v of another dtype or shape."""
-        return Linearization(self.task_loss, self.phi, self.x, self.y)
-
-    def conjugate_gradients(self, solver: Any, curvature: str, b: Array, shift: Any):
-        """Return x of (H + s) x = b by CG, or with G, and what is found out on the way.
-
-        Args:
-            solver: A ``solvers.CG``.
-            curvature: "hvp" or "gnvp".
-            b: (T, P); what does not fit is left to the solver.
-            shift: s > 0, a number or (P,); the preconditioner is 1/s.
-        """
-        strengths = (), b.shape[1:]
-        if not self._examples.fits(b) or getattr(shift, "shape", ()) not in strengths:
-            product = getattr(self, curvature)
-            return solver.solve(lambda p: product(p) + shift * p, b, M=1 / shift)
-        with self._examples.lock:
-            return self._here(curvature).krylov.solve(solver, curvature, b, shift)
+            return found.copy()

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
+from ..fused import Piece, padded_by
 from ..layers import (
     BatchNorm2d,
     Conv2d,
@@ -15,7 +16,7 @@ from ..layers import (
     ZeroPad2d,
 )
 from ..networks import Network
-from .conv_block import ConvBlock, Views
+from .conv_block import ConvBlock
 from .fused_block import FusedBlock
 from .input_block import InputBlock
 from .tail import LinearBlock, PoolBlock
@@ -33,17 +34,6 @@ NETWORKS = re.compile(r"(Z*CBRP?)+FL?")
 BLOCKS = re.compile(r"Z*CBR|P|L")
 
 
-class Piece(NamedTuple):
-    """A block to be: ``make(p, x, space)`` returns it; the layers it covers."""
-
-    make: Callable[..., Any]
-    names: tuple[str, ...]
-
-    def of(self, parameters: dict[str, Views]) -> Views:
-        """Return the parameters of the layers it covers."""
-        return {k: v for name in self.names for k, v in parameters[name].items()}
-
-
 def word(net: Network) -> str:
     """Return the kinds of layers as letters; a subclass may do more than its kind."""
     return "".join(LETTERS.get(type(layer), "?") for layer in net.layers.values())
@@ -57,7 +47,7 @@ def covers(net: Network) -> bool:
 def pieces(net: Network, fused: bool = False) -> list[Piece]:
     """Return the pieces of a network that is covered, in the order of the chain."""
     layers, of_conv = list(net.layers.items()), fused_or_not if fused else ConvBlock
-    found: list[Piece] = []
+    found: list[Piece] = []  # which make blocks of (p, x, space)
     for match in BLOCKS.finditer(word(net)):
         names, block = zip(*layers[match.start() : match.end()], strict=True)
         found.append(Piece(maker(block, of_conv if found else InputBlock), names))
@@ -77,7 +67,4 @@ def maker(layers: tuple[Any, ...], kind: Callable[..., ConvBlock]) -> Callable:
     if isinstance(last, MaxPool2d):
         return partial(PoolBlock, last)
     *pads, conv, norm, _ = layers
-    bottom, right = (
-        sum(getattr(p, side) for p in pads) for side in ("bottom", "right")
-    )
-    return partial(kind, conv, norm, (bottom, right))
+    return partial(kind, conv, norm, padded_by(pads))

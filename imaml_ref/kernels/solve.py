@@ -15,9 +15,8 @@ from ..solvers import CONDUCTS, RUNNING, Record, described
 from .program import Program
 from .table import chunks
 
-REALS = ("tolerance", "rho", "residual", "sigma", "alpha", "beta")
+SCALARS = ("tolerance", "rho", "residual", "sigma")
 LENGTH = ("rho", "sigma", "residual", "alpha")
-COUNTS = ("status", "iterations", "moves")
 
 
 class Krylov:
@@ -34,8 +33,9 @@ class Krylov:
         self.x, self.r, self.p = sweeps.vector(), sweeps.vector(), sweeps.phi_dot
         self.sizes = {"tasks": tasks, "size": size}
         self.partials = zeros((tasks, 2, chunks(size)))
-        self.reals = {name: zeros((tasks,)) for name in REALS}
-        self.counts = {name: zeros((tasks,), "int32") for name in COUNTS}
+        self.reals = {n: zeros((tasks,)) for n in (*SCALARS, "alpha", "beta")}
+        self.counts = {n: zeros((tasks,), "int32") for n in ("status", "iterations")}
+        self.moves = zeros((tasks,), "int32")
         self.record = zeros((len(Record._fields), tasks))
         self._strengths: dict[tuple[int, ...], tuple[Array, Array, Array]] = {}
         self._steps: dict[tuple, Program] = {}
@@ -81,7 +81,6 @@ class Krylov:
 
     def begin(self, b: Array, M: Array, M_step: int, solver: Any, unit: Array) -> None:
         """Start from x = 0: (1), for b in some unit."""
-        scalars = ("tolerance", "rho", "residual", "sigma")
         self.space.launch(
             "cg_begin",
             b=array_module(b).ascontiguousarray(b),
@@ -93,9 +92,8 @@ class Krylov:
             r=self.r,
             p=self.p,
             partials=self.partials,
-            iterations=self.counts["iterations"],
-            status=self.counts["status"],
-            **{name: self.reals[name] for name in scalars},
+            **self.counts,
+            **{name: self.reals[name] for name in SCALARS},
             **self.sizes,
         )
         self.reals["beta"][...] = 0
@@ -106,12 +104,8 @@ class Krylov:
     def step(self, curvature: str, conduct: str, shape: tuple[int, ...]) -> Program:
         """Return one step, (2) to (7)."""
         key = curvature, conduct, shape
-        if key not in self._steps:
-            self._steps[key] = self.written(*key)
-        return self._steps[key]
-
-    def written(self, curvature: str, conduct: str, shape) -> Program:
-        """Write one step."""
+        if key in self._steps:
+            return self._steps[key]
         product, Hp = self.sweeps.product(curvature)
         (s, M, unit_M), step = self.strengths(shape), len(shape)
         at_p = {"Hp": Hp, "p": self.p, "shift": s, "shift_step": step}
@@ -120,6 +114,7 @@ class Krylov:
         self.write_length(program, at_p, unit_M, CONDUCTS.index(conduct))
         self.write_move(program, at_p | diagonal)
         self.write_direction(program, diagonal)
+        self._steps[key] = program
         return program
 
     def write_length(
@@ -134,6 +129,7 @@ class Krylov:
             unit_M=unit_M,
             **{name: self.reals[name] for name in LENGTH},
             record=self.record,
+            moves=self.moves,
             **self.counts,
             **self.sizes,
         )
@@ -147,7 +143,7 @@ class Krylov:
             r=self.r,
             partials=self.partials,
             record=self.record,
-            moves=self.counts["moves"],
+            moves=self.moves,
             status=self.counts["status"],
             **self.reals,
             **self.sizes,
@@ -168,7 +164,7 @@ class Krylov:
 
     def found(self, scale, unit, unit_M, records: list[Array]) -> Any:
         """Return a SolverInfo, or a reading of it, of what is here now."""
-        counts = [self.counts[name].copy() for name in ("status", "iterations")]
+        counts = [count.copy() for count in self.counts.values()]
         reals = [self.reals[name].copy() for name in ("residual", "tolerance")]
         return read(told, scale, unit, unit_M, *counts, *reals, *records)
 

@@ -4,17 +4,15 @@ Written like ``ConvBlock``; the equations are those of ``layers.pooling``,
 ``layers.linear`` and ``losses``.
 """
 
-from functools import cached_property
-
 from ..compute import Array
 from ..layers import MaxPool2d
-from .conv_block import Views
+from .conv_block import Block, Views
 from .images import Shape, by_axis
 from .matrices import Matrix, kernel_of, product, product_pair, rows_of
 from .program import Program
 
 
-class PoolBlock:
+class PoolBlock(Block):
     """The largest of each window: (1), (3) of ``layers.pooling``.
 
     Args:
@@ -38,11 +36,6 @@ class PoolBlock:
         """Write y."""
         program.do("max_pool", x=self.x, y=self.y, winner=self.winner, **self.ints)
 
-    @cached_property
-    def y_dot(self) -> Array:
-        """ẏ."""
-        return self.space.zeros(self.shape)
-
     def jvp(self, program: Program, p_dot: Views, x_dot: Array) -> Array:
         """Write ẏ."""
         program.do(
@@ -54,19 +47,9 @@ class PoolBlock:
         )
         return self.y_dot
 
-    @cached_property
-    def x_bar(self) -> Array:
-        """x̄."""
-        return self.space.zeros(self.x.shape)
-
     def vjp(self, program: Program, y_bar: Array, p_bar: Views) -> Array:
         """Write x̄."""
         return self.spread(program, y_bar, self.x_bar)
-
-    @cached_property
-    def x_bar_dot(self) -> Array:
-        """R{x̄}."""
-        return self.space.zeros(self.x.shape)
 
     def vjp_dot(self, program: Program, y_bar_dot: Array, p_bar_dot: Views) -> Array:
         """Write R{x̄}."""
@@ -80,7 +63,7 @@ class PoolBlock:
         return x_bar
 
 
-class LinearBlock:
+class LinearBlock(Block):
     """y = x W + b on flattened images: (1) to (4) of ``layers.linear``.
 
     Args:
@@ -122,22 +105,12 @@ class LinearBlock:
         program.do("add_row", a=y, row=p["bias"], row_task=self.stride, **self.sizes)
         return y
 
-    @cached_property
-    def y_dot(self) -> Array:
-        """ẏ of (2)."""
-        return self.space.zeros(self.shape)
-
     def jvp(self, program: Program, p_dot: Views, x_dot: Array) -> Array:
         """Write ẏ of (2)."""
         self.W_dot, self.x_dot = self.kernel(p_dot), self.inputs(x_dot)
         first, second = (self.x_dot, self.W), (self.inputs(self.x), self.W_dot)
         product_pair(program.do, first, second, self.outputs(self.y_dot))
         return self.plus_bias(program, self.y_dot, p_dot)
-
-    @cached_property
-    def x_bar(self) -> Array:
-        """x̄ of (3)."""
-        return self.space.zeros(self.x.shape)
 
     def vjp(self, program: Program, y_bar: Array, p_bar: Views) -> Array:
         """Write p̄ of (3); return x̄."""
@@ -152,11 +125,6 @@ class LinearBlock:
         program.aside(
             "row_sums", a=y_bar, out=p_bar["bias"], out_task=self.stride, **self.sizes
         )
-
-    @cached_property
-    def x_bar_dot(self) -> Array:
-        """R{x̄} of (4)."""
-        return self.space.zeros(self.x.shape)
 
     def vjp_dot(self, program: Program, y_bar_dot: Array, p_bar_dot: Views) -> Array:
         """Write R{p̄} of (4); return R{x̄}."""

@@ -22,7 +22,7 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ..arguments import number, settle
+from ..arguments import Settings, number, setting
 from ..compute import Array, array_module
 from .base import Layer
 
@@ -89,7 +89,7 @@ class Tanh(Activation):
 
 
 @dataclass(frozen=True)
-class ELU(Activation):
+class ELU(Activation, Settings):
     """The exponential linear unit of (6).
 
     Args:
@@ -99,10 +99,7 @@ class ELU(Activation):
         ValueError: If it is out of its range.
     """
 
-    alpha: float = 1.0
-
-    def __post_init__(self):
-        settle(self, alpha=number("(0, inf)"))
+    alpha: float = setting(number("(0, inf)"), 1.0)
 
     def value_and_slope(self, x):
         xp = array_module(x)

@@ -21,7 +21,7 @@ Source: (4) follows Pearlmutter, Neural Computation 6(1):147-160, 1994.
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ..arguments import pair, settle, truth, whole
+from ..arguments import Settings, pair, setting, truth, whole
 from ..compute import Array
 from .base import Layer
 from .ops import Pair, Window, patches, patches_adjoint, sum_rows
@@ -35,7 +35,7 @@ class Saved(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Conv2d(Layer):
+class Conv2d(Layer, Settings):
     """Correlate (T, N, H, W, C_in) with a kernel (kh, kw, C_in, C_out).
 
     Args:
@@ -50,23 +50,12 @@ class Conv2d(Layer):
         ValueError: If a size is no integer, or no pair of them, in its range.
     """
 
-    in_channels: int
-    out_channels: int
-    kernel_size: Pair = (3, 3)
-    stride: Pair = (1, 1)
-    padding: Pair = (0, 0)
-    use_bias: bool = True
-
-    def __post_init__(self):
-        settle(
-            self,
-            in_channels=whole(),
-            out_channels=whole(),
-            kernel_size=pair(1),
-            stride=pair(1),
-            padding=pair(0),
-            use_bias=truth,
-        )
+    in_channels: int = setting(whole())
+    out_channels: int = setting(whole())
+    kernel_size: Pair = setting(pair(1), (3, 3))
+    stride: Pair = setting(pair(1), (1, 1))
+    padding: Pair = setting(pair(0), (0, 0))
+    use_bias: bool = setting(truth, True)
 
     @property
     def shapes(self):

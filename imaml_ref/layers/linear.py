@@ -14,7 +14,7 @@ Source: Pearlmutter, Neural Computation 6(1):147-160, 1994, section 4.
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ..arguments import settle, whole
+from ..arguments import Settings, setting, whole
 from ..compute import Array
 from .base import Layer
 from .ops import sum_rows
@@ -27,7 +27,7 @@ class Saved(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Linear(Layer):
+class Linear(Layer, Settings):
     """Map (T, N, D_in) to (T, N, D_out), with a kernel (D_in, D_out) and a bias.
 
     Args:
@@ -38,11 +38,8 @@ class Linear(Layer):
         ValueError: If a size is no integer above 0.
     """
 
-    in_features: int
-    out_features: int
-
-    def __post_init__(self):
-        settle(self, in_features=whole(), out_features=whole())
+    in_features: int = setting(whole())
+    out_features: int = setting(whole())
 
     @property
     def shapes(self):

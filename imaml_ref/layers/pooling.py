@@ -16,9 +16,9 @@ The largest is found by the real part: the complex step passes through.
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ..arguments import pair, settle
+from ..arguments import Settings, pair, setting
 from ..compute import Array, array_module
-from .base import Layer
+from .base import Layer, LinearMap
 from .ops import Pair
 
 
@@ -30,7 +30,7 @@ class MaxSaved(NamedTuple):
 
 
 @dataclass(frozen=True)
-class MaxPool2d(Layer):
+class MaxPool2d(Layer, Settings):
     """The largest entry of each window, per channel.
 
     Args:
@@ -40,10 +40,7 @@ class MaxPool2d(Layer):
         ValueError: If it is no pair of integers above 0.
     """
 
-    window: Pair = (2, 2)
-
-    def __post_init__(self):
-        settle(self, window=pair(1))
+    window: Pair = setting(pair(1), (2, 2))
 
     def forward(self, p, x):
         xp = array_module(x)
@@ -63,14 +60,8 @@ class MaxPool2d(Layer):
         return {}, join(saved.w * y_bar_dot[..., None], self.window, saved.x_shape)
 
 
-class Saved(NamedTuple):
-    """The shape of x; it has no tangent."""
-
-    x_shape: tuple[int, ...] | None
-
-
 @dataclass(frozen=True)
-class AveragePool2d(Layer):
+class AveragePool2d(LinearMap, Settings):
     """The mean of each window, per channel.
 
     Args:
@@ -80,42 +71,35 @@ class AveragePool2d(Layer):
         ValueError: If it is no pair of integers above 0.
     """
 
-    window: Pair = (2, 2)
+    window: Pair = setting(pair(1), (2, 2))
 
-    def __post_init__(self):
-        settle(self, window=pair(1))
+    def map(self, x):
+        return split(x, self.window).mean(-1)
 
-    def forward(self, p, x):
-        return split(x, self.window).mean(-1), Saved(x.shape)
-
-    def jvp(self, p, saved, p_dot, x_dot):
-        return split(x_dot, self.window).mean(-1), Saved(None)
-
-    def vjp(self, p, saved, y_bar):
-        return {}, spread(y_bar, self.window, saved.x_shape)
-
-    def vjp_dot(self, p, saved, p_dot, saved_dot, y_bar, y_bar_dot):
-        return {}, spread(y_bar_dot, self.window, saved.x_shape)
+    def adjoint(self, y, x_shape):
+        """Give every entry of a window its share y / (kh·kw)."""
+        kh, kw = self.window
+        share = (y / (kh * kw)).repeat(kh, axis=2).repeat(kw, axis=3)
+        x = array_module(y).zeros(x_shape, y.dtype)
+        x[:, :, : share.shape[2], : share.shape[3]] = share
+        return x
 
 
-class GlobalAveragePool2d(Layer):
+class GlobalAveragePool2d(LinearMap):
     """The mean over all pixels, per channel: (T, N, H, W, C) to (T, N, C)."""
 
-    def forward(self, p, x):
+    def map(self, x):
         if x.ndim != 5:
             raise ValueError(
                 f"GlobalAveragePool2d expects x of shape (T, N, H, W, C), got {x.shape}"
             )
-        return x.mean((2, 3)), Saved(x.shape)
+        return x.mean((2, 3))
 
-    def jvp(self, p, saved, p_dot, x_dot):
-        return x_dot.mean((2, 3)), Saved(None)
-
-    def vjp(self, p, saved, y_bar):
-        return {}, over_pixels(y_bar, saved.x_shape)
-
-    def vjp_dot(self, p, saved, p_dot, saved_dot, y_bar, y_bar_dot):
-        return {}, over_pixels(y_bar_dot, saved.x_shape)
+    def adjoint(self, y, x_shape):
+        """Give every pixel its share y / (H·W), as a contiguous array."""
+        x = array_module(y).zeros(x_shape, y.dtype)
+        x += y[:, :, None, None] / (x_shape[2] * x_shape[3])
+        return x
 
 
 def split(x: Array, window: Pair) -> Array:
@@ -149,19 +133,3 @@ def join(x_k: Array, window: Pair, shape: tuple[int, ...]) -> Array:
         tasks, examples, rows * kh, columns * kw, channels
     )
     return x
-
-
-def spread(y_bar: Array, window: Pair, shape: tuple[int, ...]) -> Array:
-    """Give every entry of a window its share ȳ / (kh·kw)."""
-    kh, kw = window
-    share = (y_bar / (kh * kw)).repeat(kh, axis=2).repeat(kw, axis=3)
-    x_bar = array_module(y_bar).zeros(shape, y_bar.dtype)
-    x_bar[:, :, : share.shape[2], : share.shape[3]] = share
-    return x_bar
-
-
-def over_pixels(y_bar: Array, shape: tuple[int, ...]) -> Array:
-    """Give every pixel its share ȳ / (H·W), as a contiguous array of ``shape``."""
-    x_bar = array_module(y_bar).zeros(shape, y_bar.dtype)
-    x_bar += y_bar[:, :, None, None] / (shape[2] * shape[3])
-    return x_bar

@@ -13,7 +13,7 @@ from .implicit import implicit_gradient, implicit_gradient_at
 from .objective import ProximalObjective, TaskLoss, check_labels
 from .released import PullBackDescent
 from .strength import check_held
-from .task_mean import MetaGradient, chunks, each
+from .task_mean import MetaGradient, each_chunk
 from .unrolled import unrolled_gradient
 
 __all__ = [
@@ -31,8 +31,7 @@ __all__ = [
     "adapt",
     "check_held",
     "check_labels",
-    "chunks",
-    "each",
+    "each_chunk",
     "implicit_gradient",
     "implicit_gradient_at",
     "unrolled_gradient",

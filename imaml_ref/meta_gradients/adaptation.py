@@ -4,10 +4,10 @@ from typing import Any
 
 from ..compute import Array, array_module
 from ..data import TaskBatch
-from ..inner import GradientDescent, check_inner, counting_from, solve
+from ..inner import GradientDescent, check_inner, solve
 from .objective import ProximalObjective, check_labels, check_problem
-from .strength import proximal_strength
-from .task_mean import chunks, each
+from .strength import strength_if_any
+from .task_mean import each_chunk
 
 
 def adapt(
@@ -29,20 +29,18 @@ def adapt(
         InnerDivergence: If the inner loop runs away.
     """
     check_problem(loss, theta)
-    strength = 0 if lam is None else proximal_strength(lam, theta)
+    lam = strength_if_any(lam, theta)
     support = TaskBatch(x, y, x, y)
     if not len(support):
         raise ValueError("expected at least one task, got none")
     check_labels(loss, y)
     find = check_inner("inner", inner or GradientDescent())
 
-    def on_chunk(item):
-        first, chunk, _ = item
+    def on_chunk(chunk: TaskBatch, _: None) -> Array:
         objective = ProximalObjective(
-            loss, theta, chunk.support_x, chunk.support_y, strength
+            loss, theta, chunk.support_x, chunk.support_y, lam
         )
-        with counting_from(first):
-            return solve(find, objective, theta)
+        return solve(find, objective, theta)
 
-    found = list(each(on_chunk, chunks(support, theta), theta))
+    found = list(each_chunk(on_chunk, support, theta))
     return array_module(theta).concatenate(found)

@@ -4,33 +4,38 @@ An algorithm is a frozen bag of settings.  ``algorithm(theta, tasks)`` returns a
 ``MetaGradient``; ``algorithm.adapt(theta, x, y)`` is its inner loop alone.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
-from ..arguments import Brief, having, settle
+from ..arguments import Brief, Settings, optional, setting
 from ..compute import Array, check_array
 from ..inner import GradientDescent, check_inner, solve
 from ..solvers import CG
 from .adaptation import adapt
 from .estimation import estimate_gradient
 from .estimators import (
-    IMPLICIT,
-    RELEASED,
+    CURVATURE,
+    NOT_NEGATIVE,
+    SOLVER,
+    STEPS,
     Displacement,
     FirstOrder,
     Implicit,
     Released,
     one_strength,
 )
+from .objective import TO_LINEARIZE
 from .released import PullBackDescent
-from .strength import positive_strength, proximal_strength
+from .strength import positive_strength, strength_if_any
 from .task_mean import MetaGradient, Tasks
-from .unrolled import check_unrolls, unrolled_gradient
+from .unrolled import UNROLLED, check_unrolls, unrolled_gradient
+
+STRENGTH = optional(positive_strength)
 
 
 @dataclass(frozen=True, repr=False)
-class Algorithm(Brief):
+class Algorithm(Brief, Settings):
     """What the algorithms share: a loss, λ of the inner problem, an inner loop.
 
     Args:
@@ -42,27 +47,22 @@ class Algorithm(Brief):
         ValueError: If λ is not positive, or loss or inner are not what they must be.
     """
 
-    loss: Any
-    lam: Any = None
-    inner: Any = field(default_factory=GradientDescent)
+    loss: Any = setting(TO_LINEARIZE)
+    lam: Any = setting(STRENGTH, None)
+    inner: Any = setting(check_inner, make=GradientDescent)
 
-    def __post_init__(self):
-        linear = having("linearize", "TaskLoss(net, SoftmaxCrossEntropy())")
-        settle(self, loss=linear, inner=check_inner)
-        if self.lam is not None:
-            settle(self, lam=positive_strength)
+    estimator: ClassVar[Any]
 
     def adapt(self, theta: Array, x: Array, y: Array) -> Array:
         """Return φ (T, P), adapted from θ (P,) to support sets x (T, N, ...), y."""
         return adapt(self.loss, theta, x, y, lam=self.lam, inner=self.inner)
 
-    def _estimate(self, theta, tasks, estimator, keep=()) -> MetaGradient:
+    def __call__(self, theta: Array, tasks: Tasks) -> MetaGradient:
+        """Return the meta-gradient (P,) with diagnostics."""
         check_array("θ", theta)
-        lam = 0
-        if self.lam is not None:
-            lam = proximal_strength(self.lam, theta, estimator.damping)
+        lam = strength_if_any(self.lam, theta, self.estimator.damping)
         find = partial(solve, self.inner)
-        return estimate_gradient(self.loss, theta, tasks, lam, find, estimator, keep)
+        return estimate_gradient(self.loss, theta, tasks, lam, find, self.estimator)
 
 
 def require_lam(algorithm: Algorithm) -> None:
@@ -97,15 +97,14 @@ class IMAML(Algorithm):
     Source: Rajeswaran et al., NeurIPS 2019, algorithms 1 and 2.
     """
 
-    lam: Any = 2.0
-    solver: Any = field(default_factory=CG)
-    curvature: str = "hessian"
-    damping: float = 0.0
+    lam: Any = setting(STRENGTH, 2.0)
+    solver: Any = setting(SOLVER, make=CG)
+    curvature: str = setting(CURVATURE, "hessian")
+    damping: float = setting(NOT_NEGATIVE, 0.0)
 
     def __post_init__(self):
         super().__post_init__()
         require_lam(self)
-        settle(self, **IMPLICIT)
 
     @property
     def estimator(self) -> Implicit:
@@ -116,10 +115,6 @@ class IMAML(Algorithm):
     def name(self) -> str:
         """The estimator in words."""
         return f"iMAML: {self.estimator.name}"
-
-    def __call__(self, theta: Array, tasks: Tasks) -> MetaGradient:
-        """Return the meta-gradient (P,) with diagnostics."""
-        return self._estimate(theta, tasks, self.estimator)
 
 
 @dataclass(frozen=True, repr=False)
@@ -132,8 +127,9 @@ class MAML(Algorithm):
     Source: Finn et al., ICML 2017.
     """
 
-    name = "MAML: unrolled, the adjoint of K gradient steps"
-    curvature = "hessian"
+    estimator = UNROLLED
+    name = f"MAML: {UNROLLED.name}"
+    curvature = UNROLLED.curvature
 
     def __post_init__(self):
         super().__post_init__()
@@ -153,12 +149,9 @@ class FirstOrderMAML(Algorithm):
     Source: Finn et al., ICML 2017, section 5.2.
     """
 
-    name = "first order, g = v"
-    curvature = "none"
-
-    def __call__(self, theta: Array, tasks: Tasks) -> MetaGradient:
-        """Return the meta-gradient (P,) with diagnostics."""
-        return self._estimate(theta, tasks, FirstOrder())
+    estimator = FirstOrder()
+    name = estimator.name
+    curvature = estimator.curvature
 
 
 @dataclass(frozen=True, repr=False)
@@ -170,12 +163,9 @@ class Reptile(Algorithm):
     Source: Nichol, Achiam & Schulman, "On First-Order Meta-Learning Algorithms", 2018.
     """
 
+    estimator = Displacement()
     name = "Reptile: g = θ − φ"
-    curvature = "none"
-
-    def __call__(self, theta: Array, tasks: Tasks) -> MetaGradient:
-        """Return the mean of θ − φ (P,) with diagnostics."""
-        return self._estimate(theta, tasks, Displacement())
+    curvature = estimator.curvature
 
 
 @dataclass(frozen=True, repr=False)
@@ -197,11 +187,11 @@ class ReleasedIMAML(Algorithm):
         ValueError: If λ is None.
     """
 
-    lam: Any = 2.0
-    inner: Any = field(default_factory=PullBackDescent)
-    cg_steps: int = 5
-    c: float = 1.0
-    d: float = 10.0
+    lam: Any = setting(STRENGTH, 2.0)
+    inner: Any = setting(check_inner, make=PullBackDescent)
+    cg_steps: int = setting(STEPS, 5)
+    c: float = setting(NOT_NEGATIVE, 1.0)
+    d: float = setting(NOT_NEGATIVE, 10.0)
 
     curvature = "hessian"
 
@@ -209,7 +199,6 @@ class ReleasedIMAML(Algorithm):
         super().__post_init__()
         require_lam(self)
         one_strength(self.lam)
-        settle(self, **RELEASED)
 
     @property
     def estimator(self) -> Released:
@@ -220,7 +209,3 @@ class ReleasedIMAML(Algorithm):
     def name(self) -> str:
         """The estimator in words."""
         return f"released iMAML: {self.estimator.name}"
-
-    def __call__(self, theta: Array, tasks: Tasks) -> MetaGradient:
-        """Return the released code's meta-gradient (P,) with diagnostics."""
-        return self._estimate(theta, tasks, self.estimator)

@@ -14,6 +14,10 @@ import numpy
 from ..arguments import Brief
 from ..compute import Array, array_module, in_units, to_host
 
+# Fields of ``Diagnostics``, and what they are called in a ``SolverInfo``.
+MEASURED = {"solver_residual": "residual", "smallest_ritz": "smallest_ritz"}
+COUNTED = {n: n for n in ("negative_curvature", "num_products", "status")}
+
 
 @dataclass(frozen=True, repr=False)
 class Diagnostics(Brief):
@@ -75,20 +79,9 @@ def solver_fields(info, num_tasks: int) -> dict[str, numpy.ndarray]:
     """Return what a solver reports as fields of ``Diagnostics``; info may be None."""
     if info is None:
         unknown, none = numpy.full(num_tasks, numpy.nan), numpy.zeros(num_tasks, int)
-        return {
-            "solver_residual": unknown,
-            "smallest_ritz": unknown,
-            "negative_curvature": none,
-            "num_products": none,
-            "status": none,
-        }
-    return {
-        "solver_residual": to_host(info.residual),
-        "smallest_ritz": to_host(info.smallest_ritz),
-        "negative_curvature": to_host(info.negative_curvature),
-        "num_products": to_host(info.num_products),
-        "status": to_host(info.status),
-    }
+        return dict.fromkeys(MEASURED, unknown) | dict.fromkeys(COUNTED, none)
+    of_solver = MEASURED | COUNTED
+    return {name: to_host(getattr(info, said)) for name, said in of_solver.items()}
 
 
 def cosine(a: Array, b: Array) -> Array:

@@ -4,35 +4,31 @@ For every task take v = ∇Q(φ), let an estimator make g of it, and measure r�
 the way.  The sweep at φ that gives ‖∇G‖ is the linearisation that the solver uses.
 """
 
-from collections.abc import Iterable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy
 
-from ..compute import Array, read
+from ..compute import Array, norm, read
 from ..data import TaskBatch
-from ..inner import InnerDivergence, counting_from, norm
+from ..inner import InnerDivergence
 from .bound import constants, error_bound, has_constants
 from .diagnostics import Diagnostics, cosine, solver_fields
-from .estimators import Implicit
-from .objective import ProximalObjective, check_labels
-from .task_mean import (
-    Chunk,
-    MetaGradient,
-    Tasks,
-    chunks,
-    each,
-    gather,
-    kept_names,
-    read_together,
-)
+from .estimators import Estimator, Implicit
+from .task_mean import Chunk, MetaGradient, Tasks, mean_gradient
 
 
 def estimate_gradient(
-    loss, theta: Array, tasks: Tasks, lam, phi, estimator, keep: Iterable[str] = ()
+    loss,
+    theta: Array,
+    tasks: Tasks,
+    lam,
+    find: Callable[..., Array],
+    estimator: Estimator,
+    keep: Iterable[str] = (),
+    phi: Array | None = None,
 ) -> MetaGradient:
     """Return the mean over tasks of an estimator's g_t.
 
@@ -41,32 +37,22 @@ def estimate_gradient(
         theta: Meta-parameters θ, (P,).
         tasks: A batch of tasks, or a list of batches.
         lam: λ as ``proximal_strength`` returns it, or 0 for no proximal term.
-        phi: Solutions (T, P), or a function (objective, θ) that finds them.
+        find: Returns φ (T, P) for an objective, θ, and its part of ``phi``.
         estimator: One of ``estimators``.
         keep: "phi" and "task_grads", to have them in the result.
+        phi: What ``find`` is to know of all tasks, (T, P).
     """
-    keep = kept_names(keep)
 
-    def on_chunk(item) -> Chunk:
-        first, chunk, found = item
-        objective = ProximalObjective(
-            loss, theta, chunk.support_x, chunk.support_y, lam
-        )
-        with counting_from(first):
-            check_labels(loss, chunk.support_y, chunk.query_y)
-            at = phi(objective, theta) if callable(phi) else found
-            result = chunk_at(objective, at, chunk, estimator)
-        # What nobody keeps need not travel from process to process.
-        return result if "phi" in keep else replace(result, phi=None)
+    def of_chunk(objective, chunk: TaskBatch, found: Array | None) -> Chunk:
+        return chunk_at(objective, find(objective, theta, found), chunk, estimator)
 
-    def compute() -> MetaGradient:
-        with closing(each(on_chunk, chunks(tasks, theta, phi), theta)) as results:
-            return gather(approved(results, estimator, lam), theta, keep)
-
-    return read_together(compute)
+    look = partial(approved, estimator, lam)
+    return mean_gradient(
+        loss, theta, tasks, lam, of_chunk, keep, phi=phi, approved=look
+    )
 
 
-def approved(results: Iterable[Chunk], estimator, lam) -> Iterator[Chunk]:
+def approved(estimator, lam, results: Iterable[Chunk]) -> Iterator[Chunk]:
     """Yield the chunks, once the estimator has seen what the solver says of them.
 
     Raises:
@@ -95,8 +81,7 @@ def chunk_at(objective, phi: Array, chunk: TaskBatch, estimator) -> Chunk:
     v, query_loss, accuracy = query.grad, query.value, accuracy_of(query)
     del query  # its sweeps need not live beside those of the support set
     at = objective.linearize(phi)
-    away = phi - objective.theta
-    found = estimator.estimate(at.support, v, objective.lam, away)
+    found = estimator.estimate(at, v)
     r1 = read(finite, norm(at.grad))
     diagnostics = read(
         partial(diagnosed, estimator),
@@ -108,15 +93,15 @@ def chunk_at(objective, phi: Array, chunk: TaskBatch, estimator) -> Chunk:
         proven_bound(objective, chunk, estimator, at, r1, v, found.x),
         found.info,
     )
-    lam_grads = lam_gradients(found.x, away, objective.lam)
+    lam_grads = lam_gradients(found.x, at)
     return Chunk(found.g, lam_grads, phi, diagnostics, found.info)
 
 
-def lam_gradients(x: Array | None, away: Array, lam) -> Array | None:
+def lam_gradients(x: Array | None, at) -> Array | None:
     """Return −x_j (φ_j − θ_j) of (7), (T, P), or its sum over j, (T,), for scalar λ."""
     if x is None:
         return None
-    return -x * away if hasattr(lam, "shape") else -(x * away).sum(-1)
+    return -x * at.away if hasattr(at.lam, "shape") else -(x * at.away).sum(-1)
 
 
 def finite(r1: numpy.ndarray) -> numpy.ndarray:

@@ -5,27 +5,23 @@
     released       ((1 + c) I + H / (λ + d)) g = v       what the released code solves
     displacement   g = θ − φ                             Reptile
 
-``estimate`` takes the linearisation of the support loss at φ, v, λ and φ − θ.
+``estimate`` takes the linearisation of (1) at φ, and v.
 
 H is the Hessian of the support loss at φ, or, where the name says so, the Gauss-Newton
 operator G.  CG on the first runs preconditioned with Λ⁻¹: for scalar λ its iterates are
 the paper's on (I + H/λ) g = v, equation (6).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ..arguments import Check, brief, having, number, one_of, settle, whole
+from ..arguments import Settings, brief, having, number, one_of, setting, whole
 from ..compute import Array, check_array
 from ..solvers import CG, Status
 
 CURVATURES = {"hessian": "hvp", "gauss-newton": "gnvp"}
-IMPLICIT: dict[str, Check] = {
-    "solver": having("solve", "CG()"),
-    "curvature": one_of(CURVATURES),
-    "damping": number("[0, inf)"),
-}
-RELEASED = {"cg_steps": whole(), "c": number("[0, inf)"), "d": number("[0, inf)")}
+SOLVER, CURVATURE = having("solve", "CG()"), one_of(CURVATURES)
+STEPS, NOT_NEGATIVE = whole(), number("[0, inf)")
 
 
 class Estimate(NamedTuple):
@@ -40,8 +36,19 @@ class NotPositiveDefinite(ArithmeticError):
     """H + Λ has a direction of negative curvature, and the solver was to refuse it."""
 
 
+class Estimator(Settings):
+    """What the estimators share: a name, a curvature, and who looks at the solver."""
+
+    name: Any
+    curvature: Any = "none"
+    damping: Any = 0.0
+
+    def check(self, infos: list, lam) -> None:
+        """Raise if what the solver says must not pass; here nobody looks."""
+
+
 @dataclass(frozen=True)
-class Implicit:
+class Implicit(Estimator):
     """The implicit meta-gradient (5).
 
     Args:
@@ -55,12 +62,9 @@ class Implicit:
             damping is negative.
     """
 
-    solver: Any = field(default_factory=CG)
-    curvature: str = "hessian"
-    damping: float = 0.0
-
-    def __post_init__(self):
-        settle(self, **IMPLICIT)
+    solver: Any = setting(SOLVER, make=CG)
+    curvature: str = setting(CURVATURE, "hessian")
+    damping: float = setting(NOT_NEGATIVE, 0.0)
 
     @property
     def name(self) -> str:
@@ -69,16 +73,11 @@ class Implicit:
         damped = f" + {self.damping:g}" if self.damping else ""
         return f"implicit, ({operator} + λ{damped}) x = v by {self.solver.name}"
 
-    def estimate(self, support, v: Array, lam, away: Array) -> Estimate:
-        """Return g = Λ x for v (T, P), at the linearisation of the support loss."""
-        name, shift = CURVATURES[self.curvature], lam + self.damping
-        if type(self.solver) is CG and hasattr(support, "conjugate_gradients"):
-            x, info = support.conjugate_gradients(self.solver, name, v, shift)
-            return Estimate(lam * x, x, info)
-        product = getattr(support, name)
-        found = self.solver.solve(lambda p: product(p) + shift * p, v, M=1 / shift)
+    def estimate(self, at, v: Array) -> Estimate:
+        """Return g = Λ x for v (T, P), at the linearisation of (1)."""
+        found = at.solve(self.solver, CURVATURES[self.curvature], v, self.damping)
         x, info = checked_solution(self.solver, found, v)
-        return Estimate(lam * x, x, info)
+        return Estimate(at.lam * x, x, info)
 
     def check(self, infos: list, lam) -> None:
         """Raise if the solver was to refuse negative curvature and met it.
@@ -100,23 +99,18 @@ class Implicit:
 
 
 @dataclass(frozen=True)
-class FirstOrder:
+class FirstOrder(Estimator):
     """g = v: the direction without the solve, and no derivative in λ."""
 
-    curvature = "none"
-    damping = 0.0
     name = "first order, g = v"
 
-    def estimate(self, support, v: Array, lam, away: Array) -> Estimate:
+    def estimate(self, at, v: Array) -> Estimate:
         """Return g = v (T, P)."""
         return Estimate(v, None, None)
 
-    def check(self, infos: list, lam) -> None:
-        """Nothing is solved, so nothing can fail."""
-
 
 @dataclass(frozen=True)
-class Released:
+class Released(Estimator):
     """((1 + c) I + H/(λ + d)) g = v by plain CG: the released code's operator.
 
     It is here to reproduce and to explain other people's numbers.  With its c = 1 and
@@ -132,15 +126,11 @@ class Released:
         ValueError: If a setting is out of its range.
     """
 
-    cg_steps: int = 5
-    c: float = 1.0
-    d: float = 10.0
+    cg_steps: int = setting(STEPS, 5)
+    c: float = setting(NOT_NEGATIVE, 1.0)
+    d: float = setting(NOT_NEGATIVE, 10.0)
 
     curvature = "hessian"
-    damping = 0.0
-
-    def __post_init__(self):
-        settle(self, **RELEASED)
 
     @property
     def name(self) -> str:
@@ -150,36 +140,28 @@ class Released:
             f"by {self.cg_steps} CG steps"
         )
 
-    def estimate(self, support, v: Array, lam, away: Array) -> Estimate:
+    def estimate(self, at, v: Array) -> Estimate:
         """Return g (T, P).
 
         Raises:
             ValueError: If there is a λ per parameter.
         """
-        one_strength(lam)
+        one_strength(at.lam)
         g, info = CG(maxiter=self.cg_steps).solve(
-            lambda p: (1 + self.c) * p + support.hvp(p) / (lam + self.d), v
+            lambda p: (1 + self.c) * p + at.support.hvp(p) / (at.lam + self.d), v
         )
         return Estimate(g, None, info)
 
-    def check(self, infos: list, lam) -> None:
-        """The released code looks at nothing."""
-
 
 @dataclass(frozen=True)
-class Displacement:
+class Displacement(Estimator):
     """g = θ − φ: Reptile's direction, which asks for no gradient of the query set."""
 
-    curvature = "none"
-    damping = 0.0
     name = "displacement, g = θ − φ"
 
-    def estimate(self, support, v: Array, lam, away: Array) -> Estimate:
+    def estimate(self, at, v: Array) -> Estimate:
         """Return g = θ − φ (T, P)."""
-        return Estimate(-away, None, None)
-
-    def check(self, infos: list, lam) -> None:
-        """Nothing is solved, so nothing can fail."""
+        return Estimate(-at.away, None, None)
 
 
 def one_strength(lam) -> None:

@@ -95,4 +95,8 @@ def implicit_gradient_at(
         raise ValueError(f"φ expects shape {(num_tasks, len(theta))}, got {phi.shape}")
     if phi.dtype != theta.dtype:
         raise TypeError(f"φ must have the dtype of θ, {theta.dtype}, got {phi.dtype}")
-    return estimate_gradient(loss, theta, tasks, lam, phi, estimator, keep)
+
+    def given(objective, theta: Array, phi: Array) -> Array:
+        return phi
+
+    return estimate_gradient(loss, theta, tasks, lam, given, estimator, keep, phi)

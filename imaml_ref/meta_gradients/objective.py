@@ -8,19 +8,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy
-
-from ..arguments import Brief, having, settle
+from ..arguments import Brief, Settings, having, setting
 from ..compute import Array, check_array
-from ..fused import FusedExamples, FusedNetwork, covers, is_plain
+from ..fused import Examples, FusedExamples, FusedNetwork, covers, is_plain
 from ..kernels import DeviceExamples, DeviceNetwork, device_network
 from ..networks import Linearization, Loss, Network
+from ..optimizers import SGD, follow
 
-FAST = FusedExamples, DeviceExamples  # they have more to offer than ``Examples``
+TO_LINEARIZE = having("linearize", "TaskLoss(net, SoftmaxCrossEntropy())")
 
 
 @dataclass(frozen=True)
-class TaskLoss:
+class TaskLoss(Settings):
     """The mean loss L_t(φ_t) of a network on the examples of each task.
 
     Args:
@@ -31,13 +30,9 @@ class TaskLoss:
         ValueError: If one of them is something else.
     """
 
-    net: Network
-    loss: Loss
-
-    def __post_init__(self):
-        # Both have forward(): these tell one from the other where they are swapped.
-        net = having("vjp", "architectures.mlp()")
-        settle(self, net=net, loss=having("grad", "SoftmaxCrossEntropy()"))
+    # Both have forward(): these tell one from the other where they are swapped.
+    net: Network = setting(having("vjp", "architectures.mlp()"))
+    loss: Loss = setting(having("grad", "SoftmaxCrossEntropy()"))
 
     def linearize(self, phi: Array, x: Array, y: Array) -> Linearization:
         """Return L, its gradient and its curvature at φ.
@@ -47,28 +42,34 @@ class TaskLoss:
             x: Inputs (T, N, ...), in the real dtype of φ.
             y: Labels (T, N), or targets (T, N, D).
         """
-        examples = self.on(phi, x, y)
-        if isinstance(examples, FAST):
-            return examples.linearize(phi)
-        return Linearization(self, phi, x, y)
+        return self._examples(phi, x, y).linearize(phi)
 
-    def on(self, theta: Array, x: Array, y: Array) -> Any:
-        """Return L of these examples: ``gradient`` and ``linearize`` at φ like θ.
+    def value(self, phi: Array, x: Array, y: Array) -> Array:
+        """Return L (T,) alone, for one forward sweep."""
+        return self.on(phi, x, y).value(phi)
+
+    def on(self, theta: Array, x: Array, y: Array) -> Examples:
+        """Return L of these examples at any φ like θ, by the way that computes it.
 
         What does not depend on φ is computed once.
 
         Raises:
             TypeError: If θ, x or y is no array.
         """
+        # A subclass may linearise in another way.
+        if type(self).linearize is not TaskLoss.linearize:
+            return OwnExamples(self, x, y)
+        return self._examples(theta, x, y)
+
+    def _examples(self, theta: Array, x: Array, y: Array) -> Examples:
+        """Decide for the layers, the sweeps on a device, or those on the host."""
         for name, array in (("θ", theta), ("x", x), ("y", y)):
             check_array(name, array)
-        # A subclass may linearise in another way.
-        if is_plain() or type(self).linearize is not TaskLoss.linearize:
-            return Examples(self, x, y)
-        if self._device and self._device.fits(theta, x, y):
-            return DeviceExamples(self, self._device, theta, x, y)
-        if self._fused and self._fused.fits(theta, x):
-            return FusedExamples(self, self._fused, theta.dtype, x, y)
+        if not is_plain():
+            if self._device and self._device.fits(theta, x, y):
+                return DeviceExamples(self, self._device, theta, x, y)
+            if self._fused and self._fused.fits(theta, x):
+                return FusedExamples(self, self._fused, theta.dtype, x, y)
         return Examples(self, x, y)
 
     @cached_property
@@ -79,35 +80,17 @@ class TaskLoss:
     def _fused(self) -> FusedNetwork | None:
         return FusedNetwork(self.net) if covers(self.net) else None
 
-    def value(self, phi: Array, x: Array, y: Array) -> Array:
-        """Return L (T,) alone, for one forward sweep."""
-        examples = self.on(phi, x, y)
-        if isinstance(examples, FAST) and examples.fits(phi):
-            return examples.value(phi)
-        return self.loss.forward(self.net.logits(phi, x), y)[0]
 
-
-@dataclass(frozen=True, repr=False)
-class Examples(Brief):
-    """A loss with its inputs and labels.
-
-    Args:
-        loss: Anything with ``linearize(phi, x, y)``.
-        x: Inputs (T, N, ...).
-        y: Labels (T, N), or targets (T, N, D).
-    """
-
-    loss: Any
-    x: Array
-    y: Array
+class OwnExamples(Examples):
+    """L of somebody's own loss, by its ``linearize(phi, x, y)`` alone."""
 
     def linearize(self, phi: Array) -> Any:
         """Return L, its gradient and its curvature at φ (T, P)."""
-        return self.loss.linearize(phi, self.x, self.y)
+        return self.task_loss.linearize(phi, self.x, self.y)
 
-    def gradient(self, phi: Array) -> Array:
-        """Return ∇L (T, P)."""
-        return self.linearize(phi).grad
+    def value(self, phi: Array) -> Array:
+        """Return L (T,)."""
+        return self.linearize(phi).value
 
 
 @dataclass(frozen=True, repr=False)
@@ -138,57 +121,73 @@ class ProximalObjective(Brief):
             self.loss, self.theta, self.x[one], self.y[one], self.lam
         )
 
+    @cached_property
+    def support(self) -> Examples:
+        """L of the support set."""
+        on = getattr(self.loss, "on", None)
+        if on is None:
+            return OwnExamples(self.loss, self.x, self.y)
+        return on(self.theta, self.x, self.y)
+
     def linearize(self, phi: Array) -> "ProximalLinearization":
         """Return G, its gradient and its curvature at φ (T, P)."""
-        support = self._support.linearize(phi)
-        return ProximalLinearization(support, phi - self.theta, self.lam)
+        return ProximalLinearization(self, phi)
 
     def grad(self, phi: Array) -> Array:
         """Return ∇G = ∇L + Λ (φ − θ), (T, P)."""
-        return self._support.gradient(phi) + self.lam * (phi - self.theta)
-
-    @property
-    def fused(self) -> FusedExamples | DeviceExamples | None:
-        """L of the support set, where it can make steps in place; else None."""
-        # A subclass may have another gradient.
-        own, support = type(self).grad is ProximalObjective.grad, self._support
-        real = isinstance(support, FAST) and numpy.isrealobj(self.lam)
-        known = getattr(self.lam, "shape", ()) in ((), self.theta.shape[-1:])
-        return support if own and real and known else None
-
-    @cached_property
-    def _support(self) -> Any:
-        """L of the support set."""
-        if hasattr(self.loss, "on"):
-            return self.loss.on(self.theta, self.x, self.y)
-        return Examples(self.loss, self.x, self.y)
+        return self.support.gradient(phi) + self.lam * (phi - self.theta)
 
     def value(self, phi: Array) -> Array:
         """Return G, (T,)."""
-        if hasattr(self.loss, "value"):
-            away = phi - self.theta
-            value = self.loss.value(phi, self.x, self.y)
-            return value + (self.lam * away * away).sum(-1) / 2
-        return self.linearize(phi).value
+        away = phi - self.theta
+        return self.support.value(phi) + (self.lam * away * away).sum(-1) / 2
+
+    def descend(
+        self, phi: Array, step_size: float, num_steps: int
+    ) -> tuple[Array, list[Array]]:
+        """Return φ after K steps of −α ∇G, and ‖∇G‖, (T,), where each began."""
+        # A subclass may have another gradient.
+        if type(self).grad is not ProximalObjective.grad:
+            return follow(self.grad, phi, [SGD(step_size)] * num_steps)
+        return self.support.descend(phi, self.theta, self.lam, step_size, num_steps)
 
 
 class ProximalLinearization:
-    """G at φ: ``grad`` (T, P), ``value``, ``hvp``, and ``support``, L at φ."""
+    """G at φ: ``grad`` (T, P), ``value``, ``hvp``, and what it is made of.
 
-    def __init__(self, support, away: Array, lam):
-        self.support, self._away, self._lam = support, away, lam
-        self.grad = lam * away
-        self.grad += support.grad
+    Args:
+        objective: G, of which ``support`` is L at φ, ``lam`` is λ.
+        phi: (T, P), of which ``away`` is φ − θ.
+    """
+
+    def __init__(self, objective: ProximalObjective, phi: Array):
+        self._examples, self.lam = objective.support, objective.lam
+        self.support = self._examples.linearize(phi)
+        self.away = phi - objective.theta
+        self.grad = self.lam * self.away
+        self.grad += self.support.grad
 
     @cached_property
     def value(self) -> Array:
         """G, (T,); gradient descent has no use for it."""
-        pull = (self._lam * self._away * self._away).sum(-1)
+        pull = (self.lam * self.away * self.away).sum(-1)
         return self.support.value + pull / 2
 
     def hvp(self, v: Array) -> Array:
         """Return (H + Λ) v, (T, P)."""
-        return self.support.hvp(v) + self._lam * v
+        return self.support.hvp(v) + self.lam * v
+
+    def solve(self, solver: Any, curvature: str, v: Array, damping: float) -> Any:
+        """Return x of (H + Λ + damping) x = v, or with G, and what the solver says.
+
+        Args:
+            solver: Has ``solve(matvec, b, M)``.
+            curvature: "hvp" for H, "gnvp" for G.
+            v: (T, P).
+            damping: Added to λ.
+        """
+        shift = self.lam + damping
+        return self._examples.solve(self.support, solver, curvature, v, shift)
 
 
 def check_labels(task_loss: Any, *labels: Array) -> None:
@@ -211,5 +210,5 @@ def check_problem(loss: Any, theta: Array) -> None:
         ValueError: If the loss cannot be linearised.
         TypeError: If θ is no array.
     """
-    having("linearize", "TaskLoss(net, SoftmaxCrossEntropy())")("loss", loss)
+    TO_LINEARIZE("loss", loss)
     check_array("θ", theta)

@@ -9,13 +9,13 @@ numbers.
 
 from dataclasses import dataclass, replace
 
-from ..arguments import number, settle, whole
+from ..arguments import Settings, number, setting, whole
 from ..compute import Array
 from ..inner import GradientDescent
 
 
 @dataclass(frozen=True)
-class PullBackDescent:
+class PullBackDescent(Settings):
     """The released inner loop.
 
     Args:
@@ -26,11 +26,8 @@ class PullBackDescent:
         ValueError: If a setting is out of its range.
     """
 
-    step_size: float = 0.1
-    num_steps: int = 16
-
-    def __post_init__(self):
-        settle(self, step_size=number("(0, inf)"), num_steps=whole(0))
+    step_size: float = setting(number("(0, inf)"), 0.1)
+    num_steps: int = setting(whole(0), 16)
 
     def solve(self, objective, theta: Array, start: Array | None = None) -> Array:
         """Return φ (T, P).

@@ -43,6 +43,11 @@ def proximal_strength(lam: Any, theta: Array, damping: float = 0.0) -> Any:
     return array_module(theta).asarray(lam, dtype=dtype)
 
 
+def strength_if_any(lam: Any, theta: Array, damping: float = 0.0) -> Any:
+    """Return λ likewise, and 0 for None, which has no proximal term."""
+    return 0 if lam is None else proximal_strength(lam, theta, damping)
+
+
 def positive_strength(name: str, lam: Any) -> Any:
     """Return λ as a Python number, or as an array as it is.
 

@@ -5,7 +5,8 @@ The sum runs in float64 in the order of the tasks, so that it has the same bits 
 number of chunks and threads.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from operator import methodcaller
 from typing import Any
@@ -21,12 +22,13 @@ from ..compute import (
     map_in_order,
     num_workers,
     read,
-    settle,
+    read_together,
     value_of,
-    waiting,
 )
 from ..data import TaskBatch
+from ..inner import counting_from
 from .diagnostics import Diagnostics
+from .objective import ProximalObjective, check_labels
 
 Tasks = TaskBatch | Sequence[TaskBatch]
 
@@ -100,7 +102,7 @@ def batches(tasks: Tasks) -> list[TaskBatch]:
     return listed
 
 
-def chunks(tasks: Tasks, theta: Array, phi=None):
+def chunks(tasks: Tasks, theta: Array, phi: Array | None = None):
     """Yield where a chunk starts, the chunk, and its part of φ, in order.
 
     On a device all tasks of a batch are one chunk: it has parallelism of its own.
@@ -113,42 +115,79 @@ def chunks(tasks: Tasks, theta: Array, phi=None):
     on_host = array_module(theta) is numpy
     start = 0
     for batch in batches(tasks):
-        share = max(1, -(-len(batch) // num_workers()))  # work for all of them
-        input_bytes = batch.support_x.nbytes // max(len(batch), 1)
-        size = (
-            min(chunk_size(len(theta), input_bytes), share) if on_host else len(batch)
-        )
+        size = max(1, len(batch))
+        if on_host:
+            share = -(-size // num_workers())  # work for all of them
+            size = min(chunk_size(len(theta), batch.support_x.nbytes // size), share)
         for chunk in batch.chunks(size):
             stop = start + len(chunk)
-            part = None if callable(phi) or phi is None else phi[start:stop]
-            yield start, chunk, part
+            yield start, chunk, None if phi is None else phi[start:stop]
             start = stop
 
 
-def each(f, items, theta: Array):
-    """Yield f(item) for each item, in order: by several workers, if θ is on the host.
+def each_chunk(f: Callable, tasks: Tasks, theta: Array, phi: Array | None = None):
+    """Yield f(chunk, its part of φ) for each chunk of tasks, in order.
 
-    A device has one queue, which belongs to one thread.
+    If θ is on the host, by several workers; a device has one queue, which belongs to
+    one thread.  Errors count tasks from the first of all.
     """
+
+    def counted(numbered):
+        first, chunk, part = numbered
+        with counting_from(first):
+            return f(chunk, part)
+
+    numbered = chunks(tasks, theta, phi)
     if array_module(theta) is numpy:
-        return map_in_order(f, items)
-    return (f(item) for item in items)
+        return map_in_order(counted, numbered)
+    return (counted(chunk) for chunk in numbered)
 
 
-def read_together(compute: Callable[[], MetaGradient]) -> MetaGradient:
-    """Return a meta-gradient with what it measured, brought over in one copy.
+def mean_gradient(
+    loss,
+    theta: Array,
+    tasks: Tasks,
+    lam,
+    of_chunk: Callable[..., Chunk],
+    keep: Iterable[str],
+    *,
+    phi: Array | None = None,
+    approved: Callable[[Iterator[Chunk]], Iterator[Chunk]] = iter,
+) -> MetaGradient:
+    """Return the mean over tasks of what a function makes of each chunk.
 
-    Where readings wait already, its own wait with them.
+    What was measured comes over in one copy; where readings wait already, its own wait
+    with them.
+
+    Args:
+        loss: As in ``implicit_gradient``.
+        theta: Meta-parameters θ, (P,).
+        tasks: A batch of tasks, or a list of batches.
+        lam: λ as ``proximal_strength`` returns it, or 0 for no proximal term.
+        of_chunk: Takes the proximal objective of a chunk, the chunk, and its part of φ.
+        keep: "phi" and "task_grads", to have them in the result.
+        phi: Solutions (T, P), if somebody has found them.
+        approved: Looks at the chunks before they count.
     """
+    keep = kept_names(keep)
+
+    def on_chunk(chunk: TaskBatch, found: Array | None) -> Chunk:
+        check_labels(loss, chunk.support_y, chunk.query_y)
+        support = chunk.support_x, chunk.support_y
+        objective = ProximalObjective(loss, theta, *support, lam)
+        result = of_chunk(objective, chunk, found)
+        # What nobody keeps need not travel from process to process.
+        return result if "phi" in keep else replace(result, phi=None)
+
+    def compute() -> MetaGradient:
+        with closing(each_chunk(on_chunk, tasks, theta, phi)) as results:
+            return gather(approved(results), theta, keep)
+
     if is_waiting():
         return compute()
-    with waiting() as readings:
-        found = compute()
-    settle(readings)
+    out = read_together(compute)
     return replace(
-        found,
-        lam_grad=value_of(found.lam_grad),
-        diagnostics=value_of(found.diagnostics),
+        out, lam_grad=value_of(out.lam_grad), diagnostics=value_of(out.diagnostics)
     )
 
 

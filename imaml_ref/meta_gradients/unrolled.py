@@ -19,28 +19,30 @@ Source: Finn et al., "Model-Agnostic Meta-Learning", ICML 2017; (9) is the chain
 """
 
 from collections.abc import Iterable
-from contextlib import closing
+from functools import partial
 from typing import Any
 
 import numpy
 
-from ..compute import Array, read
+from ..compute import Array, norm, read
 from ..data import TaskBatch
-from ..inner import GradientDescent, counting_from, norm
-from .diagnostics import Diagnostics, cosine, solver_fields
-from .estimation import accuracy_of
-from .objective import ProximalObjective, check_labels, check_problem
-from .strength import proximal_strength
-from .task_mean import (
-    Chunk,
-    MetaGradient,
-    Tasks,
-    chunks,
-    each,
-    gather,
-    kept_names,
-    read_together,
-)
+from ..inner import GradientDescent
+from .diagnostics import cosine
+from .estimation import accuracy_of, diagnosed
+from .estimators import Estimator
+from .objective import check_problem
+from .strength import strength_if_any
+from .task_mean import Chunk, MetaGradient, Tasks, mean_gradient
+
+
+class Unrolled(Estimator):
+    """(9), which solves nothing and is exact for the K steps taken."""
+
+    name = "unrolled, the adjoint of K gradient steps"
+    curvature = "hessian"
+
+
+UNROLLED = Unrolled()
 
 
 def unrolled_gradient(
@@ -70,20 +72,9 @@ def unrolled_gradient(
     check_problem(loss, theta)
     inner = inner or GradientDescent()
     check_unrolls(inner)
-    keep = kept_names(keep)
-    strength = 0 if lam is None else proximal_strength(lam, theta)
-
-    def on_chunk(item) -> Chunk:
-        first, chunk, _ = item
-        check_labels(loss, chunk.support_y, chunk.query_y)
-        with counting_from(first):
-            return unrolled_chunk(loss, theta, chunk, strength, inner)
-
-    def compute() -> MetaGradient:
-        with closing(each(on_chunk, chunks(tasks, theta), theta)) as results:
-            return gather(results, theta, keep)
-
-    return read_together(compute)
+    lam = strength_if_any(lam, theta)
+    of_chunk = partial(unrolled_chunk, inner)
+    return mean_gradient(loss, theta, tasks, lam, of_chunk, keep)
 
 
 def check_unrolls(inner: Any) -> None:
@@ -99,19 +90,18 @@ def check_unrolls(inner: Any) -> None:
         )
 
 
-def unrolled_chunk(loss, theta, chunk: TaskBatch, lam, inner) -> Chunk:
+def unrolled_chunk(inner, objective, chunk: TaskBatch, _: None) -> Chunk:
     """Return the gradients of a chunk by (9)."""
-    objective = ProximalObjective(loss, theta, chunk.support_x, chunk.support_y, lam)
+    lam, theta = objective.lam, objective.theta
     # Overflow is looked for afterwards, and reported as an error with its cause.
     with numpy.errstate(over="ignore", invalid="ignore"):
         iterates = list(inner.iterates(objective, theta))
-    query = loss.linearize(iterates[-1], chunk.query_x, chunk.query_y)
+    phi = iterates[-1]
+    query = objective.loss.linearize(phi, chunk.query_x, chunk.query_y)
     grads, lam_grads = adjoint(objective, iterates, query.grad, inner.step_size)
     if not hasattr(lam, "shape"):
         lam_grads = None if lam == 0 else lam_grads.sum(-1)
-    return Chunk(
-        grads, lam_grads, iterates[-1], measure(objective, iterates[-1], query, grads)
-    )
+    return Chunk(grads, lam_grads, phi, measure(objective, phi, query, grads))
 
 
 def adjoint(objective, iterates, v: Array, alpha: float) -> tuple[Array, Array]:
@@ -128,28 +118,14 @@ def adjoint(objective, iterates, v: Array, alpha: float) -> tuple[Array, Array]:
 def measure(objective, phi, query, grads) -> Any:
     """Return the diagnostics of a chunk, or a reading of them; nothing is solved."""
     at = objective.linearize(phi)
+    exact = numpy.zeros(len(phi)), "exact for the K steps taken; it is not (5)"
     return read(
-        diagnosed,
+        partial(diagnosed, UNROLLED),
         norm(at.grad),
         cosine(grads, query.grad),
         query.value,
         at.support.value,
         accuracy_of(query),
-    )
-
-
-def diagnosed(r1, cosines, query_loss, support_loss, accuracy) -> Diagnostics:
-    """Return the diagnostics of a chunk from what was measured, all on the host."""
-    return Diagnostics(
-        inner_residual=r1,
-        cosine=cosines,
-        query_loss=query_loss,
-        support_loss=support_loss,
-        query_accuracy=accuracy,
-        bound=numpy.zeros(len(r1)),
-        bound_reason="exact for the K steps taken; it is not (5)",
-        estimator="unrolled, the adjoint of K gradient steps",
-        curvature="hessian",
-        damping=0.0,
-        **solver_fields(None, len(r1)),
+        exact,
+        None,
     )

@@ -3,6 +3,7 @@
 Knows products with A.  Must not know where A comes from: no network, no λ.
 """
 
+from ..compute import norm
 from .batched import CG, cg_batched
 from .certified import CertifiedCG
 from .cg import cg
@@ -12,7 +13,7 @@ from .info import SolverInfo, Status
 from .lanczos import smallest_eigenvalue
 from .minres import MINRES
 from .recurrence import RUNNING, Record
-from .system import CONDUCTS, norm, preconditioner
+from .system import CONDUCTS, preconditioner
 
 __all__ = [
     "CG",

@@ -4,13 +4,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ..arguments import one_of, settle
+from ..arguments import Settings, setting
 from ..compute import Array
 from .diagnostics import summarise
 from .info import SolverInfo
-from .options import check_count, check_tolerance
 from .recurrence import RUNNING, Record, advance, begin
-from .system import CONDUCTS, Matvec, column, make_system, solution
+from .system import (
+    CONDUCT,
+    STEPS,
+    TOLERANCE,
+    Matvec,
+    column,
+    make_system,
+    solution,
+)
 
 
 def cg_batched(
@@ -65,7 +72,7 @@ def cg_batched(
     """
     conduct = on_negative_curvature
     system = make_system(matvec, b, x0, rtol=rtol, atol=atol, M=M, conduct=conduct)
-    maxiter = check_count("maxiter", maxiter)
+    maxiter = STEPS("maxiter", maxiter)
     state = begin(system, system.x0, system.r0)
     records: list[Record] = []
     for _ in range(10 * b.shape[1] if maxiter is None else maxiter):
@@ -82,7 +89,7 @@ def cg_batched(
 
 
 @dataclass(frozen=True)
-class CG:
+class CG(Settings):
     """Conjugate gradients, a fixed number of steps by default: the paper's solver.
 
     Args:
@@ -95,20 +102,11 @@ class CG:
         ValueError: If an option is out of its range.
     """
 
-    maxiter: int = 5
-    rtol: float = 0.0
-    atol: float = 0.0
-    on_negative_curvature: str = "continue"
+    maxiter: int = setting(STEPS, 5)
+    rtol: float = setting(TOLERANCE, 0.0)
+    atol: float = setting(TOLERANCE, 0.0)
+    on_negative_curvature: str = setting(CONDUCT, "continue")
     name: ClassVar[str] = "CG"
-
-    def __post_init__(self):
-        settle(
-            self,
-            maxiter=check_count,
-            rtol=check_tolerance,
-            atol=check_tolerance,
-            on_negative_curvature=one_of(CONDUCTS),
-        )
 
     def solve(self, matvec: Matvec, b: Array, M=None) -> tuple[Array, SolverInfo]:
         """Solve A x = b for every task: ``cg_batched`` with these options."""

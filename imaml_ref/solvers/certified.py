@@ -27,19 +27,19 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from ..arguments import one_of, settle, whole
-from ..compute import Array, array_module, read
+from ..arguments import Settings, setting, whole
+from ..compute import Array, array_module, norm, read
 from .diagnostics import summarise
 from .info import SolverInfo, Status
-from .options import check_count, check_tolerance
 from .recurrence import RUNNING, Record, State, advance, begin, vanished
 from .system import (
-    CONDUCTS,
+    CONDUCT,
+    STEPS,
+    TOLERANCE,
     Matvec,
     System,
     column,
     make_system,
-    norm,
     product,
     solution,
 )
@@ -49,7 +49,7 @@ PATIENCE = 3  # restarts, in (3)
 
 
 @dataclass(frozen=True)
-class CertifiedCG:
+class CertifiedCG(Settings):
     """Conjugate gradients that report what is true: ‖b − A x‖ from its definition.
 
     That costs one product at each claim, one every ``refresh`` steps, and one at the
@@ -72,22 +72,12 @@ class CertifiedCG:
         ValueError: If an option is out of its range.
     """
 
-    rtol: float = 1e-5
-    atol: float = 0.0
-    maxiter: int | None = None
-    refresh: int = 50
-    on_negative_curvature: str = "continue"
+    rtol: float = setting(TOLERANCE, 1e-5)
+    atol: float = setting(TOLERANCE, 0.0)
+    maxiter: int | None = setting(STEPS, None)
+    refresh: int = setting(whole(), 50)
+    on_negative_curvature: str = setting(CONDUCT, "continue")
     name: ClassVar[str] = "certified CG"
-
-    def __post_init__(self):
-        settle(
-            self,
-            rtol=check_tolerance,
-            atol=check_tolerance,
-            maxiter=check_count,
-            refresh=whole(),
-            on_negative_curvature=one_of(CONDUCTS),
-        )
 
     def solve(
         self, matvec: Matvec, b: Array, M: Any = None
@@ -180,18 +170,14 @@ def look(system, state, proof, record, due):
 
 def _merge(chosen: Array, fresh: State, old: State) -> State:
     """Take the chosen tasks from a fresh start, the others as they were."""
-    xp = array_module(old.x)
-    wide = column(chosen)
-    return State(
-        x=old.x,
-        r=xp.where(wide, fresh.r, old.r),
-        p=xp.where(wide, fresh.p, old.p),
-        sigma=xp.where(chosen, fresh.sigma, old.sigma),
-        rho=xp.where(chosen, fresh.rho, old.rho),
-        residual=xp.where(chosen, fresh.residual, old.residual),
-        iterations=old.iterations,
-        status=xp.where(chosen, fresh.status, old.status),
+    where = array_module(old.x).where
+    merged = State(
+        *(
+            where(column(chosen) if a.ndim == 2 else chosen, a, b)
+            for a, b in zip(fresh, old, strict=True)
+        )
     )
+    return merged._replace(x=old.x, iterations=old.iterations)
 
 
 def _certify(system, state, proof, records):

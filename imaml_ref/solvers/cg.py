@@ -17,8 +17,7 @@ from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 from .certified import solve_certified
 from .info import SolverInfo, Status
-from .options import check_count
-from .system import make_system
+from .system import STEPS, make_system
 
 
 def cg(
@@ -69,7 +68,7 @@ def cg(
 
     Sources: see ``recurrence`` and ``certified``.
     """
-    maxiter = check_count("maxiter", maxiter)
+    maxiter = STEPS("maxiter", maxiter)
     b = _vector(b)
     A = _operator("A", A, b)
     if not b.size:

@@ -5,21 +5,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..arguments import settle, whole
-from ..compute import Array, array_module, to_host
+from ..arguments import Settings, setting, whole
+from ..compute import Array, array_module, norm, to_host
 from .info import SolverInfo, Status
-from .system import (
-    Matvec,
-    check_function,
-    check_real,
-    check_vectors,
-    norm,
-    product,
-)
+from .system import Matvec, check_function, check_real, check_vectors, product
 
 
 @dataclass(frozen=True)
-class Dense:
+class Dense(Settings):
     """Solve A x = b by LAPACK's LU, with A from P products: exact to rounding.
 
     It needs no definiteness.  The residual it reports is the true one, by one more
@@ -33,11 +26,8 @@ class Dense:
         ValueError: If max_bytes is not a positive integer.
     """
 
-    max_bytes: int = 2**31
+    max_bytes: int = setting(whole(), 2**31)
     name: ClassVar[str] = "dense LU"
-
-    def __post_init__(self):
-        settle(self, max_bytes=whole())
 
     def solve(
         self, matvec: Matvec, b: Array, M: Any = None

@@ -19,9 +19,15 @@ from collections.abc import Callable
 import numpy as np
 from scipy.linalg import eigh_tridiagonal, eigvalsh_tridiagonal
 
-from ..compute import Array, array_module, power_of_two, to_host
-from .options import check_count, check_tolerance
-from .system import check_function, check_vectors, column, dot, norm, product
+from ..compute import Array, array_module, dot, norm, power_of_two, to_host
+from .system import (
+    STEPS,
+    TOLERANCE,
+    check_function,
+    check_vectors,
+    column,
+    product,
+)
 
 MOST_DENSE = 32  # rows: until there one call for all tasks is faster than one for each
 
@@ -139,8 +145,8 @@ def smallest_eigenvalue(
     Source: Saad, Numerical Methods for Large Eigenvalue Problems, 2nd ed., sections
     6.6 and 6.6.2; (2) is its proposition 6.8.
     """
-    check_count("maxiter", maxiter)
-    check_tolerance("rtol", rtol)
+    STEPS("maxiter", maxiter)
+    TOLERANCE("rtol", rtol)
     check_vectors("start", start)
     check_function("matvec", matvec)
     size = norm(start)

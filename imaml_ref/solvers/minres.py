@@ -5,28 +5,27 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..arguments import settle
-from ..compute import Array, array_module, in_units, power_of_two, read
+from ..arguments import Settings, setting
+from ..compute import Array, array_module, dot, in_units, norm, power_of_two, read
 from .certified import DRIFT
 from .diagnostics import first_negative, in_units_of_A, quotients, stacked
 from .info import SolverInfo, Status
 from .lanczos import pivots, smallest_of_tridiagonal
 from .minres_recurrence import RUNNING, Record, State, advance, begin
-from .options import check_count, check_tolerance
 from .system import (
+    STEPS,
+    TOLERANCE,
     Matvec,
     System,
     column,
-    dot,
     make_system,
-    norm,
     product,
     solution,
 )
 
 
 @dataclass(frozen=True)
-class MINRES:
+class MINRES(Settings):
     """The minimal residual method: right for indefinite A, if it is not singular.
 
     The residual is the least that the Krylov space has, and of an A that is singular to
@@ -55,13 +54,10 @@ class MINRES:
         ValueError: If an option is out of its range.
     """
 
-    maxiter: int | None = None
-    rtol: float = 1e-5
-    atol: float = 0.0
+    maxiter: int | None = setting(STEPS, None)
+    rtol: float = setting(TOLERANCE, 1e-5)
+    atol: float = setting(TOLERANCE, 0.0)
     name: ClassVar[str] = "MINRES"
-
-    def __post_init__(self):
-        settle(self, maxiter=check_count, rtol=check_tolerance, atol=check_tolerance)
 
     def solve(
         self, matvec: Matvec, b: Array, M: Any = None

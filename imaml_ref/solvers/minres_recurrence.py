@@ -40,9 +40,9 @@ This differs from SciPy in taking all tasks at once, and in its test, on â€–b âˆ
 
 from typing import Any, NamedTuple
 
-from ..compute import Array, array_module, in_units
+from ..compute import Array, array_module, dot, in_units, norm
 from .info import Status
-from .system import System, column, dot, norm, product
+from .system import System, column, product
 
 # A task that nothing else has ended has used up its steps.  An int: arrays of a device
 # take no Status.

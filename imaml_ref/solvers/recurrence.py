@@ -41,9 +41,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..compute import Array, array_module, powers_of_two
+from ..compute import Array, array_module, dot, powers_of_two
 from .info import Status
-from .system import System, cleared, column, dot, product
+from .system import System, cleared, column, product
 
 # A task that nothing else has ended has used up its steps.  An int: arrays of a device
 # take no Status.

@@ -5,12 +5,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..compute import Array, array_module, check_array, in_units
+from ..arguments import number, one_of, optional, whole
+from ..compute import Array, array_module, check_array, dot, in_units, norm
 from .info import Status
-from .options import check_choice, check_tolerance
 
 Matvec = Callable[[Array], Array]
 CONDUCTS = ("continue", "truncate", "refuse")
+# Checks of options: a tolerance, a conduct, steps (None for the solver's own default).
+TOLERANCE, CONDUCT, STEPS = number("[0, inf)"), one_of(CONDUCTS), optional(whole())
 
 
 class System(NamedTuple):
@@ -64,8 +66,8 @@ def make_system(
     check_vectors("b", b)
     check_real(b)
     check_function("matvec", matvec)
-    rtol, atol = check_tolerance("rtol", rtol), check_tolerance("atol", atol)
-    check_choice("on_negative_curvature", conduct, CONDUCTS)
+    rtol, atol = TOLERANCE("rtol", rtol), TOLERANCE("atol", atol)
+    CONDUCT("on_negative_curvature", conduct)
     xp = array_module(b)
     at_zero = x0 is None
     x0, r0 = start(matvec, b, x0)
@@ -211,24 +213,6 @@ def product(matvec: Matvec, v: Array) -> Array:
         )
     # The order of a sum, hence its bits, depends on the layout.
     return array_module(q).ascontiguousarray(q)
-
-
-def dot(a: Array, b: Array) -> Array:
-    """Return aᵀb per task: (T, P), (T, P) -> (T,), as a product: one pass, no copy.
-
-    Old kernels of OpenBLAS order a sum of float64 by whether its operands begin at a
-    multiple of 16 bytes.  Rows of odd length do so in turns, and the bits of a task
-    would depend on the tasks before it; NumPy's own sum does not look at addresses.
-    """
-    if a.dtype.itemsize == 8 and a.shape[1] % 2:
-        return (a * b).sum(1)
-    return (a[:, None, :] @ b[:, :, None])[:, 0, 0]
-
-
-def norm(a: Array) -> Array:
-    """Return ‖a‖₂ per task, real, by (1) of ``lengths``: (T, P) -> (T,)."""
-    a, unit = in_units(a)
-    return unit * array_module(a).sqrt(dot(a, a).real)
 
 
 def column(a: Array) -> Array:

@@ -10,6 +10,7 @@ import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any
 
 import numpy
@@ -22,12 +23,10 @@ from ..compute import (
     check_array,
     on_device,
     read,
-    settle,
-    value_of,
-    waiting,
+    read_together,
 )
 from ..data import TaskBatch, TaskSource, draw
-from ..meta_gradients import check_labels, chunks, each
+from ..meta_gradients import check_labels, each_chunk
 from ..networks import blind_layer, logits_alone, why_blind
 
 CHUNK = 64  # tasks adapted at a time: bounds the memory, changes no result
@@ -183,10 +182,9 @@ def evaluate(
         )
         if not on_device(tasks.support_x):
             tasks.check_finite()
-        with waiting() as readings:
-            part = measure(algorithm, theta, beside(theta, tasks), per_example)
-        settle(readings)
-        parts.append(value_of(part))
+        tasks = beside(theta, tasks)
+        measured = partial(measure, algorithm, theta, tasks, per_example)
+        parts.append(read_together(measured))
         if observe is not None:
             observe(first + len(tasks))
     return Evaluation(split, *joined(*parts))
@@ -199,11 +197,10 @@ def measure(algorithm, theta: Array, tasks: TaskBatch, per_example: bool) -> Any
     """
     phi = algorithm.adapt(theta, tasks.support_x, tasks.support_y)
 
-    def of_chunk(item):
-        _, chunk, at = item
-        return query_scores(algorithm.loss, at, chunk, per_example)
+    def of_chunk(chunk: TaskBatch, phi: Array) -> Any:
+        return query_scores(algorithm.loss, phi, chunk, per_example)
 
-    return read(joined, *each(of_chunk, chunks(tasks, theta, phi), theta))
+    return read(joined, *each_chunk(of_chunk, tasks, theta, phi))
 
 
 def query_scores(task_loss, phi: Array, tasks: TaskBatch, per_example: bool) -> Any:

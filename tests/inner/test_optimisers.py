@@ -9,8 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import imaml_ref as ir
 from imaml_ref.checks import complex_step, digits
-from imaml_ref.inner import solve
-from imaml_ref.inner.base import norm
+from imaml_ref.inner import norm, solve
 from tests.helpers.meta_oracles import dense_answer, newton, ridge_answer
 from tests.helpers.problems import quadratic, ridge, softmax_regression
 

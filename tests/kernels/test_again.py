@@ -13,6 +13,8 @@ from numpy.testing import assert_array_equal
 import imaml_ref as ir
 from imaml_ref.checks import digits
 from imaml_ref.fused import plain_path
+from imaml_ref.kernels.descent import Descent
+from imaml_ref.kernels.solve import Krylov
 from imaml_ref.meta_gradients.objective import ProximalObjective
 from imaml_ref.training.evaluation import measure
 from tests.helpers.fused_points import named, needs_fused, values
@@ -113,7 +115,7 @@ def test_linearisations_examples_and_objectives_can_be_copied(copied):
         objective = ProximalObjective(at.loss, at.phi[0], at.x, at.y, 2.0)
         grad, lin = objective.grad(at.phi), at.linearize()
         assert_array_equal(copied(objective).grad(at.phi), grad)
-        assert_array_equal(copied(objective._support).gradient(at.phi), lin.grad)
+        assert_array_equal(copied(objective.support).gradient(at.phi), lin.grad)
         other = copied(lin)
         for what, array in values(lin, at.v).items():
             assert_array_equal(values(other, at.v)[what], array)
@@ -125,9 +127,9 @@ def test_sweeps_that_nobody_has_are_freed_at_once():
     def used():
         at = named("two-blocks-flat")
         lin = at.linearize()
-        lin._examples.descend(at.phi, at.phi[0], 2.0, 0.1, 1)
-        lin.conjugate_gradients(ir.CG(), "hvp", at.v, 2.0)
-        return weakref.ref(lin._examples._sweeps)
+        lin.examples.descend(at.phi, at.phi[0], 2.0, 0.1, 1)
+        lin.examples.solve(lin, ir.CG(), "hvp", at.v, 2.0)
+        return weakref.ref(lin.examples._sweeps)
 
     gc.disable()  # what only a collection frees is not freed in time
     try:
@@ -137,14 +139,17 @@ def test_sweeps_that_nobody_has_are_freed_at_once():
 
 
 @pytest.mark.parametrize("lam", [np.array([2.0]), np.array([[2.0], [3.0]])], ids=str)
-def test_a_strength_that_no_kernel_knows_takes_another_path(lam):
+def test_a_strength_that_no_kernel_knows_takes_another_path(monkeypatch, lam):
     at, inner = named("two-blocks-flat"), ir.GradientDescent(0.05, 3)
 
     def asked():
         objective = ProximalObjective(at.loss, at.phi[0], at.x, at.y, lam)
-        assert objective.fused is None
-        x, _ = at.linearize().conjugate_gradients(ir.CG(), "hvp", at.v, 50 + lam)
+        lin = at.linearize()
+        x, _ = lin.examples.solve(lin, ir.CG(), "hvp", at.v, 50 + lam)
         return inner.solve(objective, at.phi[0]), x
+
+    for kind, name in ((Krylov, "solve"), (Descent, "run")):
+        monkeypatch.setattr(kind, name, None)  # as if there were none
 
     got, got_x = by_kernels(asked)
     with plain_path():

@@ -9,7 +9,6 @@ from imaml_ref.checks import digits
 from imaml_ref.compute.backend import to_device
 from imaml_ref.compute.readings import settle, value_of, waiting
 from imaml_ref.fused import plain_path
-from imaml_ref.kernels import DeviceLinearization
 from imaml_ref.solvers import Status
 from tests.helpers.fused_points import loss_of, named, needs_fused, point
 from tests.machines.kernel_machine import FORMULAS, by_kernels, capturing_double
@@ -20,11 +19,8 @@ pytestmark = needs_fused
 
 def solved(at, solver, b, shift, curvature="hvp"):
     """Return x and the info of a system at the point of some examples."""
-    lin = at.linearize()
-    if isinstance(lin, DeviceLinearization):
-        return lin.conjugate_gradients(solver, curvature, b, shift)
-    product = getattr(lin, curvature)
-    return solver.solve(lambda p: product(p) + shift * p, b, M=1 / shift)
+    examples = at.loss.on(at.phi[0], at.x, at.y)
+    return examples.solve(examples.linearize(at.phi), solver, curvature, b, shift)
 
 
 def assert_same_solution(at, solver, b, shift, least=10, **options):
@@ -162,7 +158,7 @@ def test_a_right_hand_side_may_have_any_memory_layout():
     def asked():
         lin = at.linearize()
         return [
-            lin.conjugate_gradients(solver, "hvp", b, 50.0)[0]
+            lin.examples.solve(lin, solver, "hvp", b, 50.0)[0]
             for b in (at.v, wide, np.asfortranarray(at.v))
         ]
 
@@ -176,14 +172,14 @@ def test_whatever_a_solution_leaves_the_next_one_does_not_see():
 
     def asked():
         lin = at.linearize()
-        want = lin.conjugate_gradients(solver, "hvp", at.v, 50.0)[0]
-        krylov = lin._examples._sweeps.krylov
+        want = lin.examples.solve(lin, solver, "hvp", at.v, 50.0)[0]
+        krylov = lin.examples._sweeps.krylov
         arrays = krylov.x, krylov.r, krylov.p, krylov.record, krylov.partials
         for a in (*arrays, *krylov.reals.values()):
             a[...] = np.nan
-        for a in krylov.counts.values():
+        for a in (*krylov.counts.values(), krylov.moves):
             a[...] = 77
-        assert_array_equal(lin.conjugate_gradients(solver, "hvp", at.v, 50.0)[0], want)
+        assert_array_equal(lin.examples.solve(lin, solver, "hvp", at.v, 50.0)[0], want)
 
     by_kernels(asked)
 
@@ -195,7 +191,7 @@ def test_solutions_that_are_looked_at_late_say_each_its_own():
     def infos(put):
         lin = at.loss.linearize(*map(put, (at.phi, at.x, at.y)))
         return [
-            lin.conjugate_gradients(solver, "hvp", put(k * at.v), 50.0)[1]
+            lin.examples.solve(lin, solver, "hvp", put(k * at.v), 50.0)[1]
             for k, solver in enumerate(solvers)
         ]
 

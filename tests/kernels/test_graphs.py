@@ -154,7 +154,7 @@ def test_cg_waits_for_nothing(device, warm, conduct):
     solver = ir.CG(maxiter=9, on_negative_curvature=conduct)
     with device.no_sync(), waiting() as readings:
         lin = examples.linearize(phi)
-        lin.conjugate_gradients(solver, "hvp", lin.grad, 2.0)
+        lin.examples.solve(lin, solver, "hvp", lin.grad, 2.0)
     settle(readings)
 
 

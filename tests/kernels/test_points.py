@@ -3,6 +3,7 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from functools import partial
 
 import numpy as np
 import pytest
@@ -40,7 +41,7 @@ BETWEEN = {
 
 def solved(at, examples, curvature):
     lin = examples.linearize(elsewhere(at))
-    return lin.conjugate_gradients(ir.CG(maxiter=2), curvature, at.v, 50.0)
+    return lin.examples.solve(lin, ir.CG(maxiter=2), curvature, at.v, 50.0)
 
 
 @pytest.mark.parametrize("between", BETWEEN)
@@ -55,9 +56,10 @@ def test_what_comes_between_on_the_same_examples_is_not_seen(between):
             come(at, examples)
             assert_array_equal(getattr(lin, product)(at.v), want[product])
         come(at, examples)
-        return lin.conjugate_gradients(ir.CG(maxiter=3), "hvp", at.v, 50.0)[0]
+        return lin.examples.solve(lin, ir.CG(maxiter=3), "hvp", at.v, 50.0)[0]
 
-    alone = by_kernels(lambda: at.linearize()).conjugate_gradients
+    lin = by_kernels(at.linearize)
+    alone = partial(lin.examples.solve, lin)
     assert_array_equal(
         by_kernels(asked),
         by_kernels(lambda: alone(ir.CG(maxiter=3), "hvp", at.v, 50.0))[0],
@@ -72,7 +74,7 @@ def test_steps_of_cg_leave_products_of_both_kinds_as_they_were(curvature):
     def asked():
         lin = at.linearize()
         for product in ("hvp", "gnvp", "hvp"):
-            lin.conjugate_gradients(ir.CG(maxiter=2), curvature, at.v, 50.0)
+            lin.examples.solve(lin, ir.CG(maxiter=2), curvature, at.v, 50.0)
             assert_array_equal(getattr(lin, product)(at.v), want[product])
 
     by_kernels(asked)
@@ -109,7 +111,7 @@ def test_whatever_is_returned_belongs_to_the_caller():
     def returned():
         examples, lin = on(at), at.linearize()
         phi, norms = examples.descend(at.phi, at.phi[0], 2.0, 0.1, 2)
-        x, info = lin.conjugate_gradients(ir.CG(maxiter=2), "hvp", at.v, 50.0)
+        x, info = lin.examples.solve(lin, ir.CG(maxiter=2), "hvp", at.v, 50.0)
         found = {
             "outputs": lin.outputs,
             "loss": lin.value,
@@ -131,8 +133,8 @@ def test_whatever_is_returned_belongs_to_the_caller():
         accuracy = lin.accuracy()
         # Others of the same size, otherwise.
         theirs = other.linearize()
-        assert theirs._examples._sweeps is lin._examples._sweeps
-        theirs.conjugate_gradients(ir.CG(maxiter=4, rtol=0.5), "gnvp", other.v, 9.0)
+        assert theirs.examples._sweeps is lin.examples._sweeps
+        theirs.examples.solve(theirs, ir.CG(maxiter=4, rtol=0.5), "gnvp", other.v, 9.0)
         spoken(other)
         on(other).descend(other.phi, other.phi[0], 1.0, 0.1, 3)
         on(other).gradient(other.phi)
@@ -201,4 +203,4 @@ def descended(at):
 
 def one_solution(at):
     lin = at.linearize()
-    return lin.conjugate_gradients(ir.CG(maxiter=2), "gnvp", at.v, 50.0)[0]
+    return lin.examples.solve(lin, ir.CG(maxiter=2), "gnvp", at.v, 50.0)[0]

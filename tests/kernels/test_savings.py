@@ -53,7 +53,7 @@ def test_nothing_is_swept_or_loaded_again_without_need():
     def asked():
         examples = on(at)
         lin = examples.linearize(at.phi)
-        sweeps = lin._examples._sweeps
+        sweeps = lin.examples._sweeps
         gradient, hvp, gnvp, forward, load = (
             len(getattr(sweeps, name).names)
             for name in ("gradient", "hvp", "gnvp", "forward", "load")
@@ -88,11 +88,11 @@ def test_cg_makes_no_step_when_all_tasks_have_ended(options):
 
     def asked():
         lin = at.linearize()
-        krylov = lin._examples._sweeps.krylov
+        krylov = lin.examples._sweeps.krylov
         step = len(krylov.step("hvp", "continue", ()).names)
 
         def solve():
-            found.append(lin.conjugate_gradients(solver, "hvp", at.v, 50.0)[1])
+            found.append(lin.examples.solve(lin, solver, "hvp", at.v, 50.0)[1])
 
         found = []
         launches = launches_of(solve)

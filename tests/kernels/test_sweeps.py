@@ -109,7 +109,7 @@ def test_fused_blocks_say_what_the_plain_path_says(name, num_tasks):
     def fused():
         with device_stage("fused"):
             lin = at.linearize()
-            kinds = [type(b) for _, b in lin._examples.sweeps.chain]
+            kinds = [type(b) for _, b in lin.examples.sweeps.chain]
             return values(lin, at.v), kinds
 
     (got, kinds), want = by_kernels(fused), values(at.plain(), at.v)

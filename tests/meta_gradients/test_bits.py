@@ -9,8 +9,8 @@ import pytest
 from numpy.testing import assert_array_equal
 
 import imaml_ref as ir
+from imaml_ref.compute import dot, norm
 from imaml_ref.compute.parallel import sums_by_address
-from imaml_ref.solvers.system import dot, norm
 
 LENGTHS = (3, 16, 101, 1001, 8193, 20001)
 

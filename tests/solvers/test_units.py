@@ -11,9 +11,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import imaml_ref as ir
+from imaml_ref.compute import norm
 from imaml_ref.compute.lengths import power_of_two
 from imaml_ref.solvers import Status, cg, cg_batched, smallest_eigenvalue
-from imaml_ref.solvers.system import norm
 from tests.helpers import systems
 
 EIGENVALUES = np.array([1.0, 2, 3])
