@@ -1,6 +1,6 @@
 """Marks tests: those that compare numbers, and those that only CI has the time for.
 
-``numbers`` are the tests of all files but the ones named here; ``tests/processors.py``
+``numbers`` are the tests of all files but the ones named here; ``processors.py``
 runs them on every kernel that a processor has.  A new file is among them until it is
 named here: forgetting costs time, not tests.  ``thorough`` is what takes long and of
 which the default run has less, as said beside it.
@@ -8,8 +8,7 @@ which the default run has less, as said beside it.
 
 import gc
 import os
-import re
-from fnmatch import fnmatch, translate
+from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 
@@ -56,67 +55,91 @@ OTHERS = (
 )
 
 
-# What only CI runs, and what the default run has in its place.
+# What only CI runs, file by file, and what the default run has in its place.
 THOROUGH = {
-    "conformance/test_mutants.py::*": "mistakes planted by test_conformance_mistakes",
-    "conformance/test_naming.py::test_mistakes_are_named_blind*": "the same, named",
-    "conformance/test_cpp.py::test_a_factor_that_is_forgotten*": "the right program",
-    "cli/test_conformance.py::test_it_judges_itself[[]float32]": "the same in float64",
-    "kernels/test_compile.py::test_kernels_compile*": "the same sources by g++, fibers",
-    "kernels/test_fibers.py::*-float64]": "the same templates in float32",
-    "kernels/test_fibers.py::*tf32*": "other products; formulas in kernels_sweeps",
-    "kernels/test_fibers.py::test_a_missing_barrier*tensor*": "barriers of other files",
-    "kernels/test_together.py::test_products_on_tensor_cores*": "the meta-steps there",
-    "kernels/test_counts.py::test_memory_does_not_grow*": "the same in test_memory",
-    "benchmarks/test_gpu.py::test_a_rehearsal_of*": "its parts, and that it refuses",
-    "benchmarks/test_meta_step.py::test_contenders_that*": "rows made by hand",
-    "cli/test_streams.py::test_a_disk_that_fills_up*": "a file that cannot be written",
-    "cli/test_streams.py::test_a_training_needs_no_console[[]full]": "one that is closed",
-    "runs/test_figures.py::test_a_run_is_whole*[[]a name that nobody*": "a notebook's name",
-    "runs/test_kill_and_resume.py::test_killed_at_any_moment*": "early kills; signals",
-    "cli/test_endings.py::test_a_damaged_summary*[[]3]": "other damage",
-    "cli/test_endings.py::test_a_signal_ends*[[]15-143]": "SIGINT; kill_and_resume",
-    "runs/test_figures.py::test_a_run_is_whole*[[]one that needs a screen]": "a notebook's",
-    "runs/test_figures.py::test_a_run_is_whole*[[]none]": "every other run",
-    "runs/test_figures.py::test_a_backend*[[]module:*": "a run with a notebook's",
-    "runs/test_figures.py::test_a_backend*[[]None-*": "every other run",
-    "cli/test_streams.py::test_a_training_needs_no_console[[]no output]": "no streams",
-    "cli/test_streams.py::test_what_cannot_be_printed*[[]data info]": "evaluate, list",
-    "cli/test_streams.py::test_what_cannot_be_printed*[[]--version]": "evaluate, list",
-    "runs/test_figures.py::test_titles_lie_within_the_figure[[][35]]": "2 and 20 ways",
-    "data_tools/test_omniglot.py::test_archives_are_found*[[]unpacked]": "one_of_each",
-    "cli/test_commands.py::test_the_module_is_the_program": "test_streams starts it",
-    "devices/test_double_training.py::*numpy[[]images-1-7]": "images-3-4; curves",
-    "devices/test_double_training.py::*numpy[[]images-100-2]": "images-3-4; curves",
-    "devices/test_double_training.py::test_a_resumed*[[]images-3]": "images-4; curves-3",
-    "devices/test_double_training.py::test_divergence*[[]images-1]": "images-4; curves-1",
-    "devices/test_double_training.py::test_divergence*[[]images-50]": "images-4; curves-50",
-    "kernels/test_together.py::test_they*-float64]": "the same in float32",
-    "kernels/test_meta_step.py::test_float32*[[]conv4]": "another net; float64",
-    "kernels/test_meta_step.py::test_fused_blocks*[[]conv4-[!p]*": "conv4-paper",
-    "kernels/test_meta_step.py::test_fused_blocks*[[]3-way-[!g]*": "3-way-gauss-newton",
-    "fused/test_sweeps.py::test_gradient_and*[[]wide-blocks]": "the plain path",
-    "fused/test_descent.py::*[[]none-wide-blocks-*": "number-wide-blocks",
-    "fused/test_descent.py::*[[]per parameter-wide-*": "number-wide-blocks",
-    "house/test_mutation.py::test_planted*batch_norm.py]": "mistakes in convolution.py",
-    "meta_gradients/test_objective.py::*squared_error-conv4*": "cross-entropy there; smaller networks",
-    "meta_gradients/test_objective.py::test_float32*[[]conv4-soft*": "the same with kinks",
+    "benchmarks/test_gpu": {"test_a_rehearsal_of*": "its parts, and that it refuses"},
+    "benchmarks/test_meta_step": {"test_contenders_that*": "rows made by hand"},
+    "cli/test_commands": {"test_the_module_is_the_program": "test_streams starts it"},
+    "cli/test_conformance": {"test_it_judges_itself[[]float32]": "the same in float64"},
+    "cli/test_endings": {
+        "test_a_damaged_summary*[[]3]": "other damage",
+        "test_a_signal_ends*[[]15-143]": "SIGINT; test_kill_and_resume",
+    },
+    "cli/test_streams": {
+        "test_a_disk_that_fills_up*": "a file that cannot be written",
+        "test_a_training_needs_no_console[[]full]": "one that is closed",
+        "test_a_training_needs_no_console[[]no output]": "no streams",
+        "test_what_cannot_be_printed*[[]data info]": "evaluate, list",
+        "test_what_cannot_be_printed*[[]--version]": "evaluate, list",
+    },
+    "conformance/test_cpp": {"test_a_factor_that_is_forgotten*": "the right program"},
+    "conformance/test_mutants": {"*": "the mistakes that test_mistakes plants"},
+    "conformance/test_naming": {"test_mistakes_are_named_blind*": "the same, named"},
+    "data_tools/test_omniglot": {"test_archives_are_found*[[]unpacked]": "one_of_each"},
+    "devices/test_double_training": {
+        "*numpy[[]images-1-7]": "images-3-4; curves",
+        "*numpy[[]images-100-2]": "images-3-4; curves",
+        "test_a_resumed*[[]images-3]": "images-4; curves-3",
+        "test_divergence*[[]images-1]": "images-4; curves-1",
+        "test_divergence*[[]images-50]": "images-4; curves-50",
+    },
+    "fused/test_descent": {
+        "*[[]none-wide-blocks-*": "number-wide-blocks",
+        "*[[]per parameter-wide-*": "number-wide-blocks",
+    },
+    "fused/test_sweeps": {"test_gradient_and*[[]wide-blocks]": "the plain path"},
+    "house/test_mutation": {
+        "test_planted*batch_norm.py]": "mistakes in convolution.py"
+    },
+    "kernels/test_compile": {
+        "test_kernels_compile*": "the same sources by g++, fibers"
+    },
+    "kernels/test_counts": {"test_memory_does_not_grow*": "the same in test_memory"},
+    "kernels/test_fibers": {
+        "*-float64]": "the same templates in float32",
+        "*tf32*": "other products; formulas in test_sweeps",
+        "test_a_missing_barrier*tensor*": "barriers of other files",
+    },
+    "kernels/test_meta_step": {
+        "test_float32*[[]conv4]": "another net; float64",
+        "test_fused_blocks*[[]conv4-[!p]*": "conv4-paper",
+        "test_fused_blocks*[[]3-way-[!g]*": "3-way-gauss-newton",
+    },
+    "kernels/test_together": {
+        "test_products_on_tensor_cores*": "the meta-steps there",
+        "test_they*-float64]": "the same in float32",
+    },
+    "meta_gradients/test_objective": {
+        "*squared_error-conv4*": "cross-entropy there; smaller networks",
+        "test_float32*[[]conv4-soft*": "the same with kinks",
+    },
+    "runs/test_figures": {
+        "test_a_run_is_whole*[[]a name that nobody*": "a notebook's name",
+        "test_a_run_is_whole*[[]one that needs a screen]": "a notebook's",
+        "test_a_run_is_whole*[[]none]": "every other run",
+        "test_a_backend*[[]module:*": "a run with a notebook's",
+        "test_a_backend*[[]None-*": "every other run",
+        "test_titles_lie_within_the_figure[[][35]]": "2 and 20 ways",
+    },
+    "runs/test_kill_and_resume": {"test_killed_at_any_moment*": "early kills; signals"},
 }
 
 
-IS_THOROUGH = re.compile("|".join(map(translate, THOROUGH)))
+def place_of(path: Path) -> str:
+    """Return where a file lies among the tests, as the tables have it."""
+    return path.relative_to(HERE).with_suffix("").as_posix()
 
 
-def is_thorough(nodeid: str) -> bool:
-    """Whether a test is left to CI."""
-    return IS_THOROUGH.match(nodeid.rpartition("tests/")[2]) is not None
+def is_thorough(path: Path, name: str) -> bool:
+    """Whether a test of a file is left to CI."""
+    patterns = THOROUGH.get(place_of(path), ())
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 @cache
 def compares_numbers(path: Path) -> bool:
     """Whether the tests of a file are to hold on every kernel."""
-    name = path.relative_to(HERE).with_suffix("").as_posix()
-    return not any(fnmatch(name, pattern) for pattern in OTHERS)
+    return not any(fnmatchcase(place_of(path), pattern) for pattern in OTHERS)
 
 
 @pytest.fixture(scope="session")
@@ -161,5 +184,5 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if compares_numbers(item.path):
             item.add_marker(pytest.mark.numbers)
-        if is_thorough(item.nodeid):
+        if is_thorough(item.path, item.nodeid.partition("::")[2]):
             item.add_marker(pytest.mark.thorough)
