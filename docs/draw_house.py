@@ -69,12 +69,12 @@ def kind(floor: str, order: list[str]) -> str:
 
 
 def box(x: float, y: float, width: float, height: float, attributes: str) -> str:
-    """Return a rectangle."""
+    """Return a rectangle, by its upper left corner."""
     return f'<rect x="{x}" y="{y}" width="{width}" height="{height}" {attributes}/>'
 
 
 def text(x: float, y: float, words: str, style: str = "") -> str:
-    """Return a line of text."""
+    """Return words that stand on a line."""
     return f'<text x="{x}" y="{y}" class="{style}">{escape(words)}</text>'
 
 

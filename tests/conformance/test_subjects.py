@@ -17,8 +17,8 @@ EXPECTED = {
 }
 
 
-# It is a route of the certificates of test_suite.py, and judges six cases
-# in either precision in cli/test_conformance.py.
+# It is a route of the certificates of test_suite.py, and judges six cases in either
+# precision in cli/test_conformance.py.
 @pytest.mark.thorough
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_the_reference_passes_every_case(dtype):

@@ -20,7 +20,7 @@ SUITE = load_suite()
 
 # CI certifies all anew; by default one network of convolutions and some small ones do:
 # they reach every line of a certificate, and to the shipped answers of most the dense
-# computation is held in test_judge.py.
+# computation is held in test_subjects.py.
 DEAR = {"logistic", "mlp-tanh", "mlp-softplus", "five-tasks"} | {
     name
     for name, case in SUITE.items()

@@ -1,5 +1,6 @@
 """What users type exists, and importing it is cheap."""
 
+import importlib
 import inspect
 import os
 import resource
@@ -73,6 +74,57 @@ def test_all_is_what_there_is():
         assert hasattr(ir, name), name
     tops = {name.partition(".")[0] for name in NAMES}
     assert tops <= set(ir.__all__)
+
+
+# What 0.1.0 offered, in the package and in parts of it: more may come, nothing may go.
+OFFERED = {
+    "": """
+        Adam CG CertifiedCG Dense FirstOrderMAML GradientDescent IMAML InnerAdam
+        InnerDivergence LBFGS MAML MINRES MetaGradient Momentum Network NewtonCG
+        NotPositiveDefinite ProximalObjective PullBackDescent ReleasedIMAML Reptile
+        SGD SoftmaxCrossEntropy SquaredError TaskBatch TaskLoss __version__ adapt
+        architectures cg cg_batched checks data device_stage evaluate
+        implicit_gradient implicit_gradient_at inner layers load_run meta_train
+        plain_path set_num_processes set_num_threads unrolled_gradient
+    """,
+    "architectures": """
+        conv4 linear mlp omniglot_cnn
+    """,
+    "checks": """
+        Check Report Worst adjoint_gap central_difference check_layer check_loss
+        check_network complex_step digits layer_report linearity_gap loss_report
+        network_report symmetry_gap taylor_slopes
+    """,
+    "conformance": """
+        Answer Attempt BadAnswer Case Computation Engine LEVELS Refused Report Verdict
+        as_html as_json as_text ask check check_file diagnose export_inputs judge
+        load_suite read_answers write_answers
+    """,
+    "data": """
+        Episodes ImageSet Sinusoids TaskBatch TaskSource describe glyph_alphabets
+        nearest_neighbour nearest_neighbour_accuracy open_dataset write_dataset
+    """,
+    "inner": """
+        Adam GradientDescent InnerDivergence LBFGS Momentum NewtonCG check_inner solve
+    """,
+    "layers": """
+        AveragePool2d BatchNorm2d Conv2d ELU Flatten GlobalAveragePool2d Layer Linear
+        MaxPool2d ReLU Softplus Tanh ZeroPad2d
+    """,
+    "solvers": """
+        CG CertifiedCG Dense MINRES SolverInfo Status cg cg_batched dense_matrix
+        smallest_eigenvalue
+    """,
+}
+
+
+@pytest.mark.parametrize("part", OFFERED)
+def test_no_public_name_has_gone(part):
+    places = {"": ir, "architectures": ir.architectures}
+    place = places.get(part) or importlib.import_module(f"imaml_ref.{part}")
+    names = OFFERED[part].split()
+    assert [name for name in names if not hasattr(place, name)] == []
+    assert set(names) <= set(getattr(place, "__all__", names))
 
 
 @pytest.mark.parametrize(

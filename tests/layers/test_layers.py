@@ -1,7 +1,7 @@
 """Every layer fulfils the contract of layers/base.py, to rounding.
 
 The functions that take a ``case`` walk over ``cases.LAYERS``; the mutation run of
-``mutation.py`` calls the same functions on layers with a planted mistake.
+``mutation/derivatives.py`` calls the same functions on layers with a planted mistake.
 """
 
 import numpy as np

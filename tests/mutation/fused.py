@@ -26,15 +26,17 @@ import numpy as np
 import pytest
 
 import imaml_ref.fused
-from tests.fused import test_arrays as test_fused_arrays
-from tests.fused import test_descent as test_fused_descent
-from tests.fused import test_edges as edges
-from tests.fused import test_products as test_fused_products
-from tests.fused import test_rows as test_fused_rows
-from tests.fused import test_state as state
-from tests.fused import test_sweeps as sweeps
-from tests.fused import test_tasks as test_fused_tasks
-from tests.fused import test_windows as test_fused_windows
+from tests.fused import (
+    test_arrays,
+    test_descent,
+    test_edges,
+    test_products,
+    test_rows,
+    test_state,
+    test_sweeps,
+    test_tasks,
+    test_windows,
+)
 from tests.helpers.fused_nets import COVERED
 from tests.mutation.derivatives import Mutant, first_line, report
 from tests.mutation.mutants_fused import functions, planted, statements
@@ -114,37 +116,41 @@ def fails(test: partial) -> bool:
 def tests() -> Iterator[partial]:
     """Yield the tests with their cases, the quick and strict ones first."""
     for name in ("two-blocks-flat", "pool-pad-block", *COVERED):
-        yield partial(sweeps.test_all_it_says_is_what_the_plain_path_says, name, None)
-    few = sweeps.test_so_it_is_for_any_number_of_tasks_and_examples
+        yield partial(
+            test_sweeps.test_all_it_says_is_what_the_plain_path_says, name, None
+        )
+    few = test_sweeps.test_so_it_is_for_any_number_of_tasks_and_examples
     yield from on_each(product(COVERED, [1], [1]), [star(few)])
-    cases = [test_fused_windows.Case.of(c) for c in test_fused_windows.GEOMETRIES]
-    yield from on_each(cases, every(test_fused_windows, "geometry"))
-    yield from on_each(test_fused_rows.SIZES, every(test_fused_rows, "size"))
-    for module in (test_fused_windows, test_fused_rows, state, test_fused_descent):
+    cases = [test_windows.Case.of(c) for c in test_windows.GEOMETRIES]
+    yield from on_each(cases, every(test_windows, "geometry"))
+    yield from on_each(test_rows.SIZES, every(test_rows, "size"))
+    for module in (test_windows, test_rows, test_state, test_descent):
         yield from map(partial, every(module))
     yield from on_each(
-        product(state.CHAINS, state.BETWEEN, ("hvp", "gnvp")),
-        [star(state.test_a_product_is_its_own_whatever_came_between)],
+        product(test_state.CHAINS, test_state.BETWEEN, ("hvp", "gnvp")),
+        [star(test_state.test_a_product_is_its_own_whatever_came_between)],
     )
-    yield from on_each(state.CHAINS, every(state, "name"))
-    yield from on_each(COVERED, every(sweeps, "name"))
-    steps = test_fused_descent.test_the_steps_are_those_of_the_plain_path
+    yield from on_each(test_state.CHAINS, every(test_state, "name"))
+    yield from on_each(COVERED, every(test_sweeps, "name"))
+    steps = test_descent.test_the_steps_are_those_of_the_plain_path
     starts = ("from theta", "from elsewhere")
     yield from on_each(product(COVERED, starts, [lambda size: 0.5]), [star(steps)])
-    refused = edges.test_refusals_are_word_for_word_those_of_the_plain_path
-    yield from on_each(product(edges.WRONG, ("hvp", "gnvp")), [star(refused)])
-    yield from map(partial, [*every(sweeps), *every(edges)])
-    products = every(test_fused_products, "name", "monkeypatch")
+    refused = test_edges.test_refusals_are_word_for_word_those_of_the_plain_path
+    yield from on_each(product(test_edges.WRONG, ("hvp", "gnvp")), [star(refused)])
+    yield from map(partial, [*every(test_sweeps), *every(test_edges)])
+    products = every(test_products, "name", "monkeypatch")
     yield from on_each(
         ["rows_product", "gram_product", "stripes_product"], [patched(products[0])]
     )
     yield from on_each(COVERED, [patched(products[1])])
-    takes = [every(test_fused_arrays, "made", *more) for more in ((), ("monkeypatch",))]
+    takes = [every(test_arrays, "made", *more) for more in ((), ("monkeypatch",))]
     yield from on_each([None], map(with_made, [*takes[0][1:], *takes[1]]))
-    yield from map(partial, every(test_fused_arrays))
-    yield from on_each(edges.OWN, [edges.test_what_a_user_wrote_keeps_its_meaning])
-    yield from on_each(sweeps.UNCOVERED, every(sweeps, "other"))
-    alone = test_fused_tasks.test_a_task_has_the_same_bits_alone_and_among_others
+    yield from map(partial, every(test_arrays))
+    yield from on_each(
+        test_edges.OWN, [test_edges.test_what_a_user_wrote_keeps_its_meaning]
+    )
+    yield from on_each(test_sweeps.UNCOVERED, every(test_sweeps, "other"))
+    alone = test_tasks.test_a_task_has_the_same_bits_alone_and_among_others
     yield from on_each(product(COVERED, [np.float32]), [star(alone)])
 
 
@@ -160,7 +166,7 @@ def with_made(function):
 
     def test(_):
         with pytest.MonkeyPatch.context() as monkeypatch:
-            made = test_fused_arrays.counted(monkeypatch)
+            made = test_arrays.counted(monkeypatch)
             also = function.__code__.co_argcount > 1
             function(made, *([monkeypatch] if also else []))
 

@@ -1,7 +1,7 @@
 """The losses and their derivatives in the outputs z.
 
-The functions that take a ``case`` are also what ``mutation.py`` runs on losses with a
-planted mistake.
+The functions that take a ``case`` are also what ``mutation/derivatives.py`` runs on
+losses with a planted mistake.
 """
 
 from dataclasses import dataclass
