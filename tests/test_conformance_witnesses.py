@@ -9,8 +9,8 @@ from numpy.testing import assert_allclose
 
 from imaml_ref.checks import central_difference
 from imaml_ref.conformance import Computation, Engine, Refused, load_suite
-from imaml_ref.conformance.certify import Witness
 from imaml_ref.conformance.axes import along_axes
+from imaml_ref.conformance.certify import Witness
 from imaml_ref.conformance.grid import Grid
 from imaml_ref.conformance.naive import Naive, outputs
 from imaml_ref.conformance.plain import built, described, tensors
