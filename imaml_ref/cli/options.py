@@ -18,7 +18,8 @@ SITUATIONS = {
     "released": ("released", "glyphs"),
 }
 
-PANELS = {
+PANELS: dict[str | None, tuple[str, ...]] = {
+    None: ("preset",),
     "Data": ("data", "split_scheme", "ways", "shots", "queries", "rotate", "invert"),
     "Network": ("net", "num_filters"),
     "Meta-gradient": (
@@ -61,17 +62,12 @@ def configured(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(keys=keys, **arguments)
 
     own = inspect.signature(command).parameters.values()
-    parameters = [p for p in own if p.name != "keys"] + all_flags()
+    parameters = [p for p in own if p.name != "keys"]
+    parameters += [flag(name, panel) for panel in PANELS for name in PANELS[panel]]
     with_keys.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     with_keys.__annotations__ = {p.name: p.annotation for p in parameters}
     del with_keys.__wrapped__  # type: ignore[attr-defined]
     return with_keys
-
-
-def all_flags() -> list[inspect.Parameter]:
-    """Return a parameter for every key, by panel."""
-    first = [flag("preset", None)]
-    return first + [flag(n, panel) for panel, names in PANELS.items() for n in names]
 
 
 def flag(name: str, panel: str | None) -> inspect.Parameter:

@@ -25,7 +25,6 @@ from .laboratory import (
     Laboratory,
     Names,
     nearly_right,
-    was_single,
 )
 from .layouts import layout_hint
 from .suite import load_suite
@@ -132,7 +131,7 @@ class Search:
 
     def explain(self, verdict: Verdict, patient: bool) -> bool:
         """Find single mistakes behind an answer: known ones, likely ones, all."""
-        if was_single(verdict, self.laboratory.single_digits(verdict)):
+        if self.laboratory.was_single(verdict):
             self.found[place(verdict)] = {SINGLE: verdict.digits or 0.0}
             return True
         fits = self.laboratory.fits(verdict, self.known())

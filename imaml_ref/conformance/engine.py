@@ -6,7 +6,6 @@ from typing import Any
 import numpy
 
 from ..compute import to_device, to_host
-from ..data import TaskBatch
 from ..inner import NewtonCG
 from ..meta_gradients import TaskLoss, implicit_gradient, implicit_gradient_at
 from ..solvers import CertifiedCG, Status
@@ -38,13 +37,9 @@ class Engine:
         """Return the loss of a task."""
         return TaskLoss(case.net, LOSSES[case.loss]())
 
-    def tasks(self, case: Case) -> TaskBatch:
-        """Return the tasks."""
-        return case.tasks.map(self.put)
-
     def at_phi(self, case: Case):
         """Return the linearisation of L at the φ of the case."""
-        tasks = self.tasks(case)
+        tasks = case.tasks.map(self.put)
         return self.task_loss(case).linearize(
             self.put(case.phi), tasks.support_x, tasks.support_y
         )
@@ -84,7 +79,7 @@ class Engine:
             Refused: If φ is not stationary, or H + Λ not positive definite.
         """
         settings = {"lam": self.put(case.lam), "solver": solver_for(case.theta)}
-        loss, tasks = self.task_loss(case), self.tasks(case)
+        loss, tasks = self.task_loss(case), case.tasks.map(self.put)
         theta = self.put(case.theta)
         if phi is None:
             tol = STOP * float(numpy.finfo(theta.dtype).eps)

@@ -102,10 +102,16 @@ class Laboratory:
         near = self.near(verdict, got, want - b + factor * b)
         return float(f"{factor:.4g}") if factor and near >= least else None
 
-    def single_digits(self, verdict: Verdict) -> float:
-        """Return the digits that single precision reaches: −log₁₀(κu) − 1."""
-        required = self.answer(verdict).required
-        return max(LEAST["float32"], required["float32"] + 1)
+    def was_single(self, verdict: Verdict) -> bool:
+        """Whether all of an answer is single precision, and nothing else is wrong.
+
+        Then it has the digits that single precision reaches, −log₁₀(κu) − 1.
+        """
+        got, required = verdict.got, self.answer(verdict).required["float32"]
+        least = max(LEAST["float32"], required + 1)
+        if got is None or got.dtype != numpy.float64 or (verdict.digits or 0.0) < least:
+            return False
+        return bool((got.astype(numpy.float32) == got).all())
 
     def fits(self, verdict: Verdict, candidates: Iterable[Names]) -> Fits:
         """Return which of some candidates fit an answer best, with the digits.
@@ -120,19 +126,6 @@ class Laboratory:
         best = max(found.values(), default=0.0)
         good = {names: digits for names, digits in found.items() if digits > best - TIE}
         return {n: d for n, d in good.items() if not any(set(o) < set(n) for o in good)}
-
-
-def was_single(verdict: Verdict, least: float) -> bool:
-    """Whether every number of an answer of that many digits is a single-precision one.
-
-    Args:
-        verdict: On the answer.
-        least: Digits that single precision reaches where nothing else is wrong.
-    """
-    got, digits = verdict.got, verdict.digits or 0.0
-    if got is None or got.dtype != numpy.float64 or digits < least:
-        return False
-    return bool((got.astype(numpy.float32) == got).all())
 
 
 def nearly_right(verdict: Verdict) -> bool:

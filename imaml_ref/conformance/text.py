@@ -57,10 +57,8 @@ def as_table(report: Report) -> Any:
     for level in shown:
         table.add_column(level, justify="right", no_wrap=True)
     for case, found in rows(report):
-        marks = [
-            Text(mark(found.get(level)), STYLES.get(outcome_of(found, level), "dim"))
-            for level in shown
-        ]
+        of_case = (found.get(level) for level in shown)
+        marks = (Text(mark(cell), style(cell)) for cell in of_case)
         table.add_row(case, *marks)
     return table
 
@@ -124,9 +122,9 @@ def shown_levels(report: Report) -> list[str]:
     return [n for n in LEVELS if any(n in found for _, found in rows(report))]
 
 
-def outcome_of(found: dict[str, Cell], level: str) -> str:
-    """Return the outcome of a level; empty if it is not asked for."""
-    return found[level].outcome if level in found else ""
+def style(cell: Cell | None) -> str:
+    """Return how a cell is written."""
+    return STYLES.get(cell.outcome, "dim") if cell else "dim"
 
 
 def mark(cell: Cell | None) -> str:

@@ -46,7 +46,7 @@ class Problem:
 
     def on(self, setting: Setting) -> tuple[Array, TaskBatch]:
         """Return θ and the tasks on the device."""
-        return setting.put(self.theta), setting.put_tasks(self.tasks)
+        return setting.put(self.theta), self.tasks.map(setting.put)
 
     def inner(self, steps: int) -> GradientDescent:
         """Return gradient descent of that many steps."""

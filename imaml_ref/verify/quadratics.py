@@ -52,7 +52,7 @@ def random_tasks(seed: int = 0) -> TaskBatch:
 def ridge_rows(setting: Setting, lam: Any, kind: str) -> Iterator[Row]:
     """Yield solution, meta-gradient and gradient in λ against the closed form."""
     tasks, theta = random_tasks(), draw(numpy.random.default_rng(2), 8)
-    on = setting.put_tasks(tasks)
+    on = tasks.map(setting.put)
     start = setting.put(theta)
     phi = numpy.stack([solution(theta, lam, tasks, t) for t in range(3)])
     want = numpy.mean([meta_gradient(theta, lam, tasks, t) for t in range(3)], 0)
@@ -134,7 +134,7 @@ def contraction_rows(setting: Setting) -> Iterator[Row]:
     tasks = designed_tasks((1 - factor) / alpha - lam)
     theta = draw(numpy.random.default_rng(4), 8)
     want = numpy.mean([meta_gradient(theta, lam, tasks, t) for t in range(3)], 0)
-    start, on = setting.put(theta), setting.put_tasks(tasks)
+    start, on = setting.put(theta), tasks.map(setting.put)
 
     def unrolled(steps):
         inner = GradientDescent(alpha, steps)

@@ -36,7 +36,7 @@ Y = exact([[3, -2, 1], [-1, 4, -3]])
 
 def rational_rows(setting: Setting) -> Iterator[Row]:
     """Yield the implicit and the unrolled gradient, and the one in λ."""
-    tasks, theta = setting.put_tasks(as_batch()), setting.put(THETA.astype(float))
+    tasks, theta = as_batch().map(setting.put), setting.put(THETA.astype(float))
     lam = float(LAM)
     found = implicit_gradient(
         LOSS,

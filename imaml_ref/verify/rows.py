@@ -9,7 +9,6 @@ import numpy
 
 from ..checks import MOST_DIGITS, Check, Report, digits
 from ..compute import Array, to_device, to_host
-from ..data import TaskBatch
 
 DEVICES = ("cpu", "cuda")
 DTYPES = ("float32", "float64")
@@ -59,10 +58,6 @@ class Setting:
             return a
         a = a.astype(self.dtype) if a.dtype.kind == "f" else a
         return to_device(a) if self.device == "cuda" else a
-
-    def put_tasks(self, tasks: TaskBatch) -> TaskBatch:
-        """Copy tasks to the device."""
-        return tasks.map(self.put)
 
     @property
     def double(self) -> bool:

@@ -60,7 +60,7 @@ def solved(setting: Setting, tasks, theta, lam, inner, cg_steps=3 * SIZE, **opti
     return implicit_gradient(
         LOSS,
         setting.put(theta),
-        setting.put_tasks(tasks),
+        tasks.map(setting.put),
         lam=setting.put(lam),
         inner=inner,
         solver=CG(maxiter=cg_steps),
