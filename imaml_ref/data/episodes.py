@@ -52,6 +52,8 @@ class Episodes(Brief, Settings):
     invert: bool = setting(truth, False)
     rotate: str = setting(one_of(ROTATED), "train")
 
+    task = "classification"
+
     def __post_init__(self):
         super().__post_init__()
         height, width, _ = self.input_shape
@@ -104,10 +106,6 @@ class Episodes(Brief, Settings):
     @property
     def digest(self) -> str:
         return self.data.digest
-
-    @property
-    def task(self) -> str:
-        return "classification"
 
     def describe(self) -> dict[str, Any]:
         """Return what the episodes are drawn from, in plain types, for a record."""

@@ -80,15 +80,12 @@ class Loan:
                 self._process = 0
             # In a fork the arrays are empty.
             if self._process != os.getpid():
-                self._load(self._sweeps)
+                # What follows from the images is computed the first time.
+                if self._images is None:
+                    self._images = self._sweeps.prepared(self._x)
+                self._sweeps.load(self._images)
+                self._process = os.getpid()
             yield self._sweeps
-
-    def _load(self, sweeps: Sweeps) -> None:
-        """Bring the images; what follows from them is computed the first time."""
-        if self._images is None:
-            self._images = sweeps.prepared(self._x)
-        sweeps.load(self._images)
-        self._process = os.getpid()
 
     def give_back(self) -> None:
         """Leave the sweeps to others, until they are needed again."""

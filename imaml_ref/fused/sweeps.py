@@ -55,23 +55,16 @@ class Sweeps:
         self.chain[0][1].load(*images)
         self.linearized = None
 
-    @property
+    @cached_property
     def vjp(self) -> Program:
         """From z̄ to φ̄, leaving what the tangents need."""
-        return self._vjp[0]
+        program, self._bars = self._backward(keeps=True)
+        return program
 
-    @property
+    @cached_property
     def last_vjp(self) -> Program:
         """From z̄ to φ̄, after which only ``forward`` can follow."""
-        return self._last_vjp[0]
-
-    @cached_property
-    def _vjp(self) -> tuple[Program, list]:
-        return self._backward(keeps=True)
-
-    @cached_property
-    def _last_vjp(self) -> tuple[Program, list]:
-        return self._backward(keeps=False)
+        return self._backward(keeps=False)[0]
 
     def _backward(self, keeps: bool) -> tuple[Program, list]:
         """Write a program, and return what its blocks hand on to ``vjp_dot``."""
@@ -95,8 +88,10 @@ class Sweeps:
     @cached_property
     def vjp_dot(self) -> Program:
         """From R{z̄} to R{φ̄}; ``jvp`` and ``vjp`` have run before."""
+        # They say where what this one needs will be.
+        _ = self.vjp, self.jvp
         program, y_bar_dot = Program(self.dtype), self.z_bar_dot
         p_bar_dot = self.net.unpack(self.phi_bar_dot)
-        for (piece, block), bar in zip(reversed(self.chain), self._vjp[1], strict=True):
+        for (piece, block), bar in zip(reversed(self.chain), self._bars, strict=True):
             y_bar_dot = block.vjp_dot(program, bar, y_bar_dot, piece.of(p_bar_dot))
         return program

@@ -21,23 +21,20 @@ class Block:
     """What a block shares with all others: arrays like its x and its y."""
 
     x: Array
-    shape: tuple[int, ...]  # of y
+    shape: Any  # of y
     space: Any
 
-    @cached_property
-    def y_dot(self) -> Array:
-        """ẏ."""
+    def like_x(self) -> Array:
+        """Return an array like x."""
+        return self.space.zeros(self.x.shape)
+
+    def like_y(self) -> Array:
+        """Return an array like y."""
         return self.space.zeros(self.shape)
 
-    @cached_property
-    def x_bar(self) -> Array:
-        """x̄."""
-        return self.space.zeros(self.x.shape)
-
-    @cached_property
-    def x_bar_dot(self) -> Array:
-        """R{x̄}."""
-        return self.space.zeros(self.x.shape)
+    # x̄, R{x̄} and ẏ, made when a sweep first needs them.
+    x_bar, x_bar_dot = cached_property(like_x), cached_property(like_x)
+    y_dot = cached_property(like_y)
 
 
 class ConvBlock(Block):
@@ -66,7 +63,7 @@ class ConvBlock(Block):
             self.windows.row_length,
         )
         self.W = self.kernel(p)
-        self.y, c = self.rows(), self.rows()
+        self.y, c = self.like_y(), self.like_y()
         # What (1) leaves, for all that follows.
         rho, a = self.factors(2)
         self.kept = {"y": self.y, "c": c, "rho": rho, "a": a}
@@ -98,14 +95,10 @@ class ConvBlock(Block):
         """Return an array for patches, as a matrix."""
         return rows_of(self.space.zeros(self.X_shape), self.X_shape[-1])
 
-    @cached_property
-    def X(self) -> Matrix:
-        """X."""
-        return self.patches()
+    X, X_dot = cached_property(patches), cached_property(patches)
 
-    def rows(self) -> Array:
-        """Return an array for images like y."""
-        return self.space.zeros(self.shape)
+    # Z̄ of (2), Ż of (4).
+    Z_bar, Z_dot = cached_property(Block.like_y), cached_property(Block.like_y)
 
     def factors(self, count: int) -> Array:
         """Return arrays for factors of a channel, (T, C) each."""
@@ -139,11 +132,6 @@ class ConvBlock(Block):
         """The factors of (2)."""
         return dict(zip("eqk", self.factors(3), strict=True))
 
-    @cached_property
-    def Z_bar(self) -> Array:
-        """Z̄ of (2)."""
-        return self.rows()
-
     def vjp(self, program: Program, y_bar: Array, p_bar: Views) -> Array:
         """Write p̄ of (2), (3), b̄ being 0 as it is; return x̄.  ȳ becomes s ȳ."""
         self.weigh(program, y_bar, p_bar)
@@ -173,19 +161,9 @@ class ConvBlock(Block):
         product(program.aside, self.X.T, self.matrix(self.Z_bar), self.kernel(p_bar))
 
     @cached_property
-    def X_dot(self) -> Matrix:
-        """Ẋ."""
-        return self.patches()
-
-    @cached_property
     def dots(self) -> dict[str, Array]:
         """The factors of (4)."""
         return dict(zip(("mu", "rho_dot", "a_dot"), self.factors(3), strict=True))
-
-    @cached_property
-    def Z_dot(self) -> Array:
-        """Ż of (4)."""
-        return self.rows()
 
     def jvp(self, program: Program, p_dot: Views, x_dot: Any) -> Array:
         """Write ẏ of (4)."""

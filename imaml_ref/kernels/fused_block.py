@@ -6,20 +6,14 @@ equations are those of ``fused.conv_block``; only X̄ is written, as in ``ConvBl
 """
 
 from ..compute import Array
-from ..layers import Conv2d
 from .conv_block import ConvBlock, Views
 from .program import Program
 
-WIDTH = 4  # channels that a kernel reads at a time
+WIDTH = 4  # channels that a kernel reads at a time: it takes multiples of them
 
 
 class FusedBlock(ConvBlock):
     """A ``ConvBlock`` without X and Ẋ."""
-
-    @staticmethod
-    def takes(conv: Conv2d) -> bool:
-        """Whether the kernels take a convolution."""
-        return conv.in_channels % WIDTH == 0
 
     @property
     def all_sizes(self) -> dict[str, int]:

@@ -17,7 +17,7 @@ from ..layers import (
 )
 from ..networks import Network
 from .conv_block import ConvBlock
-from .fused_block import FusedBlock
+from .fused_block import WIDTH, FusedBlock
 from .input_block import InputBlock
 from .tail import LinearBlock, PoolBlock
 
@@ -56,7 +56,8 @@ def pieces(net: Network, fused: bool = False) -> list[Piece]:
 
 def fused_or_not(conv: Conv2d, *rest) -> ConvBlock:
     """Return a fused block where the kernels take the convolution."""
-    return (FusedBlock if FusedBlock.takes(conv) else ConvBlock)(conv, *rest)
+    fits = conv.in_channels % WIDTH == 0
+    return (FusedBlock if fits else ConvBlock)(conv, *rest)
 
 
 def maker(layers: tuple[Any, ...], kind: Callable[..., ConvBlock]) -> Callable:

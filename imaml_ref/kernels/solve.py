@@ -13,10 +13,10 @@ import numpy
 from ..compute import Array, array_module, in_units, read
 from ..solvers import CONDUCTS, RUNNING, Record, described
 from .program import Program
-from .table import chunks
+from .table import KERNELS, chunks
 
-SCALARS = ("tolerance", "rho", "residual", "sigma")
-LENGTH = ("rho", "sigma", "residual", "alpha")
+REALS = ("tolerance", "rho", "residual", "sigma", "alpha", "beta")
+COUNTS = ("status", "iterations", "moves")
 
 
 class Krylov:
@@ -30,13 +30,16 @@ class Krylov:
         # The sweeps keep it; if it kept them, only a collection would free them.
         self.sweeps, self.space = proxy(sweeps), sweeps.space
         zeros, (tasks, size) = self.space.zeros, sweeps.phi.shape
-        self.x, self.r, self.p = sweeps.vector(), sweeps.vector(), sweeps.phi_dot
         self.sizes = {"tasks": tasks, "size": size}
-        self.partials = zeros((tasks, 2, chunks(size)))
-        self.reals = {n: zeros((tasks,)) for n in (*SCALARS, "alpha", "beta")}
-        self.counts = {n: zeros((tasks,), "int32") for n in ("status", "iterations")}
-        self.moves = zeros((tasks,), "int32")
-        self.record = zeros((len(Record._fields), tasks))
+        self.arrays = {
+            "x": sweeps.vector(),
+            "r": sweeps.vector(),
+            "p": sweeps.phi_dot,
+            "partials": zeros((tasks, 2, chunks(size))),
+            "record": zeros((len(Record._fields), tasks)),
+            **{name: zeros((tasks,)) for name in REALS},
+            **{name: zeros((tasks,), "int32") for name in COUNTS},
+        }
         self._strengths: dict[tuple[int, ...], tuple[Array, Array, Array]] = {}
         self._steps: dict[tuple, Program] = {}
 
@@ -62,11 +65,11 @@ class Krylov:
             if (solver.rtol or solver.atol) and not self.runs():
                 break
             step.run()
-            records.append(self.record.copy())
+            records.append(self.arrays["record"].copy())
         # As in ``System``: what Ritz values are divided by.
         scale = 1 / unit_M if shape else M.copy()
         found = self.found(scale, unit, unit_M.copy(), records)
-        return self.x * unit[:, None], found
+        return self.arrays["x"] * unit[:, None], found
 
     def strengths(self, shape: tuple[int, ...]) -> tuple[Array, Array, Array]:
         """Return the arrays in which s and M/m wait, (1,) or (P,), and m, (1,)."""
@@ -77,96 +80,51 @@ class Krylov:
 
     def runs(self) -> bool:
         """Whether any task has not ended."""
-        return bool((self.counts["status"] == int(RUNNING)).any())
+        return bool((self.arrays["status"] == int(RUNNING)).any())
+
+    def taken(self, kernel: str, **own: Any) -> dict[str, Any]:
+        """Return what a kernel takes, of its own and of what is here, by name."""
+        known = self.arrays | self.sizes | own
+        return {a.name: known[a.name] for a in KERNELS[kernel].arguments}
 
     def begin(self, b: Array, M: Array, M_step: int, solver: Any, unit: Array) -> None:
         """Start from x = 0: (1), for b in some unit."""
-        self.space.launch(
-            "cg_begin",
-            b=array_module(b).ascontiguousarray(b),
-            M=M,
-            M_step=M_step,
-            rtol=float(solver.rtol),
-            atol=unit.dtype.type(solver.atol) / unit,
-            x=self.x,
-            r=self.r,
-            p=self.p,
-            partials=self.partials,
-            **self.counts,
-            **{name: self.reals[name] for name in SCALARS},
-            **self.sizes,
-        )
-        self.reals["beta"][...] = 0
-        direction = Program(self.space)
-        self.write_direction(direction, {"M": M, "M_step": M_step})
-        direction.launch()
+        diagonal = {"M": M, "M_step": M_step}
+        own: dict[str, Any] = {
+            "b": array_module(b).ascontiguousarray(b),
+            "rtol": float(solver.rtol),
+            "atol": unit.dtype.type(solver.atol) / unit,
+        }
+        self.space.launch("cg_begin", **self.taken("cg_begin", **own, **diagonal))
+        self.arrays["beta"][...] = 0
+        self.space.launch("cg_direction", **self.taken("cg_direction", **diagonal))
 
     def step(self, curvature: str, conduct: str, shape: tuple[int, ...]) -> Program:
-        """Return one step, (2) to (7)."""
+        """Return one step, (2) to (7): the product, α, then x, r, β, then p."""
         key = curvature, conduct, shape
-        if key in self._steps:
-            return self._steps[key]
-        product, Hp = self.sweeps.product(curvature)
-        (s, M, unit_M), step = self.strengths(shape), len(shape)
-        at_p = {"Hp": Hp, "p": self.p, "shift": s, "shift_step": step}
-        diagonal = {"M": M, "M_step": step}
-        program = Program(self.space, product)
-        self.write_length(program, at_p, unit_M, CONDUCTS.index(conduct))
-        self.write_move(program, at_p | diagonal)
-        self.write_direction(program, diagonal)
-        self._steps[key] = program
-        return program
-
-    def write_length(
-        self, program: Program, at_p: dict, unit_M: Array, conduct: int
-    ) -> None:
-        """Write (2), (3): α, and how the tasks fare."""
-        program.do(
-            "cg_length",
-            **at_p,
-            conduct=conduct,
-            partials=self.partials,
-            unit_M=unit_M,
-            **{name: self.reals[name] for name in LENGTH},
-            record=self.record,
-            moves=self.moves,
-            **self.counts,
-            **self.sizes,
-        )
-
-    def write_move(self, program: Program, where: dict) -> None:
-        """Write (4) to (6): x, r, β, and how the tasks fare."""
-        program.do(
-            "cg_move",
-            **where,
-            x=self.x,
-            r=self.r,
-            partials=self.partials,
-            record=self.record,
-            moves=self.moves,
-            status=self.counts["status"],
-            **self.reals,
-            **self.sizes,
-        )
-
-    def write_direction(self, program: Program, diagonal: dict) -> None:
-        """Write (7): p."""
-        program.do(
-            "cg_direction",
-            **diagonal,
-            beta=self.reals["beta"],
-            sigma=self.reals["sigma"],
-            status=self.counts["status"],
-            r=self.r,
-            p=self.p,
-            **self.sizes,
-        )
+        if key not in self._steps:
+            product, Hp = self.sweeps.product(curvature)
+            s, M, unit_M = self.strengths(shape)
+            own = {
+                "Hp": Hp,
+                "shift": s,
+                "shift_step": len(shape),
+                "M": M,
+                "M_step": len(shape),
+                "unit_M": unit_M,
+                "conduct": CONDUCTS.index(conduct),
+            }
+            program = Program(self.space, product)
+            for kernel in ("cg_length", "cg_move", "cg_direction"):
+                program.do(kernel, **self.taken(kernel, **own))
+            self._steps[key] = program
+        return self._steps[key]
 
     def found(self, scale, unit, unit_M, records: list[Array]) -> Any:
         """Return a SolverInfo, or a reading of it, of what is here now."""
-        counts = [count.copy() for count in self.counts.values()]
-        reals = [self.reals[name].copy() for name in ("residual", "tolerance")]
-        return read(told, scale, unit, unit_M, *counts, *reals, *records)
+        names = ("status", "iterations", "residual", "tolerance")
+        here = [self.arrays[name].copy() for name in names]
+        return read(told, scale, unit, unit_M, *here, *records)
 
 
 def told(scale, unit, unit_M, status, iterations, residual, tolerance, *records):

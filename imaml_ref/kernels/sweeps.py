@@ -52,6 +52,10 @@ class Sweeps:
         """Return zeros for a vector of all parameters of each task, (T, P)."""
         return self.space.zeros((len(self.x), self.net.layout.size))
 
+    # φ̄, φ̇ and R{φ̄}.
+    phi_bar, phi_dot = cached_property(vector), cached_property(vector)
+    phi_bar_dot = cached_property(vector)
+
     def views(self, flat: Array) -> dict[str, Views]:
         """Return each layer's parameters as parts (T, n) of (T, P)."""
         layout = self.net.layout
@@ -176,18 +180,3 @@ class Sweeps:
     def krylov(self) -> Krylov:
         """Return conjugate gradients at the point that the arrays hold."""
         return Krylov(self)
-
-    @cached_property
-    def phi_bar(self) -> Array:
-        """φ̄ (T, P)."""
-        return self.vector()
-
-    @cached_property
-    def phi_dot(self) -> Array:
-        """φ̇ (T, P)."""
-        return self.vector()
-
-    @cached_property
-    def phi_bar_dot(self) -> Array:
-        """R{φ̄} (T, P)."""
-        return self.vector()

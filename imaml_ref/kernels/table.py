@@ -5,6 +5,8 @@ Arrays are (T, ...) with the entries of a task in one piece, unless an argument
 a function of the integer arguments alone: equal sizes give equal sums.
 """
 
+from functools import partial
+
 from .geometry import by_channel, by_chunk, by_task, chunks, entrywise, in_turn
 from .kernel import Kernel, arguments
 from .tiles import (
@@ -22,6 +24,16 @@ __all__ = ["FILES", "KERNELS", "chunks"]
 def row(name: str, file: str, description: str, launches, **more) -> Kernel:
     """Return a row of the table."""
     return Kernel(name, file, arguments(description), launches, **more)
+
+
+def rows(file: str, geometry, **descriptions: str) -> tuple[Kernel, ...]:
+    """Return rows of a file by name, each with the launches of its own function."""
+    return tuple(row(n, file, d, geometry(n)) for n, d in descriptions.items())
+
+
+def stepwise(symbol: str):
+    """Return the launches of a kernel by chunks, and of one by tasks that ends it."""
+    return in_turn(by_chunk(symbol), by_task(f"{symbol}_task"))
 
 
 BMM = (
@@ -78,28 +90,17 @@ VECTORS = (
         "in: step_size, out: partials squares, int: tasks size",
         in_turn(by_chunk("descend"), by_task("descend_squares")),
     ),
-    row(
-        "cg_begin",
+    *rows(
         "cg.cu",
-        "in: b M, int: M_step, real: rtol, in: atol, out: x r p partials tolerance rho "
-        "residual sigma, out int32: iterations status, int: tasks size",
-        in_turn(by_chunk("cg_begin"), by_task("cg_begin_task")),
-    ),
-    row(
-        "cg_length",
-        "cg.cu",
-        "in: Hp p shift, int: shift_step conduct, out: partials, in: rho sigma "
-        "residual unit_M, inout int32: status iterations, out int32: moves, "
+        stepwise,
+        cg_begin="in: b M, int: M_step, real: rtol, in: atol, out: x r p partials "
+        "tolerance rho residual sigma, out int32: iterations status, int: tasks size",
+        cg_length="in: Hp p shift, int: shift_step conduct, out: partials, in: rho "
+        "sigma residual unit_M, inout int32: status iterations, out int32: moves, "
         "out: alpha, inout: record, int: tasks size",
-        in_turn(by_chunk("cg_length"), by_task("cg_length_task")),
-    ),
-    row(
-        "cg_move",
-        "cg.cu",
-        "in: alpha Hp p shift, int: shift_step, in: M, int: M_step, inout: x r, "
-        "out: partials, in int32: moves, in: tolerance, inout: rho residual "
+        cg_move="in: alpha Hp p shift, int: shift_step, in: M, int: M_step, inout: x "
+        "r, out: partials, in int32: moves, in: tolerance, inout: rho residual "
         "sigma, inout int32: status, out: beta, inout: record, int: tasks size",
-        in_turn(by_chunk("cg_move"), by_task("cg_move_task")),
     ),
     row(
         "cg_direction",
@@ -110,36 +111,18 @@ VECTORS = (
     ),
 )
 
-NORMALISATION = (
-    row(
-        "bn_relu",
-        "normalisation.cu",
-        "in: Z gamma beta, int: param_task, out: c rho a y, "
-        "int: tasks rows channels, real: eps",
-        by_channel("bn_relu"),
-    ),
-    row(
-        "bn_relu_vjp",
-        "normalisation.cu",
-        "in: y_bar y c rho a, out: s_y_bar e q k Z_bar gamma_bar beta_bar, "
-        "int: param_task tasks rows channels",
-        by_channel("bn_relu_vjp"),
-    ),
-    row(
-        "bn_relu_jvp",
-        "normalisation.cu",
-        "in: Z_dot y c rho a gamma gamma_dot beta_dot, int: param_task, "
-        "out: mu rho_dot a_dot y_dot, int: tasks rows channels",
-        by_channel("bn_relu_jvp"),
-    ),
-    row(
-        "bn_relu_vjp_dot",
-        "normalisation.cu",
-        "in: y_bar_dot s_y_bar y c Z_dot mu rho rho_dot a a_dot e q k, "
-        "out: Z_bar_dot gamma_bar_dot beta_bar_dot, "
-        "int: param_task tasks rows channels",
-        by_channel("bn_relu_vjp_dot"),
-    ),
+NORMALISATION = rows(
+    "normalisation.cu",
+    by_channel,
+    bn_relu="in: Z gamma beta, int: param_task, out: c rho a y, "
+    "int: tasks rows channels, real: eps",
+    bn_relu_vjp="in: y_bar y c rho a, out: s_y_bar e q k Z_bar gamma_bar beta_bar, "
+    "int: param_task tasks rows channels",
+    bn_relu_jvp="in: Z_dot y c rho a gamma gamma_dot beta_dot, int: param_task, "
+    "out: mu rho_dot a_dot y_dot, int: tasks rows channels",
+    bn_relu_vjp_dot="in: y_bar_dot s_y_bar y c Z_dot mu rho rho_dot a a_dot e q k, "
+    "out: Z_bar_dot gamma_bar_dot beta_bar_dot, "
+    "int: param_task tasks rows channels",
 )
 
 OUT = ("images", "out_height", "out_width", "channels")
@@ -220,19 +203,12 @@ CONVOLUTIONS = (
     *convolutions("_3xtf32", "conv_tensor.cu", CONV_TENSOR_TILES, **ON_TENSOR_CORES),
 )
 
-LOSSES = (
-    row(
-        "cross_entropy",
-        "cross_entropy.cu",
-        "in: z, in int64: labels, out: value probs z_bar hits, int: tasks rows classes",
-        by_task("cross_entropy", 128),
-    ),
-    row(
-        "cross_entropy_hvp",
-        "cross_entropy.cu",
-        "in: probs z_dot, out: z_bar_dot, int: tasks rows classes",
-        by_task("cross_entropy_hvp", 128),
-    ),
+LOSSES = rows(
+    "cross_entropy.cu",
+    partial(by_task, threads=128),
+    cross_entropy="in: z, in int64: labels, out: value probs z_bar hits, "
+    "int: tasks rows classes",
+    cross_entropy_hvp="in: probs z_dot, out: z_bar_dot, int: tasks rows classes",
 )
 
 ROWS = (*PRODUCTS, *TENSOR, *VECTORS, *NORMALISATION, *IMAGES, *CONVOLUTIONS, *LOSSES)

@@ -28,7 +28,7 @@ from typing import NamedTuple
 
 import numpy
 
-from ..compute import Array, to_host
+from ..compute import Array
 from ..layers import Flatten, Linear
 from ..networks import Network, SoftmaxCrossEntropy, SquaredError
 from .objective import TaskLoss
@@ -43,7 +43,10 @@ class Constants(NamedTuple):
 
 
 def constants(loss, support_x: Array, query_x: Array) -> Constants | None:
-    """Return proven constants for an affine network with a known loss, or None."""
+    """Return proven constants for an affine network with a known loss, or None.
+
+    All arrays are on the host.
+    """
     if not has_constants(loss):
         return None
     support, query = feature_norms(support_x), feature_norms(query_x)
@@ -66,7 +69,7 @@ def has_constants(loss) -> bool:
 
 def error_bound(r1, r2, lam, known: Constants) -> numpy.ndarray:
     """Return the right-hand side of (8), (T,), with μ = min λ_j of a convex L."""
-    mu, norm = numpy.min(to_host_number(lam)), numpy.max(to_host_number(lam))
+    mu, norm = numpy.min(lam), numpy.max(lam)
     delta = r1 / mu
     moved = known.smoothness + known.hessian_lipschitz * known.lipschitz / mu
     return norm / mu * moved * delta + norm * r2 / mu
@@ -85,10 +88,5 @@ def is_affine(net) -> bool:
 
 def feature_norms(x: Array) -> numpy.ndarray:
     """Return ‖(x, 1)‖ of every example, (T, N), in float64."""
-    flat = to_host(x).reshape(*x.shape[:2], -1).astype(numpy.float64)
+    flat = x.reshape(*x.shape[:2], -1).astype(numpy.float64)
     return ((flat**2).sum(-1) + 1) ** 0.5
-
-
-def to_host_number(lam) -> numpy.ndarray:
-    """Return λ as a host array."""
-    return numpy.asarray(lam) if not hasattr(lam, "get") else to_host(lam)

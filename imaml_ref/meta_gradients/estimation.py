@@ -83,18 +83,10 @@ def chunk_at(objective, phi: Array, chunk: TaskBatch, estimator) -> Chunk:
     at = objective.linearize(phi)
     found = estimator.estimate(at, v)
     r1 = read(finite, norm(at.grad))
-    diagnostics = read(
-        partial(diagnosed, estimator),
-        r1,
-        cosine(found.g, v),
-        query_loss,
-        at.support.value,
-        accuracy,
-        proven_bound(objective, chunk, estimator, at, r1, v, found.x),
-        found.info,
-    )
-    lam_grads = lam_gradients(found.x, at)
-    return Chunk(found.g, lam_grads, phi, diagnostics, found.info)
+    bound = proven_bound(objective, chunk, estimator, at, r1, v, found.x)
+    measured = r1, cosine(found.g, v), query_loss, at.support.value, accuracy, bound
+    diagnostics = read(partial(diagnosed, estimator), *measured, found.info)
+    return Chunk(found.g, lam_gradients(found.x, at), phi, diagnostics, found.info)
 
 
 def lam_gradients(x: Array | None, at) -> Array | None:

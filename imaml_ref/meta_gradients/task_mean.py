@@ -79,12 +79,11 @@ def kept_names(keep: Iterable[str]) -> set[str]:
     Raises:
         ValueError: If one is unknown.
     """
-    if not isinstance(keep, Iterable):
+    names = [keep] if isinstance(keep, str) or not isinstance(keep, Iterable) else keep
+    found = set(names)
+    if not found <= {"phi", "task_grads"}:
         raise ValueError(f"keep takes 'phi' and 'task_grads', got {brief(keep)}")
-    keep = {keep} if isinstance(keep, str) else set(keep)
-    if not keep <= {"phi", "task_grads"}:
-        raise ValueError(f"keep takes 'phi' and 'task_grads', got {sorted(keep)}")
-    return keep
+    return found
 
 
 def batches(tasks: Tasks) -> list[TaskBatch]:

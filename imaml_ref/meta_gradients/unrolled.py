@@ -101,7 +101,12 @@ def unrolled_chunk(inner, objective, chunk: TaskBatch, _: None) -> Chunk:
     grads, lam_grads = adjoint(objective, iterates, query.grad, inner.step_size)
     if not hasattr(lam, "shape"):
         lam_grads = None if lam == 0 else lam_grads.sum(-1)
-    return Chunk(grads, lam_grads, phi, measure(objective, phi, query, grads))
+    at = objective.linearize(phi)
+    measured = norm(at.grad), cosine(grads, query.grad), query.value, at.support.value
+    exact = numpy.zeros(len(phi)), "exact for the K steps taken; it is not (5)"
+    diagnose = partial(diagnosed, UNROLLED)
+    diagnostics = read(diagnose, *measured, accuracy_of(query), exact, None)
+    return Chunk(grads, lam_grads, phi, diagnostics)
 
 
 def adjoint(objective, iterates, v: Array, alpha: float) -> tuple[Array, Array]:
@@ -113,19 +118,3 @@ def adjoint(objective, iterates, v: Array, alpha: float) -> tuple[Array, Array]:
         lam_bar = lam_bar - alpha * v * (phi - theta)
         v = v - alpha * objective.linearize(phi).hvp(v)
     return theta_bar + v, lam_bar
-
-
-def measure(objective, phi, query, grads) -> Any:
-    """Return the diagnostics of a chunk, or a reading of them; nothing is solved."""
-    at = objective.linearize(phi)
-    exact = numpy.zeros(len(phi)), "exact for the K steps taken; it is not (5)"
-    return read(
-        partial(diagnosed, UNROLLED),
-        norm(at.grad),
-        cosine(grads, query.grad),
-        query.value,
-        at.support.value,
-        accuracy_of(query),
-        exact,
-        None,
-    )

@@ -80,94 +80,42 @@ class SolverInfo(Brief):
             lam: λ, if A is H + λI, in loss per squared parameter: the advice can then
                 name the value to exceed.
         """
-        return _TEXTS[Status(int(self.status[task]))](self, task, lam)
+        least = max(0.0, -float(self.smallest_rayleigh[task]))
+        raised = (
+            f"by more than {least:.3g}" if lam is None else f"above {lam + least:.3g}"
+        )
+        kind = "residual" if self.measured[task] else "recursive residual"
+        steps, tolerance = self.iterations[task], self.tolerance[task]
+        status = Status(int(self.status[task]))
+        asked = status != Status.MAXITER or tolerance != 0
+        return (TEXTS[status] if asked else ALL_MADE).format(
+            task=task,
+            steps=steps,
+            progress=f"{steps} iterations, {kind} {self.residual[task]:.3g} "
+            f"(tolerance {tolerance:.3g})",
+            negative=f"{'A' if lam is None else 'H + λI'} is not positive definite for "
+            f"task {task}: pᵀAp = {self.first_negative[task]:.3g} in iteration "
+            f"{self.first_negative_step[task]}; raise lam {raised}, or use "
+            "curvature='gauss-newton', on_negative_curvature='truncate', or MINRES",
+        )
 
 
-def _converged(info, task, lam):
-    return f"task {task}: converged, {_progress(info, task)}"
-
-
-def _maxiter(info, task, lam):
-    if info.tolerance[task] == 0:
-        return f"task {task}: all steps made, {_progress(info, task)}"
-    return (
-        f"task {task}: not converged, {_progress(info, task)}; raise maxiter or the "
-        f"tolerance, precondition, or make A better conditioned with a larger lam"
-    )
-
-
-def _negative(info, task, lam):
-    operator = "A" if lam is None else "H + λI"
-    return (
-        f"{operator} is not positive definite for task {task}: "
-        f"pᵀAp = {info.first_negative[task]:.3g} in iteration "
-        f"{info.first_negative_step[task]}; {_how_far(info, task, lam)}, or use "
-        f"curvature='gauss-newton', on_negative_curvature='truncate', or MINRES"
-    )
-
-
-def _how_far(info, task, lam):
-    """Name the least lam that the curvature seen leaves possible."""
-    short = max(0.0, -float(info.smallest_rayleigh[task]))
-    if lam is None:
-        return f"raise lam by more than {short:.3g}"
-    return f"raise lam above {lam + short:.3g}"
-
-
-def _truncated(info, task, lam):
-    return f"{_negative(info, task, lam)}; stopped before it, {_progress(info, task)}"
-
-
-def _breakdown(info, task, lam):
-    return f"{_negative(info, task, lam)}; CG cannot step along that direction"
-
-
-def _indefinite_preconditioner(info, task, lam):
-    return (
-        f"task {task}: rᵀMr ≤ 0, {_progress(info, task)}; the preconditioner M must "
-        f"be positive definite"
-    )
-
-
-def _stagnation(info, task, lam):
-    return (
-        f"task {task}: rounding stops the true residual above the tolerance, "
-        f"{_progress(info, task)}; use float64, a looser tolerance, or a larger lam "
-        f"(and CertifiedCG in place of MINRES where A is positive definite: its error "
-        f"is like κ ε, not κ² ε)"
-    )
-
-
-def _singular(info, task, lam):
-    return (
-        f"task {task}: A is singular to rounding, {_progress(info, task)}; change lam"
-    )
-
-
-def _not_finite(info, task, lam):
-    return (
-        f"task {task}: NaN or infinity in b, x0 or a product after "
-        f"{info.iterations[task]} iterations; lower the inner step size, or look for "
-        f"the first NaN in the network"
-    )
-
-
-def _progress(info, task):
-    kind = "residual" if info.measured[task] else "recursive residual"
-    return (
-        f"{info.iterations[task]} iterations, {kind} {info.residual[task]:.3g} "
-        f"(tolerance {info.tolerance[task]:.3g})"
-    )
-
-
-_TEXTS = {
-    Status.CONVERGED: _converged,
-    Status.MAXITER: _maxiter,
-    Status.NEGATIVE_CURVATURE: _negative,
-    Status.TRUNCATED: _truncated,
-    Status.BREAKDOWN: _breakdown,
-    Status.INDEFINITE_PRECONDITIONER: _indefinite_preconditioner,
-    Status.STAGNATION: _stagnation,
-    Status.SINGULAR: _singular,
-    Status.NOT_FINITE: _not_finite,
+ALL_MADE = "task {task}: all steps made, {progress}"
+TEXTS = {
+    Status.CONVERGED: "task {task}: converged, {progress}",
+    Status.MAXITER: "task {task}: not converged, {progress}; raise maxiter or the "
+    "tolerance, precondition, or make A better conditioned with a larger lam",
+    Status.NEGATIVE_CURVATURE: "{negative}",
+    Status.TRUNCATED: "{negative}; stopped before it, {progress}",
+    Status.BREAKDOWN: "{negative}; CG cannot step along that direction",
+    Status.INDEFINITE_PRECONDITIONER: "task {task}: rᵀMr ≤ 0, {progress}; the "
+    "preconditioner M must be positive definite",
+    Status.STAGNATION: "task {task}: rounding stops the true residual above the "
+    "tolerance, {progress}; use float64, a looser tolerance, or a larger lam (and "
+    "CertifiedCG in place of MINRES where A is positive definite: its error is like "
+    "κ ε, not κ² ε)",
+    Status.SINGULAR: "task {task}: A is singular to rounding, {progress}; change lam",
+    Status.NOT_FINITE: "task {task}: NaN or infinity in b, x0 or a product after "
+    "{steps} iterations; lower the inner step size, or look for the first NaN in the "
+    "network",
 }

@@ -71,22 +71,17 @@ class MINRES(Settings):
         """
         system = make_system(matvec, b, rtol=self.rtol, atol=self.atol, M=M)
         maxiter = 5 * b.shape[1] if self.maxiter is None else self.maxiter
-        return minres_batched(system, maxiter)
-
-
-def minres_batched(system: System, maxiter: int) -> tuple[Array, SolverInfo]:
-    """Run the recurrence from x₀ = 0 until every task has ended, or maxiter steps."""
-    state = begin(system)
-    records: list[Record] = []
-    earlier = [state.x]
-    for step in range(1, maxiter + 1):
-        if not (state.status == RUNNING).any():
-            break
-        state, record = advance(system, state)
-        records.append(record)
-        if step & (step - 1) == 0:
-            earlier.append(state.x)
-    return certify(system, state, records, earlier)
+        state = begin(system)
+        records: list[Record] = []
+        earlier = [state.x]
+        for step in range(1, maxiter + 1):
+            if not (state.status == RUNNING).any():
+                break
+            state, record = advance(system, state)
+            records.append(record)
+            if step & (step - 1) == 0:
+                earlier.append(state.x)
+        return certify(system, state, records, earlier)
 
 
 def best_of(system: System, state: State, r: Array, earlier: list[Array]):

@@ -83,20 +83,19 @@ class Checkpoint(Brief):
     chosen: str = "last"
 
     @property
+    def _result(self) -> Best | TrainingState:
+        best = self.state.best
+        return best if self.chosen == "best" and best is not None else self.state
+
+    @property
     def result(self) -> tuple[Array, Array]:
         """θ (P,) and λ that the run stands for."""
-        best = self.state.best
-        if self.chosen == "best" and best is not None:
-            return best.theta, best.lam
-        return self.state.theta, self.state.lam
+        return self._result.theta, self._result.lam
 
     @property
     def result_step(self) -> int:
         """Meta-steps behind that θ."""
-        best = self.state.best
-        if self.chosen == "best" and best is not None:
-            return best.step
-        return self.state.step
+        return self._result.step
 
 
 def write_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
