@@ -1,4 +1,4 @@
-"""docs/house.md: the way of a θ is the one that a call takes; files it names are there."""
+"""docs/house.md: the way of a θ is the one that a call takes; what it names exists."""
 
 import re
 import sys
