@@ -83,9 +83,10 @@ def parsed(text: str) -> Network:
     for entry in plain["layers"]:
         name, kind = entry.pop("name"), entry.pop("type")
         sizes = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()}
-        if kind not in known_layers.__all__:
+        made = getattr(known_layers, kind, None)
+        if not isinstance(made, type) or not issubclass(made, known_layers.Layer):
             raise ValueError(f"layer {name} is of unknown type {kind!r}")
-        layers[name] = getattr(known_layers, kind)(**sizes)
+        layers[name] = made(**sizes)
     return Network(layers, tuple(plain["input_shape"]))
 
 

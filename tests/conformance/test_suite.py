@@ -212,7 +212,7 @@ def test_the_grid_draws_the_same_numbers_everywhere():
     assert on_grid(reals)
     assert -0.5 <= reals.min() < -0.49
     assert 0.49 < reals.max() <= 0.5
-    positive = Grid(8).positive((3000,), 0.25, 1.0)
+    positive = Grid(8).between((3000,), 0.25, 1.0)
     assert positive.min() == pytest.approx(0.25, abs=0.005)
     assert positive.max() == pytest.approx(1.0, abs=0.005)
 
