@@ -26,6 +26,7 @@ from .parallel import (
 )
 from .readings import (
     copies_for,
+    holding,
     is_waiting,
     on_device,
     read,
@@ -43,6 +44,7 @@ __all__ = [
     "chunk_size",
     "copies_for",
     "dot",
+    "holding",
     "in_units",
     "is_waiting",
     "length",

@@ -9,6 +9,8 @@ and so for every product that is homogeneous in a.  Nothing is rounded by dividi
 power of two: where the square was in range, (1) has the bits it had without u.
 """
 
+from typing import Any
+
 import numpy
 
 from .backend import Array, array_module
@@ -51,16 +53,27 @@ def dot(a: Array, b: Array) -> Array:
 
 
 def norm(a: Array) -> Array:
-    """Return ‖Re a‖₂ per task by (1): (T, P) -> (T,)."""
-    a, unit = in_units(a.real)
-    return unit * array_module(a).sqrt(dot(a, a))
+    """Return ‖Re a‖₂ per task, by (1) where its square asks for it: (T, P) -> (T,)."""
+    a, xp = a.real, array_module(a)
+    if xp is numpy:
+        with numpy.errstate(over="ignore"):
+            square = dot(a, a)
+        if in_range(square.min(), square.max()):
+            return numpy.sqrt(square)
+    a, unit = in_units(a)
+    return unit * xp.sqrt(dot(a, a))
 
 
 def length(a: numpy.ndarray) -> numpy.floating:
     """Return ‖a‖ of a real vector on the host; (1) where its square asks for it."""
     square = a @ a
-    kind = numpy.finfo(a.dtype)
-    if kind.tiny / kind.eps < square < kind.max:
+    if in_range(square, square):
         return numpy.sqrt(square)
     a, u = in_units(a)
     return u * numpy.sqrt(a @ a)
+
+
+def in_range(least: Any, most: Any) -> bool:
+    """Whether sums of squares between two have lost nothing to the range of a float."""
+    kind = numpy.finfo(least.dtype)
+    return bool(kind.tiny / kind.eps < least and most < kind.max)

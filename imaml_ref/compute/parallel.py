@@ -14,19 +14,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import cache
 from itertools import islice
-from typing import TypeVar
 
 import numpy
 
 from ..arguments import whole
-from .processes import can_fork, map_forked, worker
+from .processes import Item, Result, can_fork, map_forked, worker
 
 # malloc.h of glibc; an mmap threshold above 32 MiB is refused.
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
 KEPT_BYTES = 32 * 2**20
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 _threads: list[int] = []
 _processes: list[int] = []

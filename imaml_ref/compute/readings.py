@@ -80,14 +80,18 @@ def read(make: Callable[..., Any], *parts: Any) -> Any:
 
 
 @contextmanager
-def waiting() -> Iterator[list[Reading]]:
-    """A context in which readings of device arrays wait; yields the list of them."""
-    readings: list[Reading] = []
-    token = _waiting.set(readings)
+def holding(variable: ContextVar, value: Any) -> Iterator[Any]:
+    """A context in which a variable has another value, which it yields."""
+    token = variable.set(value)
     try:
-        yield readings
+        yield value
     finally:
-        _waiting.reset(token)
+        variable.reset(token)
+
+
+def waiting() -> AbstractContextManager[list[Reading]]:
+    """A context in which readings of device arrays wait; yields the list of them."""
+    return holding(_waiting, [])
 
 
 @contextmanager
@@ -106,12 +110,8 @@ def settling_in(context: Around) -> Iterator[None]:
         with outer(), context():
             yield
 
-    token = _around.set(both)
-    try:
-        with context():
-            yield
-    finally:
-        _around.reset(token)
+    with holding(_around, both), context():
+        yield
 
 
 def is_waiting() -> bool:

@@ -31,15 +31,12 @@ class FusedExamples(Examples):
         super().__init__(task_loss, x, y)
         self._fused, self._dtype, self.loan = fused, dtype, Loan(fused, x, dtype)
         self._targets: Any = None
+        # A subclass may do anything.
+        self._is_softmax = type(task_loss.loss) is SoftmaxCrossEntropy
         finalize(self, self.loan.give_back)
 
     def __reduce__(self):
         return FusedExamples, (self.task_loss, self._fused, self._dtype, self.x, self.y)
-
-    @property
-    def _is_softmax(self) -> bool:
-        """Whether the loss is known; a subclass may do anything."""
-        return type(self.task_loss.loss) is SoftmaxCrossEntropy
 
     def targets(self, z: Array) -> Array:
         """Return the labels as the loss wants them beside outputs z."""

@@ -1,9 +1,10 @@
 """Which of the two paths computes: the fused one, unless the plain one is asked for."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
+
+from ..compute import holding
 
 _plain: ContextVar[bool] = ContextVar(
     "imaml_ref_plain", default=os.environ.get("IMAML_REF_PLAIN", "0") not in ("", "0")
@@ -15,11 +16,6 @@ def is_plain() -> bool:
     return _plain.get()
 
 
-@contextmanager
-def plain_path() -> Iterator[None]:
+def plain_path() -> AbstractContextManager:
     """Compute with the plain layers inside the ``with``, on the threads it uses too."""
-    token = _plain.set(True)
-    try:
-        yield
-    finally:
-        _plain.reset(token)
+    return holding(_plain, True)

@@ -12,12 +12,11 @@ another; ``fused.plain_path`` and ``IMAML_REF_PLAIN=1`` mean the first on a devi
 """
 
 import os
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
-from ..compute import Array
+from ..compute import Array, holding
 from .graphs import cuda_of
 
 
@@ -91,17 +90,7 @@ def device_stage(name: str) -> AbstractContextManager:
         ValueError: If there is no such stage.
     """
     known(name)
-    return staged(name)
-
-
-@contextmanager
-def staged(name: str) -> Iterator[None]:
-    """A context at a stage that there is."""
-    token = _stage.set(name)
-    try:
-        yield
-    finally:
-        _stage.reset(token)
+    return holding(_stage, name)
 
 
 def machine_of(a: Array) -> Any:
@@ -110,15 +99,10 @@ def machine_of(a: Array) -> Any:
     return own if own is not None and own.has(a) else cuda_of(a)
 
 
-@contextmanager
-def on_machine(machine: Any) -> Iterator[None]:
+def on_machine(machine: Any) -> AbstractContextManager:
     """Run kernels on another machine inside the ``with``, on the arrays that it has.
 
     Args:
         machine: Has ``has``, ``launcher`` and ``record``, as ``graphs.Cuda``.
     """
-    token = _machine.set(machine)
-    try:
-        yield
-    finally:
-        _machine.reset(token)
+    return holding(_machine, machine)

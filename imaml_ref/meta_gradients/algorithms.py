@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
-from ..arguments import Brief, Settings, optional, setting
+from ..arguments import Brief, Check, Settings, optional, setting
 from ..compute import Array, check_array
 from ..inner import GradientDescent, check_inner, solve
 from ..solvers import CG
@@ -34,6 +34,20 @@ from .unrolled import UNROLLED, check_unrolls, unrolled_gradient
 STRENGTH = optional(positive_strength)
 
 
+def strength_of(who: str) -> Check:
+    """Return the check of λ for who cannot do without a proximal term."""
+
+    def check(name: str, lam: Any) -> Any:
+        if lam is None:
+            raise ValueError(
+                f"{who} needs lam > 0: without a proximal term the inner problem (1) "
+                "has no unique solution; MAML takes lam=None"
+            )
+        return positive_strength(name, lam)
+
+    return check
+
+
 @dataclass(frozen=True, repr=False)
 class Algorithm(Brief, Settings):
     """What the algorithms share: a loss, λ of the inner problem, an inner loop.
@@ -51,7 +65,13 @@ class Algorithm(Brief, Settings):
     lam: Any = setting(STRENGTH, None)
     inner: Any = setting(check_inner, make=GradientDescent)
 
+    title: ClassVar[str]
     estimator: ClassVar[Any]
+
+    @property
+    def name(self) -> str:
+        """The estimator in words."""
+        return f"{self.title}: {self.estimator.name}"
 
     def adapt(self, theta: Array, x: Array, y: Array) -> Array:
         """Return φ (T, P), adapted from θ (P,) to support sets x (T, N, ...), y."""
@@ -63,19 +83,6 @@ class Algorithm(Brief, Settings):
         lam = strength_if_any(self.lam, theta, self.estimator.damping)
         find = partial(solve, self.inner)
         return estimate_gradient(self.loss, theta, tasks, lam, find, self.estimator)
-
-
-def require_lam(algorithm: Algorithm) -> None:
-    """Refuse an algorithm without a proximal term, where it cannot do without.
-
-    Raises:
-        ValueError: If λ is None or one per parameter, or a setting out of its range.
-    """
-    if algorithm.lam is None:
-        raise ValueError(
-            f"{type(algorithm).__name__} needs lam > 0: without a proximal term the "
-            "inner problem (1) has no unique solution; MAML takes lam=None"
-        )
 
 
 @dataclass(frozen=True, repr=False)
@@ -97,24 +104,17 @@ class IMAML(Algorithm):
     Source: Rajeswaran et al., NeurIPS 2019, algorithms 1 and 2.
     """
 
-    lam: Any = setting(STRENGTH, 2.0)
+    lam: Any = setting(strength_of("IMAML"), 2.0)
     solver: Any = setting(SOLVER, make=CG)
     curvature: str = setting(CURVATURE, "hessian")
     damping: float = setting(NOT_NEGATIVE, 0.0)
 
-    def __post_init__(self):
-        super().__post_init__()
-        require_lam(self)
+    title = "iMAML"
 
     @property
     def estimator(self) -> Implicit:
         """How (5) is solved."""
         return Implicit(self.solver, self.curvature, self.damping)
-
-    @property
-    def name(self) -> str:
-        """The estimator in words."""
-        return f"iMAML: {self.estimator.name}"
 
 
 @dataclass(frozen=True, repr=False)
@@ -127,8 +127,8 @@ class MAML(Algorithm):
     Source: Finn et al., ICML 2017.
     """
 
+    title = "MAML"
     estimator = UNROLLED
-    name = f"MAML: {UNROLLED.name}"
     curvature = UNROLLED.curvature
 
     def __post_init__(self):
@@ -187,25 +187,20 @@ class ReleasedIMAML(Algorithm):
         ValueError: If λ is None.
     """
 
-    lam: Any = setting(STRENGTH, 2.0)
+    lam: Any = setting(strength_of("ReleasedIMAML"), 2.0)
     inner: Any = setting(check_inner, make=PullBackDescent)
     cg_steps: int = setting(STEPS, 5)
     c: float = setting(NOT_NEGATIVE, 1.0)
     d: float = setting(NOT_NEGATIVE, 10.0)
 
+    title = "released iMAML"
     curvature = "hessian"
 
     def __post_init__(self):
         super().__post_init__()
-        require_lam(self)
         one_strength(self.lam)
 
     @property
     def estimator(self) -> Released:
         """The released operator."""
         return Released(self.cg_steps, self.c, self.d)
-
-    @property
-    def name(self) -> str:
-        """The estimator in words."""
-        return f"released iMAML: {self.estimator.name}"

@@ -6,7 +6,7 @@ damping, Gauss-Newton and ``Released`` change: but for rounding, a product with 
 means that it is not positive definite; the absence of one means nothing.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy
@@ -64,15 +64,12 @@ class Diagnostics(Brief):
     @staticmethod
     def joined(parts: list["Diagnostics"]) -> "Diagnostics":
         """Return the diagnostics of all tasks from those of chunks, in order."""
-        first = parts[0]
         together: dict[str, Any] = {}
         for name in (f.name for f in fields(Diagnostics)):
             values = [getattr(part, name) for part in parts]
-            arrays = all(isinstance(v, numpy.ndarray) for v in values)
-            together[name] = (
-                numpy.concatenate(values) if arrays else getattr(first, name)
-            )
-        return Diagnostics(**together)
+            if all(isinstance(v, numpy.ndarray) for v in values):
+                together[name] = numpy.concatenate(values)
+        return replace(parts[0], **together)
 
 
 def solver_fields(info, num_tasks: int) -> dict[str, numpy.ndarray]:

@@ -8,7 +8,7 @@ from . import architectures
 from .alone import blind_layer, logits_alone, why_blind
 from .architectures import linear
 from .linearization import Linearization
-from .losses import Loss, SoftmaxCrossEntropy, SquaredError, first_largest
+from .losses import Loss, SoftmaxCrossEntropy, SquaredError
 from .network import Network, assign
 
 __all__ = [
@@ -20,7 +20,6 @@ __all__ = [
     "architectures",
     "assign",
     "blind_layer",
-    "first_largest",
     "linear",
     "logits_alone",
     "why_blind",

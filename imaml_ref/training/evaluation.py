@@ -229,10 +229,6 @@ def near(theta: Array, source: TaskSource) -> TaskSource:
 
 
 def joined(*parts: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return the columns of parts, each concatenated."""
-    return tuple(join(column) for column in zip(*parts, strict=True))
-
-
-def join(parts) -> Any:
-    """Concatenate, or return None where there is nothing."""
-    return None if parts[0] is None else numpy.concatenate(parts)
+    """Return the columns of parts, each concatenated; None where there is nothing."""
+    columns = zip(*parts, strict=True)
+    return tuple(None if c[0] is None else numpy.concatenate(c) for c in columns)

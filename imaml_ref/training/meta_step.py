@@ -54,8 +54,7 @@ def meta_step(
     algorithm = at_lam(algorithm, state.lam)
     with settling_in(partial(taken_for_divergence, state)):
         out = algorithm(state.theta, beside(state.theta, tasks))
-    read(partial(refuse_losses, state), out.diagnostics)
-    read(partial(refuse_failures, state), out.diagnostics)
+    read(partial(refuse_unsound, state), out.diagnostics)
     refuse_nonfinite(state, out.grad, "meta-gradient")
     theta, moments = optimizer.step(state.theta, out.grad, state.optimizer)
     refuse_nonfinite(state, theta, "next θ")
@@ -119,29 +118,21 @@ def taken_for_divergence(state: TrainingState) -> Iterator[None]:
         raise Diverged(state, str(error)) from error
 
 
-def refuse_losses(state: TrainingState, found: Diagnostics) -> None:
-    """Stop before NaN or infinity reaches θ.
+def refuse_unsound(state: TrainingState, found: Diagnostics) -> None:
+    """Stop before NaN or infinity, or a g that solves nothing, reaches θ.
 
     Raises:
-        Diverged: If a loss is not finite.
+        Diverged: If a loss is not finite, or a solver met what is not.
     """
-    for name in ("query_loss", "support_loss"):
-        bad = ~numpy.isfinite(getattr(found, name))
-        if bad.any():
-            what = f"the {name.replace('_', ' ')} of task {int(bad.argmax())}"
-            raise Diverged(state, f"{what} is not finite; {REMEDY}")
-
-
-def refuse_failures(state: TrainingState, found: Diagnostics) -> None:
-    """Stop before a g that solves nothing reaches θ.
-
-    Raises:
-        Diverged: If a solver met NaN or infinity.
-    """
-    bad = found.status == Status.NOT_FINITE
-    if bad.any():
-        what = f"the linear system of task {int(bad.argmax())} is not finite"
-        raise Diverged(state, f"{what}; {REMEDY}")
+    bad = {
+        "query loss": ~numpy.isfinite(found.query_loss),
+        "support loss": ~numpy.isfinite(found.support_loss),
+        "linear system": found.status == Status.NOT_FINITE,
+    }
+    for what, tasks in bad.items():
+        if tasks.any():
+            where = f"the {what} of task {int(tasks.argmax())}"
+            raise Diverged(state, f"{where} is not finite; {REMEDY}")
 
 
 def refuse_nonfinite(state: TrainingState, a: Array, name: str) -> None:
