@@ -122,7 +122,7 @@ class ProximalObjective(Brief):
         )
 
     @cached_property
-    def support(self) -> Examples:
+    def examples(self) -> Examples:
         """L of the support set."""
         on = getattr(self.loss, "on", None)
         if on is None:
@@ -135,12 +135,12 @@ class ProximalObjective(Brief):
 
     def grad(self, phi: Array) -> Array:
         """Return ∇G = ∇L + Λ (φ − θ), (T, P)."""
-        return self.support.gradient(phi) + self.lam * (phi - self.theta)
+        return self.examples.gradient(phi) + self.lam * (phi - self.theta)
 
     def value(self, phi: Array) -> Array:
         """Return G, (T,)."""
         away = phi - self.theta
-        return self.support.value(phi) + (self.lam * away * away).sum(-1) / 2
+        return self.examples.value(phi) + (self.lam * away * away).sum(-1) / 2
 
     def descend(
         self, phi: Array, step_size: float, num_steps: int
@@ -149,7 +149,7 @@ class ProximalObjective(Brief):
         # A subclass may have another gradient.
         if type(self).grad is not ProximalObjective.grad:
             return follow(self.grad, phi, [SGD(step_size)] * num_steps)
-        return self.support.descend(phi, self.theta, self.lam, step_size, num_steps)
+        return self.examples.descend(phi, self.theta, self.lam, step_size, num_steps)
 
 
 class ProximalLinearization:
@@ -161,7 +161,7 @@ class ProximalLinearization:
     """
 
     def __init__(self, objective: ProximalObjective, phi: Array):
-        self._examples, self.lam = objective.support, objective.lam
+        self._examples, self.lam = objective.examples, objective.lam
         self.support = self._examples.linearize(phi)
         self.away = phi - objective.theta
         self.grad = self.lam * self.away

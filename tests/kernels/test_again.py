@@ -115,7 +115,7 @@ def test_linearisations_examples_and_objectives_can_be_copied(copied):
         objective = ProximalObjective(at.loss, at.phi[0], at.x, at.y, 2.0)
         grad, lin = objective.grad(at.phi), at.linearize()
         assert_array_equal(copied(objective).grad(at.phi), grad)
-        assert_array_equal(copied(objective.support).gradient(at.phi), lin.grad)
+        assert_array_equal(copied(objective.examples).gradient(at.phi), lin.grad)
         other = copied(lin)
         for what, array in values(lin, at.v).items():
             assert_array_equal(values(other, at.v)[what], array)

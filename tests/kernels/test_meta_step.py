@@ -182,13 +182,13 @@ def test_they_may_have_an_anchor_for_each_task():
     theta = at.theta + np.random.default_rng(0).normal(size=(3, len(at.theta)))
 
     def descended():
-        examples = objective_of(at, 0.5).support
+        examples = objective_of(at, 0.5).examples
         return examples.descend(theta, theta + 1, 0.5, 0.1, 3)
 
     phi, norms = by_kernels(descended)
     for t in range(3):
         one = objective_of(at, 0.5).task(t)
-        want, want_norms = one.support.descend(
+        want, want_norms = one.examples.descend(
             theta[t : t + 1], theta[t] + 1, 0.5, 0.1, 3
         )
         assert digits(phi[t], want[0]) > 11

@@ -61,8 +61,10 @@ def run(file: str) -> Iterator[Mutant]:
                     code = code_of(ast.fix_missing_locations(tree), name)
                 except (SyntaxError, ValueError):
                     continue  # no mistake that one can make
-                where = line or statement.lineno
-                found = killer(live(module, name), code)
+                where, function = line or statement.lineno, live(module, name)
+                if code.co_freevars != function.__code__.co_freevars:
+                    continue  # without its super() a function has no place for one
+                found = killer(function, code)
                 yield Mutant(f"fused/{file}", name, where, kind, before, after, found)
 
 
