@@ -1,14 +1,13 @@
 """Files of answers, right and wrong, and the command that is to judge them."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 
 from imaml_ref import conformance
 from imaml_ref.cli import main
 from imaml_ref.conformance import Computation, ask, write_answers
-from tests.helpers.conformance_reports import CASES, Mistaken
+from tests.helpers.conformance_reports import CASES, Mistaken, Told
 from tests.helpers.tiny_runs import snapshot
 
 
@@ -66,7 +65,8 @@ def make_stand_in(monkeypatch):
 
     def diagnose(report, cases):
         given.append((report, list(cases)))
-        return replace(report, diagnoses=(SimpleNamespace(text="λ is halved"),))
+        told = Told((("ridge", "L2", "hvp"),), text="λ is halved")
+        return replace(report, diagnoses=(told,))
 
     monkeypatch.setattr(conformance, "diagnose", diagnose)
     return given
