@@ -101,10 +101,10 @@ def test_a_wrong_second_derivative_fails(monkeypatch):
     assert failed == {"jvp: derivative of forward"}
 
 
-def spoil(self, support, v, lam, away):
+def spoil(self, at, v):
     """H + 2λI, multiplied back with λ: the factor that is lost or doubled."""
-    x, info = self.solver.solve(lambda p: support.hvp(p) + 2 * lam * p, v)
-    return Estimate(lam * x, x, info)
+    x, info = self.solver.solve(lambda p: at.hvp(p) + at.lam * p, v)
+    return Estimate(at.lam * x, x, info)
 
 
 def test_a_wrong_operator_fails(monkeypatch):
