@@ -79,8 +79,8 @@ def kept_names(keep: Iterable[str]) -> set[str]:
     Raises:
         ValueError: If one is unknown.
     """
-    names = [keep] if isinstance(keep, str) or not isinstance(keep, Iterable) else keep
-    found = set(names)
+    keep = [keep] if isinstance(keep, str) else keep
+    found = set(keep) if isinstance(keep, Iterable) else {keep}
     if not found <= {"phi", "task_grads"}:
         raise ValueError(f"keep takes 'phi' and 'task_grads', got {brief(keep)}")
     return found

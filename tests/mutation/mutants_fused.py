@@ -20,13 +20,7 @@ ANY_SHAPE = "what is written to is reshaped anyway"
 FOLDED = "folded = program.array(len({}), {}.shape[1] + 1, {}.shape[2])"
 AGAIN = "what is there already is computed again"
 EQUIVALENT |= {
-    ("fused/examples.py", "return self.task_loss.loss is SoftmaxCrossEntropy"): AGAIN,
     ("fused/examples.py", "return self.y"): AGAIN,
-    ("fused/examples.py", "self._has_bars = False"): AGAIN,
-    (
-        "fused/examples.py",
-        "sweeps.linearized, self._has_bars = (self._token, True)",
-    ): "the sweep back follows at once",
 }
 EQUIVALENT |= {
     (
