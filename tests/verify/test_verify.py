@@ -7,7 +7,7 @@ import pytest
 
 from imaml_ref import layers, verify
 from imaml_ref.compute.backend import to_device
-from imaml_ref.inner import GradientDescent
+from imaml_ref.inner import GradientDescent, NewtonCG
 from imaml_ref.layers import Tanh
 from imaml_ref.meta_gradients import unrolled
 from imaml_ref.meta_gradients.estimators import Estimate, Implicit
@@ -15,7 +15,7 @@ from imaml_ref.verify import Row, meta_gradients, strongly_convex
 from imaml_ref.verify.convergence import convergence_rows
 from imaml_ref.verify.layers import LAYERS, layer_rows, loss_rows
 from imaml_ref.verify.quadratics import quadratic_rows
-from imaml_ref.verify.rational import dot, shifted, solve
+from imaml_ref.verify.rational import exact, solve
 from imaml_ref.verify.rows import make_setting
 from imaml_ref.verify.solvers import solver_rows
 
@@ -47,7 +47,11 @@ def test_float32_passes_with_requirements_of_its_own():
 
 def test_every_layer_is_in_the_table(rows):
     kinds = {type(layer).__name__ for _, layer, _ in LAYERS}
-    assert kinds == set(layers.__all__) - {"Layer"}
+    named = [getattr(layers, name) for name in layers.__all__]
+    layer_kinds = {
+        k.__name__ for k in named if isinstance(k, type) and issubclass(k, layers.Layer)
+    }
+    assert kinds == layer_kinds - {"Layer"}
     assert {name for name, *_ in LAYERS} <= {row.part for row in rows}
 
 
@@ -128,8 +132,10 @@ def test_an_unrolled_gradient_without_its_proximal_term_fails(monkeypatch):
 
 
 def test_an_inner_solver_that_stops_early_fails(monkeypatch):
-    monkeypatch.setitem(strongly_convex.INNER, "momentum", GradientDescent(0.25, 10))
-    found = strongly_convex.strongly_convex_rows(QUICK)
+    stopped = {"momentum": GradientDescent(0.25, 10), "Newton-CG": NewtonCG(12, 24)}
+    monkeypatch.setattr(strongly_convex, "INNER", stopped)
+    theta = np.random.default_rng(1).normal(size=strongly_convex.SIZE)
+    found = strongly_convex.inner_rows(QUICK, strongly_convex.random_tasks(), theta)
     failed = [row.claim for row in found if not row.passed]
     assert failed == ["meta-gradient after momentum"]
 
@@ -143,9 +149,8 @@ def test_a_slope_that_is_not_the_contraction_fails():
 
 
 def test_rational_elimination_is_exact():
-    A = shifted([[2, 1, 0], [1, 3, 1], [0, 1, 4]])
-    x = solve(A, [1, 2, 3])
-    assert [dot(row, x) for row in A] == [1, 2, 3]
+    A, b = exact([[2.5, 1, 0], [1, 3.5, 1], [0, 1, 4.5]]), exact([1, 2, 3])
+    assert (A @ solve(A, b) == b).all()
 
 
 ROWS = [
