@@ -12,17 +12,13 @@ from .examples import FusedExamples, FusedLinearization
 from .lending import FusedNetwork
 from .path import is_plain, plain_path
 from .pieces import Piece, covers, padded_by
-from .plain import Examples, SweptLinearization, is_diagonal
 
 __all__ = [
-    "Examples",
     "FusedExamples",
     "FusedLinearization",
     "FusedNetwork",
     "Piece",
-    "SweptLinearization",
     "covers",
-    "is_diagonal",
     "is_plain",
     "padded_by",
     "plain_path",

@@ -6,9 +6,14 @@ from weakref import finalize
 import numpy
 
 from ..compute import Array
-from ..networks import Linearization, SoftmaxCrossEntropy
+from ..networks import (
+    Examples,
+    Linearization,
+    SoftmaxCrossEntropy,
+    SweptLinearization,
+    is_diagonal,
+)
 from .lending import FusedNetwork, Loan
-from .plain import Examples, SweptLinearization, is_diagonal
 from .softmax import softmax_bar
 from .step import Step
 from .sweeps import Sweeps

@@ -7,8 +7,14 @@ from typing import Any
 import numpy
 
 from ..compute import Array
-from ..fused import Examples, SweptLinearization, is_diagonal
-from ..networks import Linearization, Network, SoftmaxCrossEntropy
+from ..networks import (
+    Examples,
+    Linearization,
+    Network,
+    SoftmaxCrossEntropy,
+    SweptLinearization,
+    is_diagonal,
+)
 from ..solvers import CG
 from .pieces import covers
 from .space import Space

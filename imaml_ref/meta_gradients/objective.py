@@ -10,9 +10,9 @@ from typing import Any
 
 from ..arguments import Brief, Settings, having, setting
 from ..compute import Array, check_array
-from ..fused import Examples, FusedExamples, FusedNetwork, covers, is_plain
+from ..fused import FusedExamples, FusedNetwork, covers, is_plain
 from ..kernels import DeviceExamples, DeviceNetwork, device_network
-from ..networks import Linearization, Loss, Network
+from ..networks import Examples, Linearization, Loss, Network
 from ..optimizers import SGD, follow
 
 TO_LINEARIZE = having("linearize", "TaskLoss(net, SoftmaxCrossEntropy())")

@@ -1,25 +1,30 @@
 """Networks: layers in a chain over one flat vector φ, losses, and their linearisation.
 
-Knows one level: x and φ in, a loss and its derivatives out.  Must not know of a second
-one: no θ beside φ, no λ, no inner or outer loop.
+Knows one level: x and φ in, a loss and its derivatives out.  Of a second one it knows
+that steps may be pulled towards a point (``examples``), for who computes makes them
+where φ is.  Must not know what θ and λ are for, nor any loop around such steps.
 """
 
 from . import architectures
 from .alone import blind_layer, logits_alone, why_blind
 from .architectures import linear
+from .examples import Examples, SweptLinearization, is_diagonal
 from .linearization import Linearization
 from .losses import Loss, SoftmaxCrossEntropy, SquaredError
 from .network import Network, assign
 
 __all__ = [
+    "Examples",
     "Linearization",
     "Loss",
     "Network",
     "SoftmaxCrossEntropy",
     "SquaredError",
+    "SweptLinearization",
     "architectures",
     "assign",
     "blind_layer",
+    "is_diagonal",
     "linear",
     "logits_alone",
     "why_blind",

@@ -7,7 +7,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 from imaml_ref.checks import check_network, digits
 from imaml_ref.compute.backend import to_device
 from imaml_ref.fused import (
-    Examples,
     FusedExamples,
     FusedLinearization,
     FusedNetwork,
@@ -17,6 +16,7 @@ from imaml_ref.fused import (
 )
 from imaml_ref.kernels import device_stage
 from imaml_ref.layers import Flatten, Linear
+from imaml_ref.networks import Examples
 from imaml_ref.networks.linearization import Linearization
 from imaml_ref.networks.losses import SquaredError
 from tests.helpers.fused_nets import COVERED, UNCOVERED, block, chain

@@ -1,6 +1,6 @@
 """A loss of given examples: what it can be asked for, and how the layers answer.
 
-Which way computes, ``TaskLoss.on`` decides: the layers, the sweeps of this folder, or
+Which way computes, ``TaskLoss.on`` decides: the layers, the sweeps of ``fused``, or
 those of ``kernels``.  Whoever has examples asks all of them for the same, and need not
 know which.
 """
@@ -12,8 +12,8 @@ from typing import Any
 import numpy
 
 from ..compute import Array
-from ..networks import Linearization
 from ..optimizers import SGD, follow
+from .linearization import Linearization
 
 
 class Examples:
