@@ -2,7 +2,6 @@
 
 import importlib
 import json
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -32,12 +31,9 @@ NEEDED = {
 
 
 @pytest.fixture
-def runner(monkeypatch):
-    """Return the module ``run``, its folder on the path for as long as the test."""
-    monkeypatch.syspath_prepend(str(FOLDER))
-    yield importlib.import_module("run")
-    for name in ("run", "subjects", "torch_problem", "jax_problem", *DRIVERS):
-        sys.modules.pop(name, None)
+def runner():
+    """Return the module ``run``."""
+    return importlib.import_module("benchmarks.conformance.run")
 
 
 class Dense:
@@ -100,7 +96,7 @@ def test_the_command_that_is_recorded_repeats_the_run(runner, monkeypatch, tmp_p
     runner.main([*asked, "--path", str(tmp_path), "--out", str(tmp_path)])
     record = json.loads((tmp_path / "scipy-float32.json").read_text())
     expected = (
-        "python benchmarks/conformance/run.py scipy --path CHECKOUT --dtype float32 "
+        "python benchmarks/run.py conformance scipy --path CHECKOUT --dtype float32 "
         "--cases spd-10 one-unknown"
     )
     assert record["command"] == expected
@@ -108,7 +104,7 @@ def test_the_command_that_is_recorded_repeats_the_run(runner, monkeypatch, tmp_p
 
 
 def test_only_what_an_implementation_computes_is_asked(runner):
-    subjects = importlib.import_module("subjects")
+    subjects = importlib.import_module("benchmarks.conformance.subjects")
     asked = subjects.Only(conformance.Engine(), ("solve",), "solver")
     report = conformance.check(asked, cases=["ridge", "spd-10"])
     attempted = {v.level for v in report.verdicts if v.outcome != "not attempted"}
@@ -120,7 +116,7 @@ def test_only_what_an_implementation_computes_is_asked(runner):
 @pytest.mark.filterwarnings("ignore")
 def test_a_driver_answers_a_small_case(runner, name):
     pytest.importorskip(NEEDED[name], exc_type=ImportError)
-    driver = importlib.import_module(name)
+    driver = importlib.import_module(f"benchmarks.conformance.{name}")
     (first, *_) = driver.VARIANTS.values()
     report = runner.examined(first.make(), cases=["mlp-tanh", "spd-10"])
     assert report.passed, runner.summary(report, first.settings)

@@ -1,4 +1,4 @@
-"""benchmarks/gpu.py: a rehearsal without a card, budgets, what is kept and drawn."""
+"""benchmarks/gpu: a rehearsal without a card, budgets, what is kept and drawn."""
 
 import importlib
 import json
@@ -13,29 +13,25 @@ import pytest
 from numpy.testing import assert_allclose
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
-MODULES = ("gpu", "gpu_parts", "peers")
 TINY = "--rehearse", "--workloads", "W1", "--rounds", "2", "--turn", "0.01"
 
 
 @pytest.fixture
-def load(monkeypatch):
-    """Return a function that imports a module of the folder, while the test runs."""
-    monkeypatch.syspath_prepend(str(FOLDER))
+def load():
+    """Return a function that imports a module of the folder."""
     before = signal.getsignal(signal.SIGTERM)
     yield importlib.import_module
     signal.signal(signal.SIGTERM, before)  # which the script takes for itself
-    for name in [n for n in sys.modules if n.partition(".")[0] in MODULES]:
-        sys.modules.pop(name)
 
 
 @pytest.fixture
 def bench(load):
-    return load("gpu")
+    return load("benchmarks.gpu.run")
 
 
 def run(*words):
     """Run the script; return its exit status, what it printed and what it said."""
-    command = [sys.executable, str(FOLDER / "gpu.py"), *map(str, words)]
+    command = [sys.executable, str(FOLDER / "run.py"), "gpu", *map(str, words)]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     return found.returncode, found.stdout, found.stderr
 
@@ -165,7 +161,7 @@ def test_a_rehearsal_never_lies_among_results(bench, tmp_path, capsys):
 
 
 def test_files_of_rehearsals_and_of_measurements_do_not_mix(load, tmp_path):
-    results = load("gpu_parts.results")
+    results = load("benchmarks.gpu.results")
     results.Results(tmp_path, {"rehearsal": True}).add("stages", "W1", {})
     path = tmp_path / "gpu-rehearsal.json"
     path.rename(tmp_path / "gpu.json")
@@ -174,7 +170,7 @@ def test_files_of_rehearsals_and_of_measurements_do_not_mix(load, tmp_path):
 
 
 def test_a_new_measurement_takes_the_place_of_its_own_kind_alone(load, tmp_path):
-    Results = load("gpu_parts.results").Results
+    Results = load("benchmarks.gpu.results").Results
     first = Results(tmp_path, {"rehearsal": True, "date": "first"})
     first.add("stages", "W1", {"x": 1})
     first.add("stages", "W2", {"x": 2})
@@ -197,7 +193,10 @@ def test_paths_are_not_in_the_command(bench):
 def test_the_program_of_patches_has_the_loss_of_the_program_of_convolutions(load):
     torch = pytest.importorskip("torch")
     problem = tiny_problem(load)
-    plain, patches = load("peers.torch_net"), load("gpu_parts.torch_patches")
+    plain, patches = (
+        load("benchmarks.shared.torch_net"),
+        load("benchmarks.gpu.torch_patches"),
+    )
     losses = []
     for net in (plain, patches):
         x, y, _, _ = net.data(problem)
@@ -210,12 +209,12 @@ def test_the_program_of_patches_has_the_loss_of_the_program_of_convolutions(load
 
 
 def tiny_problem(load):
-    workloads = load("peers.workloads")
+    workloads = load("benchmarks.shared.workloads")
     return workloads.draw(workloads.Workload(3, 1, 2, 2, 2), threads=1)
 
 
 def test_the_time_of_a_training_that_is_up_ends_it(load, monkeypatch):
-    train = load("gpu_parts.train")
+    train = load("benchmarks.gpu.train")
     monkeypatch.setattr(train.sys, "executable", "sleep")
     monkeypatch.setattr(train, "COMMAND", ())
     start = time.monotonic()
@@ -225,7 +224,7 @@ def test_the_time_of_a_training_that_is_up_ends_it(load, monkeypatch):
 
 
 def test_a_training_is_told_its_stage(load, monkeypatch):
-    train = load("gpu_parts.train")
+    train = load("benchmarks.gpu.train")
     monkeypatch.setattr(train, "COMMAND", ("-c",))
     words = ["import os; print(os.environ['IMAML_REF_DEVICE_STAGE'])"]
     _, status, said = train.run_for(words, 60, "fused")
@@ -233,7 +232,7 @@ def test_a_training_is_told_its_stage(load, monkeypatch):
 
 
 def test_meta_steps_and_their_time_are_read_from_the_metrics(load, tmp_path):
-    train, metrics = load("gpu_parts.train"), tmp_path / "metrics.csv"
+    train, metrics = load("benchmarks.gpu.train"), tmp_path / "metrics.csv"
     assert train.progress_of(train.rows_of(metrics)) == (0, None)
     head = "step,seconds,validation_score\n"
     metrics.write_text(head + "1,5.0,\n2,5.5,0.25\n3,6.5,nan\n")

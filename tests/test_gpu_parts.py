@@ -1,35 +1,27 @@
-"""Parts of benchmarks/gpu.py: budgets, who takes part, verdicts, ratios."""
+"""Parts of benchmarks/gpu: budgets, who takes part, verdicts, ratios."""
 
 import importlib
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgba
 
-FOLDER = Path(__file__).parents[1] / "benchmarks"
-MODULES = ("gpu", "gpu_parts", "peers")
-
 
 @pytest.fixture
-def load(monkeypatch):
-    """Return a function that imports a module of the folder, while the test runs."""
-    monkeypatch.syspath_prepend(str(FOLDER))
-    yield importlib.import_module
-    for name in [n for n in sys.modules if n.partition(".")[0] in MODULES]:
-        sys.modules.pop(name)
+def load():
+    """Return a function that imports a module of the folder."""
+    return importlib.import_module
 
 
 def rows(load, **medians):
     """Return rows of contenders by name, each with one time in seconds."""
-    Row = load("gpu_parts.contest").Row
+    Row = load("benchmarks.gpu.contest").Row
     return {name: Row(name, seconds=[s]) for name, s in medians.items()}
 
 
 def test_a_budget_gives_out_what_there_is(load, monkeypatch):
-    budget = load("gpu_parts.budget")
+    budget = load("benchmarks.gpu.budget")
     clock = SimpleNamespace(now=0.0)
     monkeypatch.setattr(budget.time, "monotonic", lambda: clock.now)
     whole = budget.Budget(10)
@@ -58,8 +50,10 @@ class Worker:
 def contest(load, monkeypatch, tmp_path):
     """Return a contest of two contenders whose turns take ten seconds each."""
     clock, said = SimpleNamespace(now=0.0), []
-    monkeypatch.setattr(load("gpu_parts.budget").time, "monotonic", lambda: clock.now)
-    module = load("gpu_parts.contest")
+    monkeypatch.setattr(
+        load("benchmarks.gpu.budget").time, "monotonic", lambda: clock.now
+    )
+    module = load("benchmarks.gpu.contest")
     args = SimpleNamespace(rounds=5, turn=0.1, dtype="float32")
     one = module.Contest(args, tmp_path, said.append)
     one.clock, one.said = clock, said
@@ -70,14 +64,14 @@ def contest(load, monkeypatch, tmp_path):
 
 
 def test_rounds_that_there_is_no_time_for_are_dropped_and_said(contest, load):
-    contest.take_turns(load("gpu_parts.budget").Budget(75))
+    contest.take_turns(load("benchmarks.gpu.budget").Budget(75))
     assert contest.rows["kernels"].seconds == [2.0, 2.0, 2.0]
     assert contest.said == ["3 of 5 rounds: no time for more"]
 
 
 def test_a_contender_that_there_is_no_time_for_is_left_out_and_said(contest, load):
     row = contest.rows["graphs"]
-    contest.prepare(row, load("gpu_parts.budget").Budget(1))
+    contest.prepare(row, load("benchmarks.gpu.budget").Budget(1))
     assert row.reason == "left out: no time was left"
     assert contest.said == ["imaml_ref, graphs: left out: no time was left"]
 
@@ -94,7 +88,7 @@ def test_tf32_counts_if_its_twin_is_right(contest):
 
 
 def test_ratios_are_of_the_fastest_that_count_and_never_of_tf32(load):
-    table = load("gpu_parts.table")
+    table = load("benchmarks.gpu.table")
     found = rows(
         load,
         plain=9.0,
@@ -107,7 +101,7 @@ def test_ratios_are_of_the_fastest_that_count_and_never_of_tf32(load):
         released=400.0,
         sgemm=table.of_sgemm("cpu") / 100,
     )
-    found["torch_compile"] = load("gpu_parts.contest").Row(
+    found["torch_compile"] = load("benchmarks.gpu.contest").Row(
         "torch_compile", seconds=[1.0], void="other"
     )
     ratios = table.summary(found, 40.0, "cpu")
@@ -121,7 +115,7 @@ def test_ratios_are_of_the_fastest_that_count_and_never_of_tf32(load):
 def test_after_the_first_workload_the_fastest_of_each_group_go_on(load):
     found = rows(load, graphs=1.0, jax_conv=3.0, jax_patches=2.0, torch_vmap=5.0)
     names = [*found, "torch_compile", "sgemm"]
-    stay = load("gpu_parts.race").fastest(names, found)
+    stay = load("benchmarks.gpu.race").fastest(names, found)
     assert stay == ["graphs", "jax_patches", "torch_vmap", "sgemm"]
 
 
@@ -154,7 +148,7 @@ class Hooks:
 def test_the_peak_is_the_most_that_pools_hand_out_at_a_time(load):
     cupy = Hooks()
     place = SimpleNamespace(on_card=True, xp=cupy)
-    with load("gpu_parts.memory").counted(place) as count:
+    with load("benchmarks.gpu.memory").counted(place) as count:
         cupy.free(4096, 1)  # from before
         cupy.malloc(512, 2, fresh=True)
         cupy.malloc(1024, 3, fresh=True)
@@ -167,12 +161,12 @@ def test_the_peak_is_the_most_that_pools_hand_out_at_a_time(load):
 def test_ratios_of_memory_are_those_to_one_gradient(load):
     found = {"gradient": {"peak_bytes": 10}, "16 inner steps": {"peak_bytes": 25}}
     found["1000 inner steps"] = {"reason": "left out"}
-    ratios = load("gpu_parts.holdings").ratios(found)
+    ratios = load("benchmarks.gpu.holdings").ratios(found)
     assert ratios == {"16 inner steps / one gradient": 2.5}
 
 
 def test_operations_and_bytes_of_a_launch_are_those_counted_by_hand(load):
-    times = load("gpu_parts.kernel_times")
+    times = load("benchmarks.gpu.kernel_times")
     sizes = {"tasks": 2, "m": 3, "n": 4, "k": 5, "k2": 6}
     arrays = {name: np.zeros(10) for name in "ABDEC"}
     rest = {a.name: 0 for a in times.KERNELS["bmm_pair"].arguments}
@@ -184,13 +178,13 @@ def test_operations_and_bytes_of_a_launch_are_those_counted_by_hand(load):
         ints = {a.name: 2 for a in times.KERNELS[name].arguments}
         work = times.gigaflop(times.Written(name, ints, None))
         assert work == pytest.approx(2e-9 * 2**8 * products)
-    assert load("gpu_parts.registry").twin_of("graphs-tf32") == "graphs"
+    assert load("benchmarks.gpu.registry").twin_of("graphs-tf32") == "graphs"
     one = times.Written("add_row", {"a": np.zeros(10), "row": np.zeros(2)}, None)
     assert times.gigabytes(one) == pytest.approx((2 * 80 + 16) * 1e-9)
 
 
 def test_the_figure_shows_what_counts_and_what_does_not(load):
-    figure = load("gpu_parts.figure")
+    figure = load("benchmarks.gpu.figure")
     known = {"void": None, "seconds": [1.0]}
     entry = {
         "contenders": {

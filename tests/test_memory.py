@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 from problems import make_problem
 
 import imaml_ref as ir
-from benchmarks.memory import calls, peak_bytes
+from benchmarks.memory.run import calls, peak_bytes
 from imaml_ref.meta_gradients import task_mean
 
 

@@ -1,16 +1,14 @@
-"""benchmarks/meta_step.py: counts, verdicts, processes that fail, tables, records."""
+"""benchmarks/meta_step: counts, verdicts, processes that fail, tables, records."""
 
 import importlib
 import json
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 TINY = ["--tasks", "2", "--inner-steps", "2", "--cg-steps", "2", "--rounds", "2"]
 # What other libraries could do wrong; each is a module with a function ``build``.
 STUBS = {
@@ -26,7 +24,7 @@ STUBS = {
 STUB = """
 import os, time
 import numpy as np
-from peers import imaml_reference
+from benchmarks.shared import imaml_reference
 
 def hold(array):
     time.sleep(60)
@@ -44,19 +42,16 @@ def build(problem):
 
 
 @pytest.fixture
-def bench(monkeypatch):
-    """Return the script as a module, its folder on the path for as long as the test."""
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    yield importlib.import_module("meta_step")
-    for name in [n for n in sys.modules if n.split(".")[0] in ("meta_step", "peers")]:
-        sys.modules.pop(name)
+def bench():
+    """Return the script as a module."""
+    return importlib.import_module("benchmarks.meta_step.run")
 
 
 @pytest.fixture
 def contest(bench, tmp_path, monkeypatch):
     """Return a function from names, of stubs too, and arguments to rows."""
-    from peers.contest import contest
-    from peers.registry import PEERS, Peer
+    from benchmarks.meta_step.contest import contest
+    from benchmarks.meta_step.registry import PEERS, Peer
 
     for name, body in STUBS.items():
         (tmp_path / f"{name}.py").write_text(STUB.format(body))
@@ -72,7 +67,7 @@ def contest(bench, tmp_path, monkeypatch):
 
 
 def row(name, seconds, **known):
-    from peers.contest import Row
+    from benchmarks.meta_step.contest import Row
 
     return Row(name, seconds=seconds, **known)
 
@@ -88,7 +83,7 @@ def test_useful_operations_are_those_counted_by_hand(bench):
 
 
 def test_digits_are_those_of_the_relative_error_of_each_task(bench):
-    from peers.verdict import digits
+    from benchmarks.shared.verdict import digits
 
     g = np.random.default_rng(0).normal(size=(4, 50))
     factors = 1 + np.array([1e-3, 1e-7, 0, np.nan])[:, None]
@@ -106,7 +101,7 @@ def test_digits_are_those_of_the_relative_error_of_each_task(bench):
     ],
 )
 def test_a_few_tasks_may_jump_but_not_the_median(bench, off, dtype, said):
-    from peers.verdict import digits, fault
+    from benchmarks.shared.verdict import digits, fault
 
     g = np.random.default_rng(0).normal(size=(10, 50))
     tasks = (1 + np.array(off)[:, None]) * g
@@ -145,7 +140,7 @@ def test_where_rounding_decides_in_float32_float64_is_asked(contest, bench):
 
 
 def test_memory_beyond_the_data_is_what_a_step_holds(contest):
-    from peers import memory
+    from benchmarks.shared import memory
 
     if memory.total(memory.peak, [1]) is None:
         pytest.skip("the system does not tell the memory of processes")
@@ -182,7 +177,7 @@ def test_processes_and_devices_share_the_tasks(contest):
 
 
 def test_who_cannot_take_part_is_left_out_with_a_reason(bench, monkeypatch, capsys):
-    from peers.registry import PEERS
+    from benchmarks.meta_step.registry import PEERS
 
     lacking = replace(PEERS["jax_vmap"], needs=("no_such_package",))
     monkeypatch.setitem(PEERS, "jax_vmap", lacking)
@@ -235,12 +230,12 @@ def test_the_figure_has_a_bar_for_every_time(bench):
 
 
 def test_the_record_says_what_was_run_and_no_path(bench, tmp_path, monkeypatch, capsys):
-    from peers.registry import PEERS, SGEMM
+    from benchmarks.meta_step.registry import PEERS, SGEMM
 
     small = replace(PEERS[SGEMM], options={"order": 64})  # of 4096 it takes seconds
     monkeypatch.setitem(PEERS, SGEMM, small)
     words = [*TINY, "--contenders", "imaml_ref", "--out", str(tmp_path / "out")]
-    monkeypatch.setattr(sys, "argv", ["meta_step.py", *words])
+    monkeypatch.setattr(sys, "argv", ["run.py", *words])
     bench.main()
     text = (tmp_path / "out" / "meta_step.json").read_text()
     assert str(tmp_path) not in text
@@ -256,8 +251,8 @@ def test_the_record_says_what_was_run_and_no_path(bench, tmp_path, monkeypatch, 
 
 def test_layouts_of_pytorch_are_moved_there_and_back(bench):
     pytest.importorskip("torch")
-    from peers import torch_net
-    from peers.workloads import WORKLOADS, draw
+    from benchmarks.shared import torch_net
+    from benchmarks.shared.workloads import WORKLOADS, draw
 
     problem = draw(replace(WORKLOADS["W1"], tasks=1), threads=1)
     theirs = torch_net.theirs(problem)

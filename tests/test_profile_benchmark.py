@@ -17,20 +17,16 @@ KINDS = ("products", "patches", "batch norm", "element-wise", "vectors of length
 
 
 @pytest.fixture
-def load(monkeypatch):
-    """Return a function that imports a module of the folder, while the test runs."""
-    monkeypatch.syspath_prepend(str(FOLDER))
-    yield importlib.import_module
-    for name in list(sys.modules):
-        if name.partition(".")[0] in {"peers", "breakdown", "step_profile"}:
-            sys.modules.pop(name)
+def load():
+    """Return a function that imports a module of the folder."""
+    return importlib.import_module
 
 
 @pytest.fixture(scope="module")
 def record(tmp_path_factory):
     """Return what a small run wrote."""
     out = tmp_path_factory.mktemp("profile")
-    command = [sys.executable, str(FOLDER / "step_profile.py"), "--quick"]
+    command = [sys.executable, str(FOLDER / "run.py"), "step_profile", "--quick"]
     command += ["--rounds", "1", "--out", str(out)]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
@@ -40,7 +36,7 @@ def record(tmp_path_factory):
 
 
 def test_the_command_can_be_repeated(record):
-    expected = "python benchmarks/step_profile.py --quick --rounds 1 --out PATH"
+    expected = "python benchmarks/run.py step_profile --quick --rounds 1 --out PATH"
     assert record["command"] == expected
 
 
@@ -71,7 +67,7 @@ def test_the_floor_holds_the_useful_products_and_hardly_more(record):
 
 
 def test_a_clock_gives_each_moment_to_one_call(load, monkeypatch):
-    clock_module, now = load("breakdown.clock"), [0]
+    clock_module, now = load("benchmarks.step_profile.clock"), [0]
     monkeypatch.setattr(clock_module, "perf_counter_ns", lambda: now[0])
     clock, label = clock_module.Clock(), clock_module.Label
     outer, inner = label("a", "x"), label("b", "y")
@@ -94,12 +90,12 @@ def test_a_clock_gives_each_moment_to_one_call(load, monkeypatch):
 
 
 def test_nothing_is_watched_afterwards(load):
-    paths, problem = load("breakdown.paths"), small_problem(load)
+    paths, problem = load("benchmarks.step_profile.paths"), small_problem(load)
     plain_run, plain_do, plain_vjp = Program.run, Program.do, Conv2d.vjp
     ir.set_num_threads(1)
     try:
         for path in paths.paths(problem).values():
-            path.watch(load("breakdown.clock").Cost(0, 0), 0)
+            path.watch(load("benchmarks.step_profile.clock").Cost(0, 0), 0)
     finally:
         ir.set_num_threads(None)
     assert (Program.run, Program.do, Conv2d.vjp) == (plain_run, plain_do, plain_vjp)
@@ -107,5 +103,5 @@ def test_nothing_is_watched_afterwards(load):
 
 def small_problem(load):
     """Return a problem of one task."""
-    workloads = load("peers.workloads")
+    workloads = load("benchmarks.shared.workloads")
     return workloads.draw(workloads.Workload(2, 1, 1, 1, 1), threads=1)

@@ -12,22 +12,17 @@ import numpy
 import pytest
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
-MODULES = ("peers", "scale", "scaling")
 
 
 @pytest.fixture
-def load(monkeypatch):
-    """Return a function that imports a module of the folder, while the test runs."""
-    monkeypatch.syspath_prepend(str(FOLDER))
-    yield importlib.import_module
-    for name in list(sys.modules):
-        if name.partition(".")[0] in MODULES:
-            sys.modules.pop(name)
+def load():
+    """Return a function that imports a module of the folder."""
+    return importlib.import_module
 
 
 def rows(load, who, **quantities):
     """Return rows of points with 1, 2, … inner steps, from functions of these."""
-    grid, fits = load("scale.grid"), load("scale.fits")
+    grid, fits = load("benchmarks.scaling.grid"), load("benchmarks.scaling.fits")
     found = []
     for k in (4, 8, 16):
         row = fits.Row(grid.Point(who, inner_steps=k))
@@ -37,7 +32,14 @@ def rows(load, who, **quantities):
 
 
 def test_a_small_run_writes_finite_numbers(tmp_path):
-    command = [sys.executable, str(FOLDER / "scaling.py"), "--quick", "--threads", "1"]
+    command = [
+        sys.executable,
+        str(FOLDER / "run.py"),
+        "scaling",
+        "--quick",
+        "--threads",
+        "1",
+    ]
     command += ["--only", "inner", "--unrolled", "--out", str(tmp_path)]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
@@ -56,15 +58,18 @@ def test_a_small_run_writes_finite_numbers(tmp_path):
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells peaks")
 def test_the_peak_of_a_point_is_that_of_its_meta_step(load, monkeypatch):
-    point = load("scale.point")
+    point = load("benchmarks.scaling.point")
     big = 64 * 2**20
     found = point.watched(lambda: numpy.ones(big, numpy.uint8).sum())
-    before = load("peers.memory").resident(os.getpid())
+    before = load("benchmarks.shared.memory").resident(os.getpid())
     assert found["peak"] - before > 0.9 * big
 
 
 def test_exponents_are_slopes_of_logarithms(load):
-    fits, axis = load("scale.fits"), load("scale.grid").Axis("K", "inner_steps", ())
+    fits, axis = (
+        load("benchmarks.scaling.fits"),
+        load("benchmarks.scaling.grid").Axis("K", "inner_steps", ()),
+    )
     cubic = rows(load, "imaml_ref", seconds=lambda k: 3.0 * k**3, peak=lambda k: 7.0)
     assert fits.exponents(axis, cubic, "seconds") == pytest.approx({"all": 3, "end": 3})
     flat = fits.exponents(axis, cubic, "peak")
@@ -82,7 +87,7 @@ def test_inner_steps_are_compared_with_gradients_without_the_constant_part(load)
 
 
 def test_what_is_extrapolated_lies_on_the_line_and_says_so(load):
-    fits = load("scale.fits")
+    fits = load("benchmarks.scaling.fits")
     unrolled = rows(load, "torch", seconds=lambda k: 2 + 0.5 * k, peak=lambda k: None)
     found = fits.extrapolated(unrolled, "seconds")
     assert found["value"] == pytest.approx(502)
@@ -92,15 +97,15 @@ def test_what_is_extrapolated_lies_on_the_line_and_says_so(load):
 
 
 def test_a_point_that_is_likely_too_big_is_not_started(load, monkeypatch):
-    measure, fits = load("scale.measure"), load("scale.fits")
-    args = load("scaling").arguments(["--memory", "0.5"])
+    measure, fits = load("benchmarks.scaling.measure"), load("benchmarks.scaling.fits")
+    args = load("benchmarks.scaling.run").arguments(["--memory", "0.5"])
 
     def must_not_start(point, args):
         raise AssertionError(point)
 
     monkeypatch.setattr(measure, "ask", must_not_start)
     small = rows(load, "torch", peak=lambda k: 1e8 * k)[:2]
-    big = fits.Row(load("scale.grid").Point("torch", inner_steps=64))
+    big = fits.Row(load("benchmarks.scaling.grid").Point("torch", inner_steps=64))
     measure.add_round(big, [*small, big], args)
     assert big.reason == "would need about 6.4 GB"
     assert big.rounds == []
@@ -120,9 +125,9 @@ class Child:
 
 
 def test_another_gradient_has_no_time(load, monkeypatch):
-    measure, fits = load("scale.measure"), load("scale.fits")
+    measure, fits = load("benchmarks.scaling.measure"), load("benchmarks.scaling.fits")
     monkeypatch.setattr(measure, "Child", Child)
-    row = fits.Row(load("scale.grid").Point("torch"))
-    measure.add_round(row, [row], load("scaling").arguments([]))
+    row = fits.Row(load("benchmarks.scaling.grid").Point("torch"))
+    measure.add_round(row, [row], load("benchmarks.scaling.run").arguments([]))
     assert row.reason == "another gradient than imaml_ref's: 5.0e-01 away"
     assert row.median("seconds") is None

@@ -1,6 +1,6 @@
 """Run a published implementation through the conformance suite.
 
-    python benchmarks/conformance/run.py NAME [--path CHECKOUT] [--out DIR]
+    python benchmarks/run.py conformance NAME [--path CHECKOUT] [--out DIR]
 
 NAME is that of a driver: ``with_NAME.py`` in this folder.  ``--path`` is a checkout
 that is imported in place of an installed package.  Every variant is run, or one with
@@ -70,10 +70,9 @@ def parsed(arguments):
 
 def load(name, path=None):
     """Import a driver, its implementation from a checkout if a path is given."""
-    for folder in (HERE, path):
-        if folder is not None:
-            sys.path.insert(0, str(folder))
-    return importlib.import_module(f"with_{name}")
+    if path is not None:
+        sys.path.insert(0, str(path))
+    return importlib.import_module(f".with_{name}", __package__)
 
 
 def about(driver, args):
@@ -82,7 +81,7 @@ def about(driver, args):
     parts += ["" if args.dtype == "float64" else f"--dtype {args.dtype}"]
     parts += ["--cases " + " ".join(args.cases) if args.cases else ""]
     parts += ["--diagnose" if args.diagnose else ""]
-    command = " ".join(["python benchmarks/conformance/run.py", *filter(None, parts)])
+    command = " ".join(["python benchmarks/run.py conformance", *filter(None, parts)])
     return {
         "implementation": args.name,
         "command": command,

@@ -2,11 +2,12 @@
 
 import higher
 import torch
-from subjects import Variant
-from torch_problem import Problem
-from unrolled import STEPS, step_size
 
 from imaml_ref.conformance.from_torch import from_torch
+
+from .subjects import Variant
+from .torch_problem import Problem
+from .unrolled import STEPS, step_size
 
 PACKAGES = ("higher", "torch")
 

@@ -5,10 +5,11 @@ At L3 the inner objective is ½ xᵀA x − ⟨t, x⟩ and the outer one ⟨b, x
 
 import torch
 from hypergrad.approx_hypergrad import conjugate_gradient, implicit_grad, neumann
-from subjects import Only, Variant
-from torch_problem import Problem
 
 from imaml_ref.conformance.from_torch import from_torch
+
+from .subjects import Only, Variant
+from .torch_problem import Problem
 
 PACKAGES = ("torch",)
 METHODS = ("solve", "meta_grad")

@@ -8,10 +8,11 @@ from unittest.mock import patch
 
 import hypergrad as hg
 import torch
-from subjects import Only, Variant
-from torch_problem import Problem
 
 from imaml_ref.conformance.from_torch import from_torch
+
+from .subjects import Only, Variant
+from .torch_problem import Problem
 
 PACKAGES = ("torch",)
 METHODS = ("solve", "meta_grad")

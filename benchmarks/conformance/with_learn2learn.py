@@ -5,11 +5,12 @@ import types
 from importlib.machinery import PathFinder
 
 import torch
-from subjects import Only, Variant
-from torch_problem import Problem
-from unrolled import STEPS, step_size
 
 from imaml_ref.conformance.from_torch import from_torch
+
+from .subjects import Only, Variant
+from .torch_problem import Problem
+from .unrolled import STEPS, step_size
 
 PACKAGES = ("torch",)
 

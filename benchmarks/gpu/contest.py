@@ -1,0 +1,214 @@
+"""A workload for all contenders: compared first, then timed in turns, within a budget.
+
+Every contender lives in its own process for as long as the workload lasts; exactly one
+computes at any moment, and each round starts with another one.  What the budget does
+not allow is left out and said: a contender, or the last rounds.
+"""
+
+import json
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..meta_step import contest as on_host
+from ..meta_step.registry import REFERENCE
+from ..shared.child import ROOT, Child, Failed
+from ..shared.problem import write
+from ..shared.timed import Timed
+from ..shared.verdict import JUMP_DIGITS, digits, fault, may_be_rounding
+from ..shared.workloads import draw
+from .budget import Budget
+from .registry import CONTENDERS, SGEMM
+
+START_SECONDS = 10.0  # that a process may need until its first meta-step
+SHARE = 0.5  # of what is left, that one contender may take until it is ready
+MARGIN = 1.5  # times what a round took last
+
+
+@dataclass
+class Row(Timed):
+    """One of ``CONTENDERS`` on a workload; of each round the median of its meta-steps.
+
+    Args:
+        preparation: Seconds until the first meta-step was done, compilation included,
+            imports not.
+    """
+
+    preparation: float | None = None
+
+    @property
+    def label(self) -> str:
+        return CONTENDERS[self.name].label
+
+
+class Contest:
+    """Contenders on one workload.
+
+    Args:
+        args: With rounds, turn (s), threads, released, dtype, place.
+        folder: For the files that processes exchange.
+        tell: Called with a line about what goes on.
+    """
+
+    def __init__(self, args, folder: Path, tell=print):
+        self.args, self.folder, self.tell = args, folder, tell
+        self.file = folder / "problem.npz"
+        self.rows: dict[str, Row] = {}
+        self.children: dict[str, Child] = {}
+
+    def run(self, workload, names, budget: Budget, reserve: float) -> dict[str, Row]:
+        """Return a row for each contender.
+
+        Args:
+            workload: Its sizes.
+            names: Contenders, all of which can take part.
+            budget: For all of it.
+            reserve: Seconds of it that are kept for the turns.
+        """
+        write(draw(workload, self.args.threads), self.file)
+        self.rows = {name: Row(name) for name in names}
+        self.args.limit = budget.left
+        arguments = REFERENCE, self.file, self.args, self.folder
+        try:
+            for name in names:  # all of them import while the reference is computed
+                self.children[name] = self.started(name, self.args.dtype, budget)
+            self.reference = on_host.gradients(*arguments)["tasks"]
+            for row in self.rows.values():
+                self.prepare(row, budget.keeping(reserve))
+            self.take_turns(budget)
+        finally:
+            for child in self.children.values():
+                child.close()
+        return self.rows
+
+    def prepare(self, row: Row, budget: Budget) -> None:
+        """Start and build a contender, and compare what it computes."""
+        own = budget.keeping((1 - SHARE) * budget.left)
+        if not own.has(START_SECONDS):
+            self.give_up(row, "left out: no time was left")
+        else:
+            try:
+                self.start(row, own)
+                if row.name != SGEMM:
+                    self.judge(row, own)
+            except Failed as failure:
+                self.give_up(row, str(failure))
+        self.tell(f"{row.label}: {row.reason or row.void or 'ready'}{took(row)}")
+
+    def start(self, row: Row, budget: Budget) -> None:
+        """Let a contender build and make a meta-step."""
+        begin = time.monotonic()
+        built(self.children[row.name], budget)
+        row.preparation = time.monotonic() - begin
+
+    def started(self, name: str, dtype: str, budget: Budget) -> Child:
+        """Return the process of a contender, which imports what it needs."""
+        return worker(name, self.file, self.args, dtype, budget.left)
+
+    def judge(self, row: Row, budget: Budget) -> None:
+        """Compare the meta-gradients; in float64 where float32 cannot tell."""
+        dtype, child = self.args.dtype, self.children[row.name]
+        found = on_host.ask_gradients(child, self.folder / f"{row.name}.npz")
+        row.digits = digits(found["tasks"], self.reference).tolist()
+        twin = CONTENDERS[row.name].twin
+        if twin is not None:
+            row.void = self.fault_of_tf32(row, twin)
+            return
+        row.void = fault(found, row.digits, dtype)
+        if row.void and may_be_rounding(row.digits, dtype):
+            self.ask_in_float64(row, budget)
+
+    def fault_of_tf32(self, row: Row, twin: str) -> str | None:
+        """Return what is wrong with a program whose twin in float32 is known."""
+        known = self.rows.get(twin)
+        if known is None or not known.digits:
+            return f"nothing is known of {CONTENDERS[twin].label}"
+        if known.void:
+            return f"as {known.label}"
+        enough = np.median(row.digits) >= JUMP_DIGITS
+        return None if enough else "other meta-gradients"
+
+    def ask_in_float64(self, row: Row, budget: Budget) -> None:
+        """Let the same program in float64 decide, if there is time."""
+        if not budget.has(START_SECONDS + row.preparation):
+            row.void += "; no time was left to ask it in float64"
+            return
+        child = self.started(row.name, "float64", budget)
+        try:
+            built(child, budget)
+            found = on_host.ask_gradients(child, self.folder / "float64.npz")
+        finally:
+            child.close()
+        row.digits_in_float64 = digits(found["tasks"], self.reference).tolist()
+        row.void = fault(found, row.digits_in_float64, "float64")
+
+    def take_turns(self, budget: Budget) -> None:
+        """Time the contenders in every round that there is time for."""
+        names, took = list(self.rows), 0.0
+        for i in range(self.args.rounds):
+            if not budget.has(MARGIN * took):
+                self.tell(f"{i} of {self.args.rounds} rounds: no time for more")
+                return
+            first, begin = i % len(names), time.monotonic()
+            for name in names[first:] + names[:first]:
+                if name in self.children:
+                    self.take_turn(self.rows[name], budget)
+            took = time.monotonic() - begin
+
+    def take_turn(self, row: Row, budget: Budget) -> None:
+        """Add the median of some meta-steps to a row."""
+        child = self.children[row.name]
+        child.seconds = max(budget.left, 1.0)
+        try:
+            found = child.ask(f"turn {self.args.turn}")["seconds"]
+            row.seconds.append(float(np.median(found)))
+        except Failed as failure:
+            self.give_up(row, str(failure))
+
+    def give_up(self, row: Row, reason: str) -> None:
+        """Note why a contender is out, and end its process."""
+        row.reason, row.seconds = reason, []
+        if row.name in self.children:
+            self.children.pop(row.name).close()
+
+
+def built(child: Child, budget: Budget) -> None:
+    """Let a process make its first meta-step within what is left.
+
+    Raises:
+        Failed: If it cannot.
+    """
+    child.seconds = budget.left
+    child.answer()
+    child.seconds = budget.left
+    child.ask("build")
+    child.seconds = budget.left
+
+
+def took(row: Row) -> str:
+    """Say how long the first meta-step took."""
+    return "" if row.preparation is None else f", {row.preparation:.0f} s"
+
+
+def worker(name: str, file: Path, args, dtype: str, seconds: float) -> Child:
+    """Start the process of a contender, whose answers may take so many seconds."""
+    contender = CONTENDERS[name]
+    command = ["-m", "benchmarks.gpu.worker", contender.module, str(file)]
+    command += ["--options", json.dumps(contender.options)]
+    command += ["--device", args.place.device, "--dtype", dtype]
+    checkout = getattr(args, contender.checkout) if contender.checkout else None
+    return child(command, contender.environment, seconds, checkout)
+
+
+def child(command, environment, seconds: float, checkout=None) -> Child:
+    """Start Python with what lies here in its reach, and a checkout."""
+    known = os.environ.get("PYTHONPATH")
+    folders = [str(f.resolve()) for f in (ROOT, checkout) if f is not None]
+    path = os.pathsep.join([*folders, *([known] if known else [])])
+    # -P: what lies in the folder where the parent was started is not imported.
+    command = [sys.executable, "-P", *command]
+    return Child(command, environment | {"PYTHONPATH": path}, seconds)
