@@ -8,6 +8,8 @@ from types import SimpleNamespace
 import numpy
 import pytest
 
+from benchmarks.conformance import run as runner
+from benchmarks.conformance import subjects
 from imaml_ref import conformance
 
 FOLDER = Path(__file__).parents[1] / "benchmarks" / "conformance"
@@ -28,12 +30,6 @@ NEEDED = {
     "with_scipy": "scipy.sparse.linalg",
     "with_torchopt": "torchopt",
 }
-
-
-@pytest.fixture
-def runner():
-    """Return the module ``run``."""
-    return importlib.import_module("benchmarks.conformance.run")
 
 
 class Dense:
@@ -57,12 +53,12 @@ def stand_in(**factors):
     return SimpleNamespace(PACKAGES=("numpy", "no-such-package"), VARIANTS=variants)
 
 
-def test_every_driver_is_known_by_name(runner):
+def test_every_driver_is_known_by_name():
     assert sorted(NEEDED) == DRIVERS
     assert [f"with_{name}" for name in runner.NAMES] == DRIVERS
 
 
-def test_a_run_writes_what_it_found(runner, monkeypatch, tmp_path, capsys):
+def test_a_run_writes_what_it_found(monkeypatch, tmp_path, capsys):
     driver = stand_in(right=1.0, double=2.0)
     monkeypatch.setattr(runner, "load", lambda name, path: driver)
     runner.main(["scipy", "--out", str(tmp_path), "--cases", "spd-10", "indefinite"])
@@ -81,7 +77,7 @@ def test_a_run_writes_what_it_found(runner, monkeypatch, tmp_path, capsys):
     assert "×2" in capsys.readouterr().out
 
 
-def test_one_variant_can_be_chosen(runner, monkeypatch, tmp_path):
+def test_one_variant_can_be_chosen(monkeypatch, tmp_path):
     driver = stand_in(right=1.0, double=2.0)
     monkeypatch.setattr(runner, "load", lambda name, path: driver)
     chosen = ["--variant", "right", "--cases", "spd-10", "--out", str(tmp_path)]
@@ -90,7 +86,7 @@ def test_one_variant_can_be_chosen(runner, monkeypatch, tmp_path):
     assert list(record["variants"]) == ["right"]
 
 
-def test_the_command_that_is_recorded_repeats_the_run(runner, monkeypatch, tmp_path):
+def test_the_command_that_is_recorded_repeats_the_run(monkeypatch, tmp_path):
     monkeypatch.setattr(runner, "load", lambda name, path: stand_in(right=1.0))
     asked = ["scipy", "--dtype", "float32", "--cases", "spd-10", "one-unknown"]
     runner.main([*asked, "--path", str(tmp_path), "--out", str(tmp_path)])
@@ -103,8 +99,7 @@ def test_the_command_that_is_recorded_repeats_the_run(runner, monkeypatch, tmp_p
     assert record["commit"] == "unknown"
 
 
-def test_only_what_an_implementation_computes_is_asked(runner):
-    subjects = importlib.import_module("benchmarks.conformance.subjects")
+def test_only_what_an_implementation_computes_is_asked():
     asked = subjects.Only(conformance.Engine(), ("solve",), "solver")
     report = conformance.check(asked, cases=["ridge", "spd-10"])
     attempted = {v.level for v in report.verdicts if v.outcome != "not attempted"}
@@ -114,7 +109,7 @@ def test_only_what_an_implementation_computes_is_asked(runner):
 
 @pytest.mark.parametrize("name", DRIVERS)
 @pytest.mark.filterwarnings("ignore")
-def test_a_driver_answers_a_small_case(runner, name):
+def test_a_driver_answers_a_small_case(name):
     pytest.importorskip(NEEDED[name], exc_type=ImportError)
     driver = importlib.import_module(f"benchmarks.conformance.{name}")
     (first, *_) = driver.VARIANTS.values()

@@ -1,6 +1,5 @@
 """The profile of a meta-step, at its smallest: its parts add up, and are all there."""
 
-import importlib
 import json
 import subprocess
 import sys
@@ -9,17 +8,14 @@ from pathlib import Path
 import pytest
 
 import imaml_ref as ir
+from benchmarks.shared import workloads
+from benchmarks.step_profile import clock as clocks
+from benchmarks.step_profile import paths
 from imaml_ref.fused.program import Program
 from imaml_ref.layers import Conv2d
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 KINDS = ("products", "patches", "batch norm", "element-wise", "vectors of length P")
-
-
-@pytest.fixture
-def load():
-    """Return a function that imports a module of the folder."""
-    return importlib.import_module
 
 
 @pytest.fixture(scope="module")
@@ -66,10 +62,10 @@ def test_the_floor_holds_the_useful_products_and_hardly_more(record):
     assert record["floor"]["hot"] > 0
 
 
-def test_a_clock_gives_each_moment_to_one_call(load, monkeypatch):
-    clock_module, now = load("benchmarks.step_profile.clock"), [0]
-    monkeypatch.setattr(clock_module, "perf_counter_ns", lambda: now[0])
-    clock, label = clock_module.Clock(), clock_module.Label
+def test_a_clock_gives_each_moment_to_one_call(monkeypatch):
+    now = [0]
+    monkeypatch.setattr(clocks, "perf_counter_ns", lambda: now[0])
+    clock, label = clocks.Clock(), clocks.Label
     outer, inner = label("a", "x"), label("b", "y")
 
     def work(amount):
@@ -85,23 +81,22 @@ def test_a_clock_gives_each_moment_to_one_call(load, monkeypatch):
     assert clock.own == {outer: 1001, inner: 110}
     assert clock.calls == {outer: 1, inner: 2}
     assert clock.whole == 1111
-    found = clock.seconds(clock_module.Cost(own=5, caller=200))
+    found = clock.seconds(clocks.Cost(own=5, caller=200))
     assert found == pytest.approx({outer: 1e-9 * 596, inner: 1e-9 * 100})
 
 
-def test_nothing_is_watched_afterwards(load):
-    paths, problem = load("benchmarks.step_profile.paths"), small_problem(load)
+def test_nothing_is_watched_afterwards():
+    problem = small_problem()
     plain_run, plain_do, plain_vjp = Program.run, Program.do, Conv2d.vjp
     ir.set_num_threads(1)
     try:
         for path in paths.paths(problem).values():
-            path.watch(load("benchmarks.step_profile.clock").Cost(0, 0), 0)
+            path.watch(clocks.Cost(0, 0), 0)
     finally:
         ir.set_num_threads(None)
     assert (Program.run, Program.do, Conv2d.vjp) == (plain_run, plain_do, plain_vjp)
 
 
-def small_problem(load):
+def small_problem():
     """Return a problem of one task."""
-    workloads = load("benchmarks.shared.workloads")
     return workloads.draw(workloads.Workload(2, 1, 1, 1, 1), threads=1)

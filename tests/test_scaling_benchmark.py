@@ -1,6 +1,5 @@
 """The benchmark of scaling, at its smallest, and the arithmetic of its conclusions."""
 
-import importlib
 import json
 import math
 import os
@@ -11,18 +10,15 @@ from pathlib import Path
 import numpy
 import pytest
 
+from benchmarks.scaling import fits, grid, measure, point
+from benchmarks.scaling.run import arguments
+from benchmarks.shared import memory
+
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 
 
-@pytest.fixture
-def load():
-    """Return a function that imports a module of the folder."""
-    return importlib.import_module
-
-
-def rows(load, who, **quantities):
+def rows(who, **quantities):
     """Return rows of points with 1, 2, … inner steps, from functions of these."""
-    grid, fits = load("benchmarks.scaling.grid"), load("benchmarks.scaling.fits")
     found = []
     for k in (4, 8, 16):
         row = fits.Row(grid.Point(who, inner_steps=k))
@@ -48,47 +44,42 @@ def test_a_small_run_writes_finite_numbers(tmp_path):
     assert record["command"].endswith("--only inner --unrolled --out PATH")
     points = record["axes"]["inner"]["points"]
     assert [p["point"]["inner_steps"] for p in points] == [1, 4, 16]
-    for point in points:
-        assert point["reason"] is None
-        assert point["median_seconds"] > 0
-        assert point["inner_steps_over_gradients"] is not None
-        assert math.isfinite(point["inner_steps_over_gradients"])
+    for at in points:
+        assert at["reason"] is None
+        assert at["median_seconds"] > 0
+        assert at["inner_steps_over_gradients"] is not None
+        assert math.isfinite(at["inner_steps_over_gradients"])
     assert math.isfinite(record["axes"]["inner"]["exponents"]["seconds"]["all"])
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells peaks")
-def test_the_peak_of_a_point_is_that_of_its_meta_step(load, monkeypatch):
-    point = load("benchmarks.scaling.point")
+def test_the_peak_of_a_point_is_that_of_its_meta_step(monkeypatch):
     big = 64 * 2**20
     found = point.watched(lambda: numpy.ones(big, numpy.uint8).sum())
-    before = load("benchmarks.shared.memory").resident(os.getpid())
+    before = memory.resident(os.getpid())
     assert found["peak"] - before > 0.9 * big
 
 
-def test_exponents_are_slopes_of_logarithms(load):
-    fits, axis = (
-        load("benchmarks.scaling.fits"),
-        load("benchmarks.scaling.grid").Axis("K", "inner_steps", ()),
-    )
-    cubic = rows(load, "imaml_ref", seconds=lambda k: 3.0 * k**3, peak=lambda k: 7.0)
+def test_exponents_are_slopes_of_logarithms():
+    axis = grid.Axis("K", "inner_steps", ())
+    cubic = rows("imaml_ref", seconds=lambda k: 3.0 * k**3, peak=lambda k: 7.0)
     assert fits.exponents(axis, cubic, "seconds") == pytest.approx({"all": 3, "end": 3})
     flat = fits.exponents(axis, cubic, "peak")
     assert flat == pytest.approx({"all": 0, "end": 0}, abs=1e-12)
 
 
-def test_inner_steps_are_compared_with_gradients_without_the_constant_part(load):
+def test_inner_steps_are_compared_with_gradients_without_the_constant_part():
     quantities = {
         "seconds": lambda k: 5 + 1.05 * 2 * k,
         "constant": lambda k: 5.0,
         "gradient": lambda k: 2.0,
     }
-    for row in rows(load, "imaml_ref", **quantities):
+    for row in rows("imaml_ref", **quantities):
         assert row.over_gradients == pytest.approx(1.05)
 
 
-def test_what_is_extrapolated_lies_on_the_line_and_says_so(load):
-    fits = load("benchmarks.scaling.fits")
-    unrolled = rows(load, "torch", seconds=lambda k: 2 + 0.5 * k, peak=lambda k: None)
+def test_what_is_extrapolated_lies_on_the_line_and_says_so():
+    unrolled = rows("torch", seconds=lambda k: 2 + 0.5 * k, peak=lambda k: None)
     found = fits.extrapolated(unrolled, "seconds")
     assert found["value"] == pytest.approx(502)
     assert found["extrapolated"]
@@ -96,16 +87,15 @@ def test_what_is_extrapolated_lies_on_the_line_and_says_so(load):
     assert fits.extrapolated(unrolled, "peak") is None
 
 
-def test_a_point_that_is_likely_too_big_is_not_started(load, monkeypatch):
-    measure, fits = load("benchmarks.scaling.measure"), load("benchmarks.scaling.fits")
-    args = load("benchmarks.scaling.run").arguments(["--memory", "0.5"])
+def test_a_point_that_is_likely_too_big_is_not_started(monkeypatch):
+    args = arguments(["--memory", "0.5"])
 
     def must_not_start(point, args):
         raise AssertionError(point)
 
     monkeypatch.setattr(measure, "ask", must_not_start)
-    small = rows(load, "torch", peak=lambda k: 1e8 * k)[:2]
-    big = fits.Row(load("benchmarks.scaling.grid").Point("torch", inner_steps=64))
+    small = rows("torch", peak=lambda k: 1e8 * k)[:2]
+    big = fits.Row(grid.Point("torch", inner_steps=64))
     measure.add_round(big, [*small, big], args)
     assert big.reason == "would need about 6.4 GB"
     assert big.rounds == []
@@ -114,7 +104,7 @@ def test_a_point_that_is_likely_too_big_is_not_started(load, monkeypatch):
 class Child:
     """A child that answers at once."""
 
-    def __init__(self, *args):
+    def __init__(self, *_, **__):
         pass
 
     def answer(self):
@@ -124,10 +114,9 @@ class Child:
         pass
 
 
-def test_another_gradient_has_no_time(load, monkeypatch):
-    measure, fits = load("benchmarks.scaling.measure"), load("benchmarks.scaling.fits")
-    monkeypatch.setattr(measure, "Child", Child)
-    row = fits.Row(load("benchmarks.scaling.grid").Point("torch"))
-    measure.add_round(row, [row], load("benchmarks.scaling.run").arguments([]))
+def test_another_gradient_has_no_time(monkeypatch):
+    monkeypatch.setattr(measure, "python", Child)
+    row = fits.Row(grid.Point("torch"))
+    measure.add_round(row, [row], arguments([]))
     assert row.reason == "another gradient than imaml_ref's: 5.0e-01 away"
     assert row.median("seconds") is None

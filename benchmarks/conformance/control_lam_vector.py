@@ -41,7 +41,3 @@ def distances(task):
     )
     gaps = (float((x - y).norm() / x.norm()) for y in others)
     return float((A - A.T).abs().max()), *gaps
-
-
-if __name__ == "__main__":
-    main()

@@ -37,7 +37,3 @@ def cell(counts):
         return ""
     fewest = counts["fewest_digits"]
     return f"{passed}/{attempted}" + (f", {fewest:.1f}" if fewest else "")
-
-
-if __name__ == "__main__":
-    main()

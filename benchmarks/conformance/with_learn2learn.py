@@ -9,8 +9,7 @@ import torch
 from imaml_ref.conformance.from_torch import from_torch
 
 from .subjects import Only, Variant
-from .torch_problem import Problem
-from .unrolled import STEPS, step_size
+from .unrolled import STEPS, problem_of, step_size
 
 PACKAGES = ("torch",)
 
@@ -34,9 +33,7 @@ def unrolled(steps, **options):
     """Return a function of a task: the gradient through ``MAML.adapt``."""
 
     def meta_grad(task):
-        if task.phi is not None:
-            raise NotImplementedError("MAML has no φ to be given")
-        problem = Problem(task)
+        problem = problem_of(task)
         rate = step_size(problem)
         maml = MAML(task.model, lr=rate, **options)
         learner, start = maml.clone(), list(maml.parameters())

@@ -1,17 +1,15 @@
 """What the numbers depend on: the card, its driver, versions, the day."""
 
 import subprocess
-from datetime import UTC, datetime
 
 import numpy as np
 
-from imaml_ref import __version__
-from imaml_ref.compute.backend import to_device
+from imaml_ref.compute import to_device
 
-from ..shared.machine import machine, version_of
+from ..shared import record
+from ..shared.machine import version_of
 from .place import Place
 
-PACKAGES = ("numpy", "scipy", "torch", "jax", "jaxlib")
 CUPYS = ("cupy-cuda13x", "cupy-cuda12x", "cupy")
 NO_CARD = "a rehearsal: no card"
 
@@ -25,17 +23,20 @@ def absent() -> str | None:
     return None
 
 
-def circumstances(place: Place, command: str) -> dict:
-    """Return when, where and with what something was measured."""
-    found = {name: version_of(name) for name in PACKAGES}
-    found |= {name: v for name in CUPYS if (v := version_of(name)) != "not installed"}
-    return {
-        "command": command,
-        "date": datetime.now(UTC).date().isoformat(),
+def circumstances(place: Place, given, hidden) -> dict:
+    """Return when, where and with what something was measured.
+
+    Args:
+        place: Where.
+        given: Words of the command line.
+        hidden: Options whose values are paths of this machine.
+    """
+    found = record.circumstances("gpu", given, hidden=hidden)
+    cupys = {name: version_of(name) for name in CUPYS}
+    found["versions"] |= {n: v for n, v in cupys.items() if v != "not installed"}
+    return found | {
         "rehearsal": not place.on_card,
         "card": card(place.xp.cuda.runtime) if place.on_card else NO_CARD,
-        "machine": machine(),
-        "versions": {"imaml_ref": __version__} | found,
     }
 
 

@@ -6,23 +6,21 @@ not allow is left out and said: a contender, or the last rounds.
 """
 
 import json
-import os
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ..meta_step import contest as on_host
-from ..meta_step.registry import REFERENCE
-from ..shared.child import ROOT, Child, Failed
+from ..shared.child import Child, Failed, python
+from ..shared.on_host import ask_gradients, gradients
+from ..shared.peer import REFERENCE, SGEMM
 from ..shared.problem import write
-from ..shared.timed import Timed
-from ..shared.verdict import JUMP_DIGITS, digits, fault, may_be_rounding
+from ..shared.timed import Timed, in_turn
+from ..shared.verdict import JUMP_DIGITS, may_be_rounding
 from ..shared.workloads import draw
 from .budget import Budget
-from .registry import CONTENDERS, SGEMM
+from .registry import CONTENDERS
 
 START_SECONDS = 10.0  # that a process may need until its first meta-step
 SHARE = 0.5  # of what is left, that one contender may take until it is ready
@@ -76,7 +74,7 @@ class Contest:
         try:
             for name in names:  # all of them import while the reference is computed
                 self.children[name] = self.started(name, self.args.dtype, budget)
-            self.reference = on_host.gradients(*arguments)["tasks"]
+            self.reference = gradients(*arguments)["tasks"]
             for row in self.rows.values():
                 self.prepare(row, budget.keeping(reserve))
             self.take_turns(budget)
@@ -112,14 +110,12 @@ class Contest:
     def judge(self, row: Row, budget: Budget) -> None:
         """Compare the meta-gradients; in float64 where float32 cannot tell."""
         dtype, child = self.args.dtype, self.children[row.name]
-        found = on_host.ask_gradients(child, self.folder / f"{row.name}.npz")
-        row.digits = digits(found["tasks"], self.reference).tolist()
+        found = ask_gradients(child, self.folder / f"{row.name}.npz")
+        row.compare(found, self.reference, dtype)
         twin = CONTENDERS[row.name].twin
         if twin is not None:
             row.void = self.fault_of_tf32(row, twin)
-            return
-        row.void = fault(found, row.digits, dtype)
-        if row.void and may_be_rounding(row.digits, dtype):
+        elif row.void and may_be_rounding(row.digits, dtype):
             self.ask_in_float64(row, budget)
 
     def fault_of_tf32(self, row: Row, twin: str) -> str | None:
@@ -140,11 +136,10 @@ class Contest:
         child = self.started(row.name, "float64", budget)
         try:
             built(child, budget)
-            found = on_host.ask_gradients(child, self.folder / "float64.npz")
+            found = ask_gradients(child, self.folder / "float64.npz")
         finally:
             child.close()
-        row.digits_in_float64 = digits(found["tasks"], self.reference).tolist()
-        row.void = fault(found, row.digits_in_float64, "float64")
+        row.compare_in_float64(found, self.reference)
 
     def take_turns(self, budget: Budget) -> None:
         """Time the contenders in every round that there is time for."""
@@ -153,8 +148,8 @@ class Contest:
             if not budget.has(MARGIN * took):
                 self.tell(f"{i} of {self.args.rounds} rounds: no time for more")
                 return
-            first, begin = i % len(names), time.monotonic()
-            for name in names[first:] + names[:first]:
+            begin = time.monotonic()
+            for name in in_turn(names, i):
                 if name in self.children:
                     self.take_turn(self.rows[name], budget)
             took = time.monotonic() - begin
@@ -197,18 +192,8 @@ def took(row: Row) -> str:
 def worker(name: str, file: Path, args, dtype: str, seconds: float) -> Child:
     """Start the process of a contender, whose answers may take so many seconds."""
     contender = CONTENDERS[name]
-    command = ["-m", "benchmarks.gpu.worker", contender.module, str(file)]
-    command += ["--options", json.dumps(contender.options)]
-    command += ["--device", args.place.device, "--dtype", dtype]
+    words = [contender.module, str(file), "--options", json.dumps(contender.options)]
+    words += ["--device", args.place.device, "--dtype", dtype]
     checkout = getattr(args, contender.checkout) if contender.checkout else None
-    return child(command, contender.environment, seconds, checkout)
-
-
-def child(command, environment, seconds: float, checkout=None) -> Child:
-    """Start Python with what lies here in its reach, and a checkout."""
-    known = os.environ.get("PYTHONPATH")
-    folders = [str(f.resolve()) for f in (ROOT, checkout) if f is not None]
-    path = os.pathsep.join([*folders, *([known] if known else [])])
-    # -P: what lies in the folder where the parent was started is not imported.
-    command = [sys.executable, "-P", *command]
-    return Child(command, environment | {"PYTHONPATH": path}, seconds)
+    how = {"environment": contender.environment, "checkout": checkout}
+    return python("benchmarks.gpu.worker", words, seconds=seconds, **how)

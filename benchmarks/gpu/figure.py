@@ -1,12 +1,10 @@
 """The results as one figure, drawn from the file: what is there gets a panel."""
 
-from imaml_ref.runs.drawing import BLUE, GREEN, ORANGE, RED, imported, panels, save
-
-from ..meta_step.registry import OURS
-from .registry import CONTENDERS, JAX, SGEMM, TORCH
+from ..shared.drawing import BLUE, GREEN, ORANGE, RED, medians, panes, save
+from ..shared.peer import JAX, OURS, SGEMM, TORCH
+from .registry import CONTENDERS
 from .results import REHEARSAL, Results
 
-GREY = "0.75"
 COLOURS = {OURS: BLUE, JAX: ORANGE, TORCH: GREEN}
 SIZE = (5.8, 3.4)  # of a panel, in inches
 MB, MS = 1e6, 1e3
@@ -39,13 +37,8 @@ def title_of(results: Results) -> str:
 
 def figure(drawers, title: str):
     """Draw a panel for each (function, title, entry)."""
-    columns = min(2, len(drawers))
-    lines = -(-len(drawers) // columns)
-    size = SIZE[0] * columns, SIZE[1] * lines
-    drawn, axes = panels(lines, columns, title, size)
-    for unused in axes.ravel()[len(drawers) :]:
-        unused.set_axis_off()
-    for place, (function, name, entry) in zip(axes.ravel(), drawers, strict=False):
+    drawn, axes = panes(len(drawers), title, SIZE)
+    for place, (function, name, entry) in zip(axes, drawers, strict=True):
         function(place, entry)
         place.set_title(name, loc="left", fontsize=9)
     return drawn
@@ -54,14 +47,12 @@ def figure(drawers, title: str):
 def contest(axes, entry: dict) -> None:
     """Draw the medians of one workload, the fastest on top; grey is void."""
     rows = {n: r for n, r in entry["contenders"].items() if r["seconds"] and n != SGEMM}
-    timed = sorted(rows.items(), key=lambda item: -item[1]["seconds_median"])
-    for place, (name, row) in enumerate(timed):
-        value = MS * row["seconds_median"]
-        axes.barh(place, value, color=GREY if row["void"] else colour(name))
-        words = f" {value:.2f}" + (" (void)" if row["void"] else "")
-        axes.text(value, place, words, va="center", fontsize=7)
-    axes.set_yticks(range(len(timed)), [row["label"] for _, row in timed], fontsize=7)
-    logarithmic(axes, [MS * row["seconds_median"] for _, row in timed])
+    bars = [
+        (row["label"], MS * row["seconds_median"], colour(name), row["void"])
+        for name, row in rows.items()
+    ]
+    medians(axes, bars, "{:.2f}", fontsize=7)
+    axes.tick_params(axis="y", labelsize=7)
     axes.set_xlabel("milliseconds of a meta-step, median")
 
 
@@ -108,15 +99,3 @@ def training(axes, entry: dict) -> None:
         axes.legend(fontsize=7)
     axes.set_xlabel(f"seconds of {entry['meta_steps']} meta-steps")
     axes.set_ylabel("accuracy / %, validation tasks")
-
-
-def logarithmic(axes, values) -> None:
-    """Let an axis be logarithmic, with room for the words."""
-    ticker = imported("matplotlib.ticker")
-    axes.set_xscale("log")
-    if values:
-        axes.set_xlim(min(values) / 4, 3 * max(values))
-    axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))
-    axes.xaxis.set_minor_formatter(ticker.NullFormatter())
-    axes.grid(False, axis="y")

@@ -7,14 +7,11 @@ with one set of sizes are then timed together: many in a row, as a graph, betwee
 events on the card.  What a graph lets run side by side is in turn here.
 """
 
-import argparse
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from math import prod
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,9 +21,9 @@ from imaml_ref.kernels import on_machine
 from imaml_ref.kernels.graphs import cuda_of
 from imaml_ref.kernels.table import KERNELS
 
-from ..shared.problem import Problem, read
-from ..shared.worker import private_stdout
-from .ours import pieces
+from ..shared.imaml_reference import pieces
+from ..shared.problem import Problem
+from .alone import answer
 from .place import Place
 from .rehearsal import formulas
 
@@ -94,7 +91,7 @@ class WritingLauncher:
 
 def written_down(problem: Problem, place: Place, stage: str) -> list[Written]:
     """Return the launches of one meta-step, those that nothing calls left out."""
-    loss, theta, tasks, settings = pieces(problem, place)
+    loss, theta, tasks, settings = pieces(problem, put=place.put)
     writing = Writing(cuda_of(theta) if place.on_card else formulas())
     algorithm = ir.IMAML(loss, **settings)
     ir.set_num_threads(1)  # a device has one queue
@@ -107,13 +104,13 @@ def written_down(problem: Problem, place: Place, stage: str) -> list[Written]:
     return [one for one in writing.written if one.calls]
 
 
-def measured(problem: Problem, place: Place, stage: str) -> list[dict]:
+def measured(problem: Problem, place: Place, stage: str) -> dict[str, list[dict]]:
     """Return what is known of each kernel at each of its sizes, the longest first."""
     kinds: dict[tuple, list[Written]] = {}
     for one in written_down(problem, place, stage):
         kinds.setdefault(one.kind, []).append(one)
     found = [row(alike, place) for alike in kinds.values()]
-    return sorted(found, key=lambda entry: -entry["seconds"])
+    return {"launches": sorted(found, key=lambda entry: -entry["seconds"])}
 
 
 def row(alike: list[Written], place: Place) -> dict:
@@ -194,18 +191,5 @@ def gigabytes(one: Written) -> float:
     )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("file", type=Path)
-    parser.add_argument("--device", required=True)
-    parser.add_argument("--stage", required=True)
-    parser.add_argument("--dtype", default="float32")
-    args = parser.parse_args()
-    answers = private_stdout()
-    problem = read(args.file, args.dtype)
-    found = measured(problem, Place(args.device), args.stage)
-    print(json.dumps({"launches": found}), file=answers)
-
-
 if __name__ == "__main__":
-    main()
+    answer(measured, "stage")

@@ -8,17 +8,14 @@ measures each, so that nothing is left over from another.  In a rehearsal it is 
 NumPy takes.
 """
 
-import argparse
-import json
 import tracemalloc
 from contextlib import contextmanager
-from pathlib import Path
 
 import imaml_ref as ir
 
-from ..shared.problem import Problem, read
-from ..shared.worker import private_stdout
-from .ours import pieces
+from ..shared.imaml_reference import pieces
+from ..shared.problem import Problem
+from .alone import answer
 from .place import Place
 from .rehearsal import kernels_of
 
@@ -74,7 +71,8 @@ def on_host():
 
 def measure(problem: Problem, place: Place, stage: str, what: str) -> dict:
     """Return the bytes of a meta-step, or of one gradient of the support losses."""
-    loss, theta, tasks, settings = pieces(problem, place)
+    ir.set_num_threads(1)
+    loss, theta, tasks, settings = pieces(problem, put=place.put)
 
     def gradient():
         phi = place.xp.tile(theta, (len(tasks), 1))
@@ -91,20 +89,5 @@ def measure(problem: Problem, place: Place, stage: str, what: str) -> dict:
     return {"peak_bytes": count.peak, "taken_bytes": count.taken}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("file", type=Path)
-    parser.add_argument("--device", required=True)
-    parser.add_argument("--stage", required=True)
-    parser.add_argument("--what", choices=(GRADIENT, META_STEP), required=True)
-    parser.add_argument("--dtype", default="float32")
-    args = parser.parse_args()
-    answers, place = private_stdout(), Place(args.device)
-    ir.set_num_threads(1)
-    problem = read(args.file, args.dtype)
-    found = measure(problem, place, args.stage, args.what)
-    print(json.dumps(found), file=answers)
-
-
 if __name__ == "__main__":
-    main()
+    answer(measure, "stage", "what")

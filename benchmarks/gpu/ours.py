@@ -2,7 +2,8 @@
 
 import imaml_ref as ir
 
-from ..shared.problem import PER_TASK, Contender, Problem
+from ..shared.imaml_reference import pieces, task_grads
+from ..shared.problem import Contender, Problem
 from .place import Place
 from .rehearsal import kernels_of
 
@@ -16,7 +17,7 @@ def build(problem: Problem, device: str, stage: str) -> Contender:
         stage: As ``imaml_ref.device_stage`` calls it.
     """
     place = Place(device)
-    loss, theta, tasks, settings = pieces(problem, place)
+    loss, theta, tasks, settings = pieces(problem, put=place.put)
     algorithm = ir.IMAML(loss, **settings)
 
     def step():
@@ -25,23 +26,8 @@ def build(problem: Problem, device: str, stage: str) -> Contender:
         place.wait()
         return found
 
-    def task_grads():
+    def each():
         with ir.device_stage(stage), kernels_of(place):
-            keep = {"keep": "task_grads"}
-            found = ir.implicit_gradient(loss, theta, tasks, **settings, **keep)
-        return found.task_grads
+            return task_grads(loss, theta, tasks, settings)
 
-    return Contender(step, task_grads, place.fetch)
-
-
-def pieces(problem: Problem, place: Place):
-    """Return the loss, θ and the tasks where they are to be, and the settings."""
-    net = ir.architectures.omniglot_cnn(problem.ways)
-    loss = ir.TaskLoss(net, ir.SoftmaxCrossEntropy())
-    tasks = ir.TaskBatch(*(place.put(getattr(problem, name)) for name in PER_TASK))
-    settings = {
-        "lam": problem.lam,
-        "inner": ir.GradientDescent(problem.step_size, problem.inner_steps),
-        "solver": ir.CG(maxiter=problem.cg_steps),
-    }
-    return loss, place.put(problem.theta), tasks, settings
+    return Contender(step, each, place.fetch)

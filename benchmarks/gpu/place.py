@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from imaml_ref.compute.backend import to_device, to_host
+from imaml_ref.compute import to_device, to_host
 
 CARD, HOST = "cuda", "cpu"
 

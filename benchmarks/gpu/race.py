@@ -4,12 +4,12 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
-from ..meta_step.registry import OURS, RELEASED
 from ..shared.child import Failed
+from ..shared.peer import JAX, OURS, RELEASED, SGEMM, TORCH, taking_part
 from ..shared.workloads import Workload, gigaflop
 from .budget import Budget
 from .contest import Contest, Row
-from .registry import CONTENDERS, JAX, SGEMM, TORCH, missing
+from .registry import CONTENDERS
 from .results import Results
 from .table import best, figures, summary, table
 
@@ -32,7 +32,7 @@ def race(
         args: As ``contest.Contest`` takes them.
         results: Where the results go.
     """
-    names, first = taking_part(names, args), True
+    names, first = taking_part([*names, SGEMM], CONTENDERS, args), True
     for i, (name, workload) in enumerate(workloads.items()):
         share = 1 / (len(workloads) - i)
         own = Budget(budget.left * (share if i else max(share, FIRST)))
@@ -44,15 +44,6 @@ def race(
         tell(name, workload, rows, args)
         results.add(part, name, plain(workload, rows, args))
         names, first = fastest(names, rows) if first else names, False
-
-
-def taking_part(names, args) -> list[str]:
-    """Return who can take part, the product last; say who cannot."""
-    reasons = {name: missing(name, args) for name in [*names, SGEMM]}
-    for name, reason in reasons.items():
-        if reason:
-            print(f"{CONTENDERS[name].label} is left out: {reason}", flush=True)
-    return [name for name, reason in reasons.items() if not reason]
 
 
 def contest(workload, names, budget: Budget, args) -> dict[str, Row]:

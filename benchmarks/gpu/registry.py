@@ -5,13 +5,11 @@ TF32 for some products by themselves.
 """
 
 from dataclasses import dataclass
-from importlib.util import find_spec
 
 from imaml_ref.kernels.stage import STAGES as NAMES
 
-from ..meta_step.registry import OURS, RELEASED, Peer
+from ..shared.peer import JAX, OURS, RELEASED, SGEMM, TORCH, Peer
 
-JAX, TORCH, SGEMM = "JAX", "PyTorch", "sgemm"
 OUR_MODULE, TORCH_MODULE = "benchmarks.gpu.ours", "benchmarks.gpu.torch_card"
 JAX_MODULE, RELEASED_MODULE = "benchmarks.gpu.jax_card", "benchmarks.gpu.released_card"
 # Of its own the library takes three quarters of a card that others use as well.
@@ -108,14 +106,3 @@ STAGES = [n for n, c in CONTENDERS.items() if c.group == OURS]
 FAST = [n for n in FIRST_OF_ALL if n not in ("plain", "kernels")]
 ONE_BY_ONE = [n for n in FAST if "-" not in n]  # products without tensor cores
 PEERS = [n for n, c in CONTENDERS.items() if c.group in (JAX, TORCH, RELEASED)]
-
-
-def missing(name: str, args) -> str | None:
-    """Return why a contender cannot take part, or None."""
-    contender = CONTENDERS[name]
-    for package in contender.needs:
-        if find_spec(package) is None:
-            return f"{package} is not installed"
-    if contender.checkout and getattr(args, contender.checkout) is None:
-        return f"no --{contender.checkout} PATH"
-    return None

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from imaml_ref.files.whole import atomic_path
+from ..shared import record
 
 REHEARSAL = "REHEARSAL on a processor: says nothing of a card"
 
@@ -42,12 +42,11 @@ class Results:
     def read(self) -> dict[str, Any]:
         """Return what is in the file, or an empty record."""
         if self.path.exists():
-            return json.loads(self.path.read_text())
+            return json.loads(self.path.read_text(encoding="utf-8"))
         about = {"about": REHEARSAL} if self.rehearsal else {}
         return about | {"runs": []}
 
     def add(self, part: str, name: str, what: dict[str, Any]) -> None:
         """Put a measurement in its place, and write the file."""
         self.found.setdefault(part, {})[name] = {"run": self.run} | what
-        with atomic_path(self.path) as temporary:
-            temporary.write_text(json.dumps(self.found, indent=1) + "\n")
+        record.write(self.path, self.found)

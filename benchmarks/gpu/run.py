@@ -33,9 +33,10 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from imaml_ref.compute.parallel import cores_at_hand
+from imaml_ref.compute import num_threads
 from imaml_ref.config import PRESETS
 
+from ..shared import record
 from ..shared.workloads import WORKLOADS, Workload
 from .budget import Budget
 from .card import absent, circumstances
@@ -48,7 +49,6 @@ from .registry import FAST, NAMES, ONE_BY_ONE, PEERS, STAGES
 from .results import REHEARSAL, Mixed, Results
 from .train import train
 
-RESULTS = Path(__file__).parents[1] / "results"
 TINY = Workload(ways=3, shots=1, tasks=2, inner_steps=2, cg_steps=2)
 STEPS, TINY_STEPS = (16, 1000), (2, 4)  # inner steps that memory is measured at
 PATHS = ("--released", "--data", "--out")
@@ -75,7 +75,7 @@ def arguments(given=None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, help="folder of results")
     args = parser.parse_args(given)
     args.place = Place(HOST if args.rehearse else CARD)
-    args.threads, args.dtype, args.tell = cores_at_hand(), "float32", tell
+    args.threads, args.dtype, args.tell = num_threads(), "float32", record.tell
     args.meta_steps = args.meta_steps or (3 if args.rehearse else 20_000)
     args.memory = None  # of a process on the host: no limit
     return args
@@ -146,24 +146,10 @@ def folder_of(args) -> Path:
         Mixed: If it would come to lie among them.
     """
     if args.out is None:
-        return Path(tempfile.mkdtemp()) if args.rehearse else RESULTS
-    if args.rehearse and args.out.resolve().is_relative_to(RESULTS.resolve()):
+        return Path(tempfile.mkdtemp()) if args.rehearse else record.RESULTS
+    if args.rehearse and args.out.resolve().is_relative_to(record.RESULTS.resolve()):
         raise Mixed("a rehearsal does not belong among results")
     return args.out
-
-
-def command(words: list[str]) -> str:
-    """Return the command as it can be repeated elsewhere: no paths of this machine."""
-    shown = [
-        "PATH" if before in PATHS else word
-        for before, word in zip(["", *words], words, strict=False)
-    ]
-    return " ".join(["python benchmarks/run.py gpu", *shown])
-
-
-def tell(line: str) -> None:
-    """Say what goes on, where somebody may be waiting."""
-    print(line, file=sys.stderr, flush=True)
 
 
 def refuse(reason: str | None) -> None:
@@ -173,7 +159,7 @@ def refuse(reason: str | None) -> None:
         SystemExit: If there is.
     """
     if reason:
-        tell(f"gpu: {reason}")
+        record.tell(f"gpu: {reason}")
         sys.exit(2)
 
 
@@ -184,9 +170,8 @@ def main(given=None) -> None:
     reason = None if args.rehearse else absent()
     refuse(reason and f"{reason}; --rehearse runs without a card")
     budget = Budget(60 * args.minutes)
-    words = command(sys.argv[1:] if given is None else given)
     try:
-        results = Results(folder_of(args), circumstances(args.place, words))
+        results = Results(folder_of(args), circumstances(args.place, given, PATHS))
     except (Mixed, OSError) as error:
         refuse(str(error) or type(error).__name__)
     try:
@@ -195,7 +180,3 @@ def main(given=None) -> None:
         draw_results(results)
         label = f"{REHEARSAL}: " if results.rehearsal else ""
         print(f"\n{label}{results.path}, after {budget.spent:.0f} s")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,18 +1,14 @@
 """PyTorch with ``torch.func.vmap`` over all tasks on a card.
 
-As ``shared.torch_vmap``: ``vmap(grad(loss))`` for the inner steps, and the batched ∇L
-differentiated again on one graph that is kept for the products with H.  Beside that the
-inner step can be compiled, the net can be written as products with patches, and the
-whole meta-step can be captured once as a CUDA graph and replayed.
+The program of ``shared.torch_vmap``.  Beside that the net can be written as products
+with patches, and the whole meta-step can be captured once as a CUDA graph and replayed.
 """
 
 import torch
 
 from ..shared import torch_net
-from ..shared.cg import conjugate_gradients
 from ..shared.problem import Contender, Problem
-from ..shared.torch_net import flat, shapes_of, split
-from ..shared.torch_vmap import descent, operator
+from ..shared.torch_vmap import program
 from . import torch_patches
 from .place import CARD
 
@@ -40,7 +36,7 @@ def build(
     torch.backends.cuda.matmul.allow_tf32 = tf32
     torch.backends.cudnn.allow_tf32 = tf32
     net = torch_patches if patches else torch_net
-    task_grads = program(problem, net, device, compiled)
+    task_grads = program(problem, net, compiled, device)
 
     def both():
         found = task_grads()
@@ -58,26 +54,6 @@ def build(
         lambda: run()[1],
         lambda found: net.ours(problem.ways, [t.detach().cpu() for t in found]),
     )
-
-
-def program(problem: Problem, net, device: str, compiled: bool):
-    """Return a function that computes g of every task."""
-    theta = [t.to(device) for t in net.theirs(problem)]
-    support_x, support_y, query_x, query_y = (a.to(device) for a in net.data(problem))
-    start = [t.expand(len(problem), *t.shape).contiguous() for t in theta]
-    support = support_x, support_y
-    slopes, inner_step = descent(problem, net.loss, theta, *support, compiled)
-
-    def task_grads():
-        phi = start
-        for _ in range(problem.inner_steps):
-            phi = inner_step(phi)
-        v = flat(slopes(phi, query_x, query_y), 1)
-        product = operator(phi, *support, problem.lam, loss=net.loss)
-        found = conjugate_gradients(product, v, problem.cg_steps)
-        return split(found, shapes_of(theta))
-
-    return task_grads
 
 
 def captured(function):

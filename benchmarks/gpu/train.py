@@ -17,6 +17,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from ..shared.child import in_reach
+from ..shared.record import without_paths
 from .budget import Budget
 from .results import Results
 
@@ -71,12 +73,13 @@ def trained(args, out: Path, seconds: float) -> dict:
         "--out": out,
     } | (TINY if args.rehearse else {})
     words = [str(word) for pair in flags.items() for word in pair]
+    hidden = {"--out"} | ({"--data"} if args.data else set())
     wall, status, said = run_for(["train", *words], seconds, args.stage)
     rows = rows_of(out / "metrics.csv")
     steps, own = progress_of(rows)
     fine = status in (0, 128 + signal.SIGTERM) and steps > 0
     return {
-        "flags": " ".join(shown(words)),
+        "flags": " ".join(without_paths(words, hidden)),
         "stage": args.stage or "the default",
         "reason": None if fine else f"exit status {status}; {said}",
         "seconds": wall,
@@ -97,7 +100,7 @@ def run_for(
             [sys.executable, *COMMAND, *words],
             stdout=said,
             stderr=subprocess.STDOUT,
-            env=os.environ | {"COLUMNS": "100"} | chosen,
+            env=os.environ | {"COLUMNS": "100"} | in_reach() | chosen,
         )
         try:
             with suppress(subprocess.TimeoutExpired):
@@ -152,15 +155,6 @@ def tested(args, out: Path, budget: Budget) -> dict:
     if status or not answer.exists():
         return {"test_reason": f"exit status {status}; {said}"}
     return {"test_seconds": wall, "test": json.loads(answer.read_text())}
-
-
-def shown(words: list[str]) -> list[str]:
-    """Return flags without paths of this machine."""
-    hidden = {"--out", "--data"}
-    return [
-        "PATH" if before in hidden and word != "glyphs" else word
-        for before, word in zip(["", *words], words, strict=False)
-    ]
 
 
 def tell(name: str, found: dict) -> None:

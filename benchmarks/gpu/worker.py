@@ -4,7 +4,7 @@
 
 Read from standard input, answered by a line of JSON each:
 
-    build          build the contender and make a first meta-step: its seconds
+    build          build the contender and make a first meta-step
     grads PATH     write the mean and the meta-gradient of every task
     turn SECONDS   make meta-steps for so long: the seconds of each
 
@@ -12,39 +12,15 @@ Every meta-step ends when the device is done; the first of a turn, which wakes t
 device, is not counted unless it is a turn by itself.
 """
 
-import argparse
-import json
-import sys
-import time
-from functools import partial
-from importlib import import_module
-from pathlib import Path
-
-import numpy as np
-
+from ..shared import session
 from ..shared.problem import read
-from ..shared.worker import answering, serve
+from ..shared.session import answering, build_of, command_line, serve
 
 MOST_STEPS = 200  # of a turn
 
 
-class Session:
-    """A contender that is built when it is asked for."""
-
-    def __init__(self, build, problem):
-        self.build_from, self.problem, self.contender = build, problem, None
-
-    def build(self) -> dict:
-        start = time.perf_counter()
-        self.contender = self.build_from(self.problem)
-        self.contender.step()
-        return {"seconds": time.perf_counter() - start}
-
-    def grads(self, path: str) -> dict:
-        contender = self.contender
-        found = {"mean": contender.step(), "tasks": contender.task_grads()}
-        np.savez(path, **{name: contender.ours(g) for name, g in found.items()})
-        return {"path": path}
+class Session(session.Session):
+    """A contender on a card."""
 
     def turn(self, seconds: str) -> dict:
         enough, first, found = float(seconds), self.timed(), []
@@ -54,28 +30,14 @@ class Session:
             found.append(self.timed())
         return {"seconds": found}
 
-    def timed(self) -> float:
-        """Return the seconds of a meta-step."""
-        start = time.perf_counter()
-        self.contender.step()
-        return time.perf_counter() - start
-
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("module")
-    parser.add_argument("file", type=Path)
-    parser.add_argument("--options", type=json.loads, default={})
+    parser = command_line()
     parser.add_argument("--device", required=True)
-    parser.add_argument("--dtype", default="float32")
     args = parser.parse_args()
     with answering() as answer:
-        build = partial(
-            import_module(args.module).build, device=args.device, **args.options
-        )
-        session = Session(build, read(args.file, args.dtype))
-        answer({"ready": True})
-        serve(session, sys.stdin, answer)
+        build = build_of(args, device=args.device)
+        serve(Session(build, read(args.file, args.dtype)), answer)
 
 
 if __name__ == "__main__":

@@ -13,20 +13,18 @@ benchmarks/results/ (``--out``).
 
 import argparse
 import gc
-import json
-import platform
 import tracemalloc
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
 import imaml_ref as ir
-from imaml_ref.files.whole import atomic_path
-from imaml_ref.runs.drawing import BLUE, GREEN, ORANGE, imported, panels, save
 
-COMMAND = "python benchmarks/run.py memory"
-STEP_SIZE, LAM = 0.1, 2.0
+from ..shared import record
+from ..shared.drawing import BLUE, GREEN, ORANGE, panels, plain_numbers, save
+from ..shared.imaml_reference import pieces
+from ..shared.workloads import LAM, STEP_SIZE, Workload, draw
+
 MiB = 2**20
 
 
@@ -43,17 +41,6 @@ def peak_bytes(call) -> int:
     if not started:
         tracemalloc.stop()
     return peak
-
-
-def workload(ways: int, shots: int, num_tasks: int):
-    """Return the loss of the Omniglot net, θ, and tasks of uniform random images."""
-    rng = np.random.default_rng(0)
-    loss = ir.TaskLoss(ir.architectures.omniglot_cnn(ways), ir.SoftmaxCrossEntropy())
-    shape = (2, num_tasks, ways * shots, 28, 28, 1)
-    support_x, query_x = rng.uniform(size=shape).astype(np.float32)
-    y = np.tile(np.repeat(np.arange(ways), shots), (num_tasks, 1))
-    theta = loss.net.init(rng, dtype=np.float32)
-    return loss, theta, ir.TaskBatch(support_x, y, query_x, y)
 
 
 def calls(loss, theta, tasks, num_steps: int) -> dict:
@@ -89,7 +76,6 @@ def table(steps: list[int], peaks: dict[str, list[int]]) -> str:
 
 def figure(steps: list[int], peaks: dict[str, list[int]], title: str):
     """Draw the peaks over the number of inner steps."""
-    ticker = imported("matplotlib.ticker")
     drawn, ((axes,),) = panels(1, 1, title, (5.2, 3.4))
     looks = {
         "inner loop": (GREEN, "v"),
@@ -102,8 +88,7 @@ def figure(steps: list[int], peaks: dict[str, list[int]], title: str):
             steps, np.array(values) / MiB, color=colour, marker=marker, label=name
         )
     axes.set_xticks(steps, [str(k) for k in steps])
-    axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))
+    plain_numbers(axes.yaxis)
     axes.minorticks_off()
     axes.set_xlabel("inner gradient steps")
     axes.set_ylabel("peak memory / MiB")
@@ -111,21 +96,22 @@ def figure(steps: list[int], peaks: dict[str, list[int]], title: str):
     return drawn
 
 
-def arguments() -> argparse.Namespace:
+def arguments(given=None) -> argparse.Namespace:
+    """Return the arguments of the command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--steps", type=int, nargs="+", default=[4, 64, 512])
     parser.add_argument("--tasks", type=int, default=2)
     parser.add_argument("--ways", type=int, default=5)
     parser.add_argument("--shots", type=int, default=1)
-    results = Path(__file__).parents[1] / "results"
-    parser.add_argument("--out", type=Path, default=results, help="folder of results")
-    return parser.parse_args()
+    record.add_out(parser)
+    return parser.parse_args(given)
 
 
-def main() -> None:
-    args = arguments()
+def main(given=None) -> None:
+    args = arguments(given)
     ir.set_num_threads(1)
-    loss, theta, tasks = workload(args.ways, args.shots, args.tasks)
+    sizes = Workload(args.ways, args.shots, args.tasks, inner_steps=1, cg_steps=1)
+    loss, theta, tasks, _ = pieces(draw(sizes, threads=1))
     with ir.plain_path():
         peaks = measure(loss, theta, tasks, args.steps)
     what = (
@@ -134,20 +120,11 @@ def main() -> None:
     )
     print(f"{what}: peak of memory beyond the data and θ")
     print(table(args.steps, peaks))
-    result = {
-        "command": COMMAND,
+    found = record.circumstances("memory", given) | {
         "arguments": {n: v for n, v in vars(args).items() if n != "out"},
-        "python": platform.python_version(),
-        "numpy": np.__version__,
         "parameters": len(theta),
         "bytes_of_one_iterate": args.tasks * theta.nbytes,
         "peak_bytes": peaks,
     }
-    args.out.mkdir(parents=True, exist_ok=True)
-    with atomic_path(args.out / "memory.json") as temporary:
-        temporary.write_text(json.dumps(result, indent=1) + "\n")
+    record.write(args.out / "memory.json", found)
     save(figure(args.steps, peaks, f"Peak memory, {what}"), args.out / "memory.png")
-
-
-if __name__ == "__main__":
-    main()

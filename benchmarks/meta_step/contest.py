@@ -7,17 +7,16 @@ after the same neighbour.
 
 import time
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
-
-from ..shared.child import Child, Failed, worker
+from ..shared.child import Child, Failed
+from ..shared.on_host import ask_gradients, gradients, started
+from ..shared.peer import REFERENCE, SGEMM
 from ..shared.problem import write
-from ..shared.timed import Timed
-from ..shared.verdict import digits, fault, may_be_rounding
+from ..shared.timed import Timed, in_turn
+from ..shared.verdict import may_be_rounding
 from ..shared.workloads import draw
-from .registry import PEERS, REFERENCE, SGEMM
+from .registry import PEERS
 
 SETTLE_SECONDS = 0.1  # until the threads of the one before are surely asleep
 
@@ -36,19 +35,6 @@ class Row(Timed):
     @property
     def label(self) -> str:
         return PEERS[self.name].label
-
-
-def missing(name: str, args) -> str | None:
-    """Return why a contender cannot take part, or None."""
-    peer = PEERS[name]
-    for package in peer.needs:
-        if find_spec(package) is None:
-            return f"{package} is not installed"
-    if peer.checkout and getattr(args, peer.checkout) is None:
-        return f"no --{peer.checkout} PATH"
-    if args.threads < peer.least_threads:
-        return "one thread: the same as another contender"
-    return None
 
 
 def contest(workload, names, args, folder: Path, tell=print) -> dict[str, Row]:
@@ -79,68 +65,27 @@ def contest(workload, names, args, folder: Path, tell=print) -> dict[str, Row]:
     return rows
 
 
-def gradients(name: str, file: Path, args, folder: Path) -> dict[str, np.ndarray]:
-    """Return the meta-gradients of a contender in float64, from a process of its own.
-
-    Raises:
-        Failed: If there are none.
-    """
-    child = started(name, file, args, "float64")
-    try:
-        child.ask("build")
-        return ask_gradients(child, folder / f"{name}-float64.npz")
-    finally:
-        child.close()
-
-
-def started(name: str, file: Path, args, dtype: str) -> Child:
-    """Start the process of a contender.
-
-    Raises:
-        Failed: If it cannot get ready.
-    """
-    peer = PEERS[name]
-    path = getattr(args, peer.checkout) if peer.checkout else None
-    child = worker(peer, file, args, dtype, path)
-    try:
-        child.answer()
-    except Failed:
-        child.close()
-        raise
-    return child
-
-
-def ask_gradients(child: Child, path: Path) -> dict[str, np.ndarray]:
-    """Return the mean and the meta-gradient of every task."""
-    child.ask(f"grads {path}")
-    with np.load(path) as arrays:
-        return {name: arrays[name] for name in arrays.files}
-
-
 def prepare(row: Row, children, file: Path, args, reference, folder: Path) -> None:
     """Start and build a contender, compare what it computes, measure its memory."""
+    peer = PEERS[row.name]
     try:
-        child = children[row.name] = started(row.name, file, args, args.dtype)
+        child = children[row.name] = started(peer, file, args, args.dtype)
         child.ask("build")
         if row.name != SGEMM:
             row.peak = child.ask("peak")["bytes"]
             found = ask_gradients(child, folder / f"{row.name}.npz")
-            row.digits = digits(found["tasks"], reference).tolist()
-            row.void = fault(found, row.digits, args.dtype)
+            row.compare(found, reference, args.dtype)
             if row.void and may_be_rounding(row.digits, args.dtype):
-                found = gradients(row.name, file, args, folder)
-                row.digits_in_float64 = digits(found["tasks"], reference).tolist()
-                row.void = fault(found, row.digits_in_float64, "float64")
+                found = gradients(peer, file, args, folder)
+                row.compare_in_float64(found, reference)
     except Failed as failure:
         give_up(row, children, failure)
 
 
 def take_turns(rows: dict[str, Row], children: dict[str, Child], rounds: int) -> None:
     """Time one meta-step of each contender in every round."""
-    names = list(rows)
     for i in range(rounds):
-        first = i % len(names)
-        for name in names[first:] + names[:first]:
+        for name in in_turn(list(rows), i):
             if name in children:
                 time.sleep(SETTLE_SECONDS)
                 time_step(rows[name], children)

@@ -9,7 +9,7 @@ import hypergrad as hg
 import torch
 
 from ..shared.problem import Contender, Problem
-from ..shared.torch_net import data, loss, mean, ours, pull, theirs
+from ..shared.torch_net import loss, pull, task_by_task, theirs
 
 
 def build(problem: Problem) -> Contender:
@@ -35,11 +35,4 @@ def build(problem: Problem) -> Contender:
             set_grad=False,
         )
 
-    def each():
-        return (task_grad(*task) for task in zip(*data(problem), strict=True))
-
-    return Contender(
-        lambda: mean(each(), len(problem)),
-        lambda: [torch.stack(parts) for parts in zip(*each(), strict=True)],
-        lambda found: ours(problem.ways, found),
-    )
+    return task_by_task(problem, task_grad)

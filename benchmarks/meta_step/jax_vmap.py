@@ -4,22 +4,16 @@ from functools import partial
 
 import jax
 
-from ..shared.jax_net import data, ours
-from ..shared.jax_task import task_gradient
+from ..shared.jax_net import ours
+from ..shared.jax_task import together
 from ..shared.problem import Contender, Problem
 
 
 def build(problem: Problem) -> Contender:
     """Return the contender."""
-    theta, tasks = jax.device_put(data(problem))
-    each = jax.vmap(task_gradient(problem), (None, 0))
-
-    @jax.jit
-    def mean(theta, tasks):
-        return jax.tree.map(lambda g: g.mean(0), each(theta, tasks))
-
+    mean, each = together(problem)
     return Contender(
-        lambda: jax.device_get(mean(theta, tasks)),
-        lambda: jax.device_get(jax.jit(each)(theta, tasks)),
+        lambda: jax.device_get(mean()),
+        lambda: jax.device_get(each()),
         partial(ours, problem.ways),
     )

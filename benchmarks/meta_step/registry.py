@@ -1,40 +1,13 @@
 """The contenders by name: what they are called, need and are given."""
 
-from dataclasses import dataclass, field
-from typing import Any
+from ..shared import peer
+from ..shared.peer import JAX, OURS, RELEASED, SGEMM, TORCH, Peer
 
-
-@dataclass(frozen=True)
-class Peer:
-    """How a contender is run.
-
-    Args:
-        label: Its name in the table.
-        module: Where its ``build`` is.
-        needs: Modules that must be there; without one the contender is left out.
-        options: Arguments of ``build`` beside the problem.
-        checkout: Name of the option with the path that it is imported from.
-        environment: Variables that must be set before its library is imported.
-        group: The fastest of a group is compared with imaml_ref.
-        least_threads: With fewer it would be another contender.
-    """
-
-    label: str
-    module: str
-    needs: tuple[str, ...] = ()
-    options: dict[str, Any] = field(default_factory=dict)
-    checkout: str | None = None
-    environment: dict[str, str] = field(default_factory=dict)
-    group: str = ""
-    least_threads: int = 1
-
-
-TORCH, JAX, EXPERT, RELEASED = "PyTorch", "JAX", "JAX expert", "released code"
-REFERENCE, SGEMM, OURS = "imaml_ref", "sgemm", "imaml_ref"
+EXPERT, REFERENCE = "JAX expert", "imaml_ref"
 SINGLE = {"XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false"}
 
 PEERS = {
-    REFERENCE: Peer("imaml_ref", "benchmarks.shared.imaml_reference", group=OURS),
+    REFERENCE: peer.REFERENCE,
     "imaml_ref_forks": Peer(
         "imaml_ref, a process per core",
         "benchmarks.shared.imaml_reference",

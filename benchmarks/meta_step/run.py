@@ -22,29 +22,27 @@ Tables are printed; ``meta_step.json`` and ``meta_step.png`` go to benchmarks/re
 """
 
 import argparse
-import json
 import signal
 import sys
 import tempfile
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
-from imaml_ref.compute.parallel import cores_at_hand
-from imaml_ref.files.whole import atomic_path
-from imaml_ref.runs.drawing import save
+from imaml_ref.compute import num_threads
 
-from ..shared import memory
-from ..shared.machine import machine, versions
+from ..shared import memory, record
+from ..shared.drawing import save
+from ..shared.peer import SGEMM, taking_part
 from ..shared.workloads import WORKLOADS, Workload, gigaflop
-from .contest import Row, contest, missing
+from .contest import Row, contest
 from .figure import figure
-from .registry import PEERS, REFERENCE, SGEMM
+from .registry import PEERS, REFERENCE
 from .table import figures, summary, table
 
 SIZES = ("ways", "shots", "tasks", "inner_steps", "cg_steps")
 CONTENDERS = [name for name in PEERS if name != SGEMM]
-SHARE_OF_MEMORY = 0.5  # of what is available, for each contender
+CHECKOUTS = ("released", "hypertorch")
+HIDDEN = ("--released", "--hypertorch", "--out")
 
 
 def arguments(given=None) -> argparse.Namespace:
@@ -55,7 +53,7 @@ def arguments(given=None) -> argparse.Namespace:
     parser.add_argument("--workloads", nargs="+", choices=WORKLOADS)
     parser.add_argument("--contenders", nargs="+", choices=CONTENDERS)
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--threads", type=int, default=cores_at_hand())
+    parser.add_argument("--threads", type=int, default=num_threads())
     parser.add_argument("--dtype", default="float32", choices=("float32", "float64"))
     parser.add_argument("--released", type=Path, help="checkout of the released code")
     parser.add_argument("--hypertorch", type=Path, help="checkout of hypertorch")
@@ -63,9 +61,10 @@ def arguments(given=None) -> argparse.Namespace:
     parser.add_argument("--memory", type=float, help="GB for a contender")
     for size in SIZES:
         parser.add_argument(f"--{size.replace('_', '-')}", type=int)
-    results = Path(__file__).parents[1] / "results"
-    parser.add_argument("--out", type=Path, default=results, help="folder of results")
-    return parser.parse_args(given)
+    record.add_out(parser)
+    args = parser.parse_args(given)
+    args.memory = memory.allowed(args.memory)
+    return args
 
 
 def chosen_workloads(args) -> dict[str, Workload]:
@@ -80,11 +79,7 @@ def chosen_workloads(args) -> dict[str, Workload]:
 def chosen_contenders(args) -> list[str]:
     """Return who takes part, imaml_ref first; say who cannot."""
     names = [REFERENCE, *(n for n in args.contenders or CONTENDERS if n != REFERENCE)]
-    reasons = {name: missing(name, args) for name in names}
-    for name, reason in reasons.items():
-        if reason:
-            print(f"{PEERS[name].label} is left out: {reason}")
-    return [name for name, reason in reasons.items() if not reason]
+    return taking_part(names, PEERS, args)
 
 
 def plain(workload: Workload, rows: dict[str, Row]) -> dict:
@@ -112,63 +107,31 @@ def tell(name: str, workload: Workload, rows: dict[str, Row], args) -> None:
         print(f"{what} = {ratio:.2f}")
 
 
-def record(args) -> dict:
-    """Return what was run, where and when."""
-    checkouts = {name: getattr(args, name) for name in ("released", "hypertorch")}
-    return {
-        "command": command(sys.argv[1:]),
-        "date": datetime.now(UTC).date().isoformat(),
-        "machine": machine(),
+def begun(args, given) -> dict:
+    """Return the record, with what was run, where and when."""
+    checkouts = {name: getattr(args, name) for name in CHECKOUTS}
+    about = record.circumstances("meta_step", given, hidden=HIDDEN, **checkouts)
+    return about | {
         "threads": args.threads,
         "dtype": args.dtype,
         "rounds": args.rounds,
-        "versions": versions(checkouts),
         "workloads": {},
     }
 
 
-def command(words: list[str]) -> str:
-    """Return the command as it can be repeated elsewhere: no paths of this machine."""
-    hidden = ("--released", "--hypertorch", "--out")
-    shown = [
-        "PATH" if before in hidden else word
-        for before, word in zip(["", *words], words, strict=False)
-    ]
-    return " ".join(["python benchmarks/run.py meta_step", *shown])
-
-
-def main() -> None:
+def main(given=None) -> None:
     signal.signal(
         signal.SIGTERM, lambda *_: sys.exit("ended")
     )  # not without its children
-    args = arguments()
-    args.memory = bytes_for_each(args.memory)
-    names, found, results = chosen_contenders(args), record(args), {}
+    args = arguments(given)
+    names, found, results = chosen_contenders(args), begun(args, given), {}
     args.out.mkdir(parents=True, exist_ok=True)
     for name, workload in chosen_workloads(args).items():
         with tempfile.TemporaryDirectory() as folder:
-            rows = contest(workload, [*names, SGEMM], args, Path(folder), progress)
+            rows = contest(workload, [*names, SGEMM], args, Path(folder), record.tell)
         tell(name, workload, rows, args)
         found["workloads"][name] = plain(workload, rows)
         results[name] = str(workload), rows, gigaflop(workload)
-        with atomic_path(args.out / "meta_step.json") as temporary:
-            temporary.write_text(json.dumps(found, indent=1) + "\n")
+        record.write(args.out / "meta_step.json", found)
     title = f"One meta-step, {args.threads} threads, {args.dtype}"
     save(figure(results, title), args.out / "meta_step.png")
-
-
-def bytes_for_each(gigabytes: float | None) -> int | None:
-    """Return the memory that a contender may use; None where it is not known."""
-    if gigabytes is not None:
-        return int(1e9 * gigabytes)
-    available = memory.available()
-    return available and int(SHARE_OF_MEMORY * available)
-
-
-def progress(line: str) -> None:
-    """Say what goes on, where somebody may be waiting."""
-    print(line, file=sys.stderr, flush=True)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,34 +1,34 @@
 """The rows of a workload as a table, and the ratios that are asked for."""
 
-import numpy as np
-
+from ..shared import table as shared
+from ..shared.peer import OURS, RELEASED, SGEMM, TORCH
 from ..shared.sgemm import GIGAFLOP
 from ..shared.verdict import REQUIRED
 from .contest import Row
-from .registry import EXPERT, OURS, PEERS, REFERENCE, RELEASED, SGEMM, TORCH
+from .registry import EXPERT, PEERS, REFERENCE
 
-HEAD = ("median / s", "best / s", "GFLOP/s", "of sgemm", "peak / MB", "times ours")
-MB = 1e6
+COLUMNS = {
+    "median / s": "{:.3f}",
+    "best / s": "{:.3f}",
+    "GFLOP/s": "{:.1f}",
+    "of sgemm": "{:.0%}",
+    "peak / MB": "{:.1f}",
+    "times ours": "{:.2f}",
+}
+MB, WIDTH = 1e6, 44
 
 
 def rate_of_sgemm(rows: dict[str, Row]) -> float | None:
     """Return the rate of the product in the same run, in GFLOP/s."""
-    row = rows.get(SGEMM)
-    return GIGAFLOP / row.median if row and row.seconds else None
+    return shared.rate_of_sgemm(rows, GIGAFLOP)
 
 
 def figures(row: Row, rows: dict[str, Row], gigaflop: float) -> dict:
     """Return what the table says of a row, as plain data; None is not known."""
     if not row.seconds:
         return {}
-    sgemm = rate_of_sgemm(rows)
     work = GIGAFLOP if row.name == SGEMM else gigaflop
-    rate = None if row.void else work / row.median
-    return {
-        "seconds_median": row.median,
-        "seconds_best": min(row.seconds),
-        "gflop_per_second": rate,
-        "share_of_sgemm_rate": rate / sgemm if rate and sgemm else None,
+    return shared.rates(row, work, rate_of_sgemm(rows)) | {
         "peak_megabytes": megabytes(row.peak),
         "times_imaml_ref": ratio(row, rows[REFERENCE]),
     }
@@ -48,36 +48,20 @@ def ratio(row: Row, other: Row | None) -> float | None:
 
 def table(rows: dict[str, Row], gigaflop: float, dtype: str) -> str:
     """Return the rows as a table."""
-    least = f"{REQUIRED[dtype][1]:g}"
-    digits = f"digits, ≥ {least}"
-    lines = [f"{'':44}" + "".join(f"{h:>12}" for h in (*HEAD, digits))]
+    least = REQUIRED[dtype][1]
+    lines = [shared.head(WIDTH, COLUMNS, least)]
     for row in rows.values():
-        lines.append(line(row, figures(row, rows, gigaflop), REQUIRED[dtype][1]))
+        found = figures(row, rows, gigaflop).values()
+        cells = zip(found, COLUMNS.values(), strict=False)
+        lines.append(shared.line(row, WIDTH, cells, least))
     return "\n".join(lines)
-
-
-def line(row: Row, found: dict, least: float) -> str:
-    """Return a row of the table."""
-    if not row.seconds:
-        return f"{row.label:44}  no time: {row.reason}"
-    formats = ("{:.3f}", "{:.3f}", "{:.1f}", "{:.0%}", "{:.1f}", "{:.2f}")
-    cells = [
-        "–" if value is None else form.format(value)
-        for form, value in zip(formats, found.values(), strict=True)
-    ]
-    if row.digits:
-        share = np.mean(np.asarray(row.digits) >= least)
-        cells.append(f"{np.median(row.digits):.1f}, {share:.0%}")
-    ending = f"  void: {row.void}" if row.void else ""
-    if row.digits_in_float64:
-        ending = f"  float64: {np.median(row.digits_in_float64):.1f}" + ending
-    return f"{row.label:44}" + "".join(f"{cell:>12}" for cell in cells) + ending
 
 
 def best(rows: dict[str, Row], group: str) -> Row | None:
     """Return the fastest row of a group that counts, or None."""
-    found = [r for r in rows.values() if PEERS[r.name].group == group and r.counts]
-    return min(found, key=lambda row: row.median, default=None)
+    return shared.fastest(
+        rows, lambda row: row.counts and PEERS[row.name].group == group
+    )
 
 
 def summary(rows: dict[str, Row], gigaflop: float) -> dict[str, float]:

@@ -11,7 +11,7 @@ from torchopt.diff.implicit import custom_root
 from torchopt.linear_solve import solve_cg
 
 from ..shared.problem import Contender, Problem
-from ..shared.torch_net import data, loss, mean, ours, pull, theirs
+from ..shared.torch_net import loss, pull, task_by_task, theirs
 
 
 def build(problem: Problem) -> Contender:
@@ -40,11 +40,4 @@ def build(problem: Problem) -> Contender:
         phi = adapted(start, theta, support_x, support_y)
         return torch.autograd.grad(loss(phi, query_x, query_y), theta)
 
-    def each():
-        return (task_grad(*task) for task in zip(*data(problem), strict=True))
-
-    return Contender(
-        lambda: mean(each(), len(problem)),
-        lambda: [torch.stack(parts) for parts in zip(*each(), strict=True)],
-        lambda found: ours(problem.ways, found),
-    )
+    return task_by_task(problem, task_grad)

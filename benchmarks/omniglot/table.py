@@ -9,9 +9,9 @@ import argparse
 import json
 from pathlib import Path
 
-from imaml_ref.runs.drawing import imported
-
-from .run import CONTROLS, ESTIMATORS, slug
+from ..shared.drawing import panels, save
+from ..shared.record import write
+from .arms import CONTROLS, ESTIMATORS, slug
 
 COMMAND = "python benchmarks/run.py omniglot; see its first lines"
 HEAD = (
@@ -73,20 +73,19 @@ def table(results):
     return "\n".join([HEAD, "|" + "---|" * HEAD.count(" |"), *map(row, results)])
 
 
-def figure(results, path):
-    fig = imported("matplotlib.figure").Figure(figsize=(13, 7), layout="constrained")
-    for ax, (key, label) in zip(fig.subplots(2, 3).flat, PANELS.items(), strict=True):
+def figure(results):
+    drawn, axes = panels(2, 3, "Omniglot 5-way 1-shot", (13, 7))
+    for ax, (key, label) in zip(axes.flat, PANELS.items(), strict=True):
         for i, arm in enumerate(results):
             points = [(p["step"], p[key]) for p in arm["curve"] if p[key] is not None]
             if points:
                 ax.plot(*zip(*points, strict=True), label=arm["name"], color=f"C{i}")
         ax.set(xlabel="meta-steps", ylabel=label)
-        ax.grid(alpha=0.3)
         if key in ("r1", "r2"):
             ax.set_yscale("log")
-    handles, labels = fig.axes[0].get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
-    fig.savefig(path, dpi=110)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    drawn.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
+    return drawn
 
 
 def main():
@@ -99,12 +98,7 @@ def main():
         if not results:
             continue
         name = args.target.with_name(args.target.name + suffix)
-        text = json.dumps({"command": COMMAND, "arms": results}, indent=1)
-        name.with_suffix(".json").write_text(text + "\n")
+        write(name.with_suffix(".json"), {"command": COMMAND, "arms": results})
         name.with_suffix(".md").write_text(f"`{COMMAND}`\n\n{table(results)}\n")
-        figure(results, name.with_suffix(".png"))
+        save(figure(results), name.with_suffix(".png"))
         print(table(results))
-
-
-if __name__ == "__main__":
-    main()

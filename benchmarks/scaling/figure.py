@@ -1,7 +1,6 @@
 """Time and peak memory along every axis, on logarithmic scales."""
 
-from imaml_ref.runs.drawing import BLUE, GREEN, ORANGE, imported, panels
-
+from ..shared.drawing import BLUE, GREEN, ORANGE, panels, plain_numbers
 from .fits import FAR, Row, extrapolated
 from .grid import JAX, LABELS, OURS, TORCH, Axis
 
@@ -30,7 +29,6 @@ def figure(axes: dict[str, Axis], rows: dict[str, list[Row]], title: str):
 
 def panel(place, axis: Axis, rows: list[Row], quantity: str) -> None:
     """Draw one quantity along one axis, of all who were measured."""
-    ticker = imported("matplotlib.ticker")
     factor = QUANTITIES[quantity][1]
     place.set_xscale("log")
     place.set_yscale("log")
@@ -45,8 +43,7 @@ def panel(place, axis: Axis, rows: list[Row], quantity: str) -> None:
                 beyond(place, own, quantity)
     ticks = sorted({axis.place(r.point) for r in rows if r.point.who == OURS})
     place.set_xticks(ticks, [str(tick) for tick in ticks])
-    place.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5), numticks=9))
-    place.yaxis.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))
+    plain_numbers(place.yaxis, numticks=9)
     place.minorticks_off()
     low, high = place.get_ylim()
     wider = max(1.0, (LEAST_RANGE / (high / low)) ** 0.5)

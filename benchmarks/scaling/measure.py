@@ -1,8 +1,6 @@
 """The points of all axes, each in a fresh process, in turns."""
 
-import sys
-
-from ..shared.child import ROOT, Child, Failed, threads_of
+from ..shared.child import Failed, python, threads_of
 from .fits import Row, line
 from .grid import Axis, Point
 
@@ -60,10 +58,9 @@ def ask(point: Point, args) -> dict:
     Raises:
         Failed: If it dies, is too slow, needs too much memory, or says so.
     """
-    command = [sys.executable, "-m", "benchmarks.scaling.point", point.words()]
-    paths = {"PYTHONPATH": str(ROOT)}
-    variables = threads_of(point.threads) | paths
-    child = Child(command, variables, args.limit, args.memory)
+    limits = args.limit, args.memory
+    variables = threads_of(point.threads)
+    child = python("benchmarks.scaling.point", [point.words()], variables, *limits)
     try:
         found = child.answer()["found"]
     finally:

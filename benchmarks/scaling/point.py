@@ -20,12 +20,14 @@ from importlib import import_module
 import numpy as np
 
 import imaml_ref as ir
-from imaml_ref.compute.parallel import map_in_order
-from imaml_ref.meta_gradients.task_mean import chunks
+from imaml_ref.compute import map_in_order
+from imaml_ref.meta_gradients import chunks
 
 from ..shared import memory
+from ..shared.imaml_reference import pieces
 from ..shared.problem import Contender, Problem
-from ..shared.worker import clean, keep_to_cores, private_stdout
+from ..shared.session import answering
+from ..shared.worker import clean, keep_to_cores
 from ..shared.workloads import Workload, draw
 from .grid import OURS, Point
 
@@ -58,23 +60,16 @@ class Ours:
 
     def __init__(self, network, problem: Problem):
         ir.set_num_threads(problem.threads)
-        self.loss = ir.TaskLoss(network, ir.SoftmaxCrossEntropy())
         self.problem = problem
-        self.tasks = ir.TaskBatch(
-            problem.support_x, problem.support_y, problem.query_x, problem.query_y
-        )
+        self.loss, _, self.tasks, self.settings = pieces(problem, network)
 
     def step(self, inner_steps: int | None = None):
         """Make one meta-step and return its gradient."""
-        problem = self.problem
-        steps = problem.inner_steps if inner_steps is None else inner_steps
-        algorithm = ir.IMAML(
-            self.loss,
-            lam=problem.lam,
-            inner=ir.GradientDescent(problem.step_size, steps),
-            solver=ir.CG(maxiter=problem.cg_steps),
-        )
-        return algorithm(problem.theta, self.tasks).grad
+        problem, settings = self.problem, self.settings
+        if inner_steps is not None:
+            inner = ir.GradientDescent(problem.step_size, inner_steps)
+            settings = settings | {"inner": inner}
+        return ir.IMAML(self.loss, **settings)(problem.theta, self.tasks).grad
 
     def gradients(self, count: int) -> float:
         """Return the seconds of one ∇L for all tasks; it is computed so many times."""
@@ -148,11 +143,9 @@ def of_unrolled(point: Point) -> dict:
 
 def error(contender: Contender, network, whole: Problem) -> float:
     """Return the relative distance to the unrolled gradient of imaml_ref."""
-    ours = Ours(network, whole)
-    inner = ir.GradientDescent(whole.step_size, whole.inner_steps)
-    found = ir.unrolled_gradient(
-        ours.loss, whole.theta, ours.tasks, lam=whole.lam, inner=inner
-    )
+    loss, theta, tasks, settings = pieces(whole, network)
+    inner, lam = settings["inner"], whole.lam
+    found = ir.unrolled_gradient(loss, theta, tasks, lam=lam, inner=inner)
     away = contender.ours(contender.step()) - found.grad
     return float(np.linalg.norm(away) / np.linalg.norm(found.grad))
 
@@ -165,16 +158,11 @@ def beyond(found: dict, before: int | None) -> dict:
 
 def main() -> None:
     point = Point(**json.loads(sys.argv[1]))
-    answers = private_stdout()
-    keep_to_cores(point.threads)
-    memory.die_first()
-    try:
+    with answering() as answer:
+        keep_to_cores(point.threads)
+        memory.die_first()
         found = of_ours(point) if point.who == OURS else of_unrolled(point)
-    except Exception as failure:
-        said = str(failure).strip().partition("\n")[0]
-        print(json.dumps({"error": f"{type(failure).__name__}: {said}"}), file=answers)
-        raise
-    print(json.dumps({"found": found}), file=answers)
+        answer({"found": found})
 
 
 if __name__ == "__main__":

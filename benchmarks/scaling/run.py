@@ -20,25 +20,18 @@ Tables are printed; ``scaling.json`` and ``scaling.png`` go to benchmarks/result
 """
 
 import argparse
-import json
-import sys
 from dataclasses import asdict
-from datetime import UTC, datetime
 from importlib.util import find_spec
-from pathlib import Path
 
-from imaml_ref.compute.parallel import cores_at_hand
-from imaml_ref.files.whole import atomic_path
-from imaml_ref.runs.drawing import save
+from imaml_ref.compute import num_threads
 
-from ..shared import memory
-from ..shared.machine import machine, versions
+from ..shared import memory, record
+from ..shared.drawing import save
 from .figure import figure
 from .fits import FAR, Row, exponents, extrapolated
 from .grid import AXES, FULL, LABELS, OURS, QUICK, UNROLLED, Axis, Point, axes
 from .measure import measure
 
-SHARE_OF_MEMORY = 0.5  # of what is available, for each process
 UNITS = {"seconds": ("s", 1.0), "peak": ("MB", 1e-6)}
 
 
@@ -51,25 +44,16 @@ def arguments(given=None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="few and small points")
     parser.add_argument("--rounds", type=int, help="default 5, quick 1")
     parser.add_argument("--tasks", type=int, help="default 8, quick 1")
-    parser.add_argument("--threads", type=int, default=cores_at_hand())
+    parser.add_argument("--threads", type=int, default=num_threads())
     parser.add_argument("--unrolled", nargs="*", choices=UNROLLED, default=UNROLLED)
     parser.add_argument("--limit", type=float, default=600, help="s for a point")
     parser.add_argument("--memory", type=float, help="GB for a point")
-    results = Path(__file__).parents[1] / "results"
-    parser.add_argument("--out", type=Path, default=results, help="folder of results")
+    record.add_out(parser)
     args = parser.parse_args(given)
     args.rounds = args.rounds or (1 if args.quick else 5)
     args.tasks = args.tasks or (1 if args.quick else 8)
-    args.memory = bytes_for_each(args.memory)
+    args.memory = memory.allowed(args.memory)
     return args
-
-
-def bytes_for_each(gigabytes: float | None) -> int | None:
-    """Return the memory that a point may use; None where it is not known."""
-    if gigabytes is not None:
-        return int(1e9 * gigabytes)
-    available = memory.available()
-    return available and int(SHARE_OF_MEMORY * available)
 
 
 def at_hand(names) -> list[str]:
@@ -147,44 +131,20 @@ def plain(axis: Axis, rows: list[Row]) -> dict:
     }
 
 
-def command(words: list[str]) -> str:
-    """Return the command as it can be repeated elsewhere: no paths of this machine."""
-    shown = [
-        "PATH" if before == "--out" else word
-        for before, word in zip(["", *words], words, strict=False)
-    ]
-    return " ".join(["python benchmarks/run.py scaling", *shown])
-
-
-def progress(text: str) -> None:
-    """Say what goes on, where somebody may be waiting."""
-    print(text, file=sys.stderr, flush=True)
-
-
 def main(given=None) -> None:
     args = arguments(given)
     base = Point(OURS, tasks=args.tasks, threads=args.threads)
     sizes = QUICK if args.quick else FULL
     unrolled = at_hand(args.unrolled) if "inner" in args.only else []
     chosen = axes(sizes, base, args.only, unrolled)
-    rows = measure(chosen, args, progress)
+    rows = measure(chosen, args, record.tell)
     for name, axis in chosen.items():
         print(table(axis, rows[name]))
-    record = {
-        "command": command(sys.argv[1:] if given is None else given),
-        "date": datetime.now(UTC).date().isoformat(),
-        "machine": machine(),
+    found = record.circumstances("scaling", given) | {
         "threads": args.threads,
         "rounds": args.rounds,
-        "versions": versions({}),
         "axes": {name: plain(axis, rows[name]) for name, axis in chosen.items()},
     }
-    args.out.mkdir(parents=True, exist_ok=True)
-    with atomic_path(args.out / "scaling.json") as temporary:
-        temporary.write_text(json.dumps(record, indent=1) + "\n")
+    record.write(args.out / "scaling.json", found)
     title = f"One meta-step, {args.threads} threads, medians of {args.rounds} rounds"
     save(figure(chosen, rows, title), args.out / "scaling.png")
-
-
-if __name__ == "__main__":
-    main()

@@ -94,39 +94,36 @@ class Child:
                 stream.close()
 
 
-def worker(peer, file, args, dtype, checkout=None) -> Child:
-    """Start ``worker`` for a contender.
+def python(
+    module: str, words, environment, seconds: float, most_bytes=None, checkout=None
+) -> Child:
+    """Start a module in a process of its own.
 
     Args:
-        peer: How it is run, from the registry.
-        file: Where the problem is.
-        args: With threads, limit (s) and memory (bytes or None).
-        dtype: In which it computes.
-        checkout: Folder that its library is imported from.
+        module: What is run.
+        words: Its command line.
+        environment: Variables beside those of this process.
+        seconds: Most time an answer may take.
+        most_bytes: Most memory of the process, or None for no limit.
+        checkout: A folder that libraries are imported from, or None.
     """
     # -P: what lies in the folder where the parent was started is not imported.
-    command = [
-        sys.executable,
-        "-P",
-        "-m",
-        "benchmarks.shared.worker",
-        peer.module,
-        str(file),
-    ]
-    command += ["--options", json.dumps(peer.options)]
-    command += ["--threads", str(args.threads), "--dtype", dtype]
+    command = [sys.executable, "-P", "-m", module, *words]
+    return Child(command, environment | in_reach(checkout), seconds, most_bytes)
+
+
+def in_reach(checkout: Path | None = None) -> dict[str, str]:
+    """Return the variable that lets a process import what lies here, and a checkout."""
     known = os.environ.get("PYTHONPATH")
     folders = [str(f.resolve()) for f in (ROOT, checkout) if f is not None]
-    path = {"PYTHONPATH": os.pathsep.join([*folders, *([known] if known else [])])}
-    variables = threads_of(args.threads) | path | peer.environment
-    return Child(command, variables, args.limit, args.memory)
+    return {"PYTHONPATH": os.pathsep.join([*folders, *([known] if known else [])])}
 
 
 def threads_of(count: int) -> dict[str, str]:
     """Return the variables that give every library as many threads.
 
     How they wait for work is left to the library: PyTorch needs them awake.  Before the
-    next turn they are asleep, see ``contest.SETTLE_SECONDS``.
+    next turn they are asleep, see ``meta_step.contest.SETTLE_SECONDS``.
     """
     names = ("OMP", "MKL", "OPENBLAS", "NUMEXPR")
     return {f"{name}_NUM_THREADS": str(count) for name in names} | {

@@ -16,11 +16,22 @@ import imaml_ref as ir
 from .problem import PER_TASK, Problem
 
 
-def logits(params, x):
-    """Return the outputs (N, ways) for the patches of the images, (N, 14, 14, 9)."""
+def by_patches(block: int, x, kernel):
+    """Return the convolution of the images, or of the patches of those of block 1."""
+    X = x if block == 1 else patches(x)
+    return product(X, kernel)
+
+
+def logits(params, x, convolution=by_patches):
+    """Return the outputs (N, ways) for prepared images.
+
+    Args:
+        params: By name.
+        x: Patches of the images, (N, 14, 14, 9); or what ``convolution`` takes.
+        convolution: (block, images, kernel) ↦ images.
+    """
     for block in range(1, 5):
-        x = x if block == 1 else patches(x)
-        x = normalised(product(x, params[f"conv{block}.kernel"]))
+        x = normalised(convolution(block, x, params[f"conv{block}.kernel"]))
         x = x * params[f"norm{block}.gamma"] + params[f"norm{block}.beta"]
         x = jax.nn.relu(x)
         x = jnp.pad(x, ((0, 0), (0, 1), (0, 1), (0, 0))) if block == 2 else x
@@ -54,9 +65,9 @@ def normalised(x):
     return centred * jax.lax.rsqrt((centred**2).mean((0, 1, 2)) + 1e-5)
 
 
-def loss(params, X, y):
+def loss(params, X, y, convolution=by_patches):
     """Return the mean cross-entropy of a task."""
-    chances = jax.nn.log_softmax(logits(params, X))
+    chances = jax.nn.log_softmax(logits(params, X, convolution))
     return -jnp.take_along_axis(chances, y[:, None], 1).mean()
 
 

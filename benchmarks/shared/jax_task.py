@@ -2,7 +2,7 @@
 
 import jax
 
-from .jax_net import conjugate_gradients, loss, patches, plus
+from .jax_net import conjugate_gradients, data, loss, patches, plus
 from .problem import Problem
 
 
@@ -34,3 +34,22 @@ def task_gradient(problem: Problem, loss=loss, images=patches):
         )
 
     return gradient
+
+
+def together(problem: Problem, device=None, **net):
+    """Return functions that compute the mean of g, and g of every task, by ``vmap``.
+
+    Args:
+        problem: What to solve.
+        device: Where; None is where JAX would.
+        net: As ``task_gradient`` takes it.
+    """
+    theta, tasks = jax.device_put(data(problem), device)
+    each = jax.vmap(task_gradient(problem, **net), (None, 0))
+
+    @jax.jit
+    def mean(theta, tasks):
+        return jax.tree.map(lambda g: g.mean(0), each(theta, tasks))
+
+    every = jax.jit(each)
+    return lambda: mean(theta, tasks), lambda: every(theta, tasks)

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_info
 
+import imaml_ref
 from imaml_ref.compute.parallel import cores_at_hand
 
-PACKAGES = ("imaml_ref", "numpy", "torch", "torchopt", "jax", "jaxlib")
+PACKAGES = ("numpy", "scipy", "torch", "torchopt", "jax", "jaxlib")
 
 
 def machine() -> dict:
@@ -35,9 +36,10 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def versions(checkouts: dict[str, Path | None]) -> dict[str, str]:
-    """Return versions of packages, and commits of checkouts."""
-    found = {name: version_of(name) for name in PACKAGES}
+def versions(checkouts: dict[str, Path | None], packages=PACKAGES) -> dict[str, str]:
+    """Return versions of ours and of other packages, and commits of checkouts."""
+    found = {"imaml_ref": imaml_ref.__version__}
+    found |= {name: version_of(name) for name in packages}
     commits = {name: commit_of(p) for name, p in checkouts.items() if p is not None}
     return found | commits
 

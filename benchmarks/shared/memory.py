@@ -6,6 +6,8 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
 
+SHARE = 0.5  # of what is available, that a process may use if not told otherwise
+
 
 def resident(pid: int) -> int | None:
     """Return the bytes of a process that are in memory now."""
@@ -103,6 +105,14 @@ def available() -> int | None:
             if line.startswith("MemAvailable:"):
                 return 1024 * int(line.split()[1])
     return None
+
+
+def allowed(gigabytes: float | None) -> int | None:
+    """Return the bytes that a process may use; None where it is not known."""
+    if gigabytes is not None:
+        return int(1e9 * gigabytes)
+    free = available()
+    return free and int(SHARE * free)
 
 
 def die_first() -> None:

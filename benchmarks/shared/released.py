@@ -15,6 +15,8 @@ from implicit_maml.utils import cg_solve
 from .problem import Contender, Problem
 from .torch_net import data, ours, shapes_of, split, theirs
 
+UNDAMPED, OF_SCRIPT = {"regu_coef": 0, "lam_damping": 0}, {"regu_coef": 1.0}
+
 
 def build(problem: Problem, as_script: bool = False) -> Contender:
     """Return the contender.
@@ -24,15 +26,30 @@ def build(problem: Problem, as_script: bool = False) -> Contender:
         as_script: Whether to compute what its ``omniglot_implicit_maml.py`` does.
     """
     torch.set_num_threads(problem.threads)
+    learn = learn_as_script if as_script else learn_proximally
+    each, named = gradients(problem, learn, OF_SCRIPT if as_script else UNDAMPED)
+    return Contender(
+        lambda: sum(each()) / len(problem), lambda: torch.stack(list(each())), named
+    )
+
+
+def gradients(problem: Problem, learn, dampings, device: str = "cpu", **options):
+    """Return a function that yields g of each task, and what names such rows.
+
+    Args:
+        problem: What to solve.
+        learn: Takes the inner steps.
+        dampings: Of the operator.
+        device: Where.
+        options: Further ones of ``Learner``.
+    """
     torch.set_default_dtype(torch.from_numpy(problem.theta).dtype)
     net = make_conv_network(in_channels=1, out_dim=problem.ways)
     loss = torch.nn.CrossEntropyLoss()
-    learner = Learner(net, loss, inner_lr=problem.step_size)
-    start = torch.cat([t.reshape(-1) for t in theirs(problem)])
-    shapes = shapes_of(net.parameters())
-    learn = learn_as_script if as_script else learn_proximally
-    dampings = {"regu_coef": 1.0} if as_script else {"regu_coef": 0, "lam_damping": 0}
-    lam = torch.tensor(problem.lam)
+    learner = Learner(net, loss, inner_lr=problem.step_size, **options)
+    start = torch.cat([t.reshape(-1) for t in theirs(problem)]).to(device)
+    tasks = [a.to(device) for a in data(problem)]
+    lam = torch.tensor(problem.lam, device=device)
 
     def task_grad(support_x, support_y, query_x, query_y):
         task = {"x_train": support_x, "y_train": support_y}
@@ -46,14 +63,12 @@ def build(problem: Problem, as_script: bool = False) -> Contender:
         return cg_solve(evaluator, v, problem.cg_steps, residual_tol=0.0)
 
     def each():
-        return (task_grad(*task) for task in zip(*data(problem), strict=True))
+        return (task_grad(*task) for task in zip(*tasks, strict=True))
 
     def named(rows):
-        return ours(problem.ways, split(rows, shapes))
+        return ours(problem.ways, split(rows.cpu(), shapes_of(net.parameters())))
 
-    return Contender(
-        lambda: sum(each()) / len(problem), lambda: torch.stack(list(each())), named
-    )
+    return each, named
 
 
 def learn_proximally(learner, task, steps, start, lam) -> None:

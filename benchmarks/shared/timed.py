@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from .verdict import digits, fault
+
 
 @dataclass
 class Timed:
@@ -34,3 +36,19 @@ class Timed:
     def counts(self) -> bool:
         """Whether it was timed and may be compared."""
         return bool(self.seconds) and self.void is None
+
+    def compare(self, found: dict[str, np.ndarray], reference, dtype: str) -> None:
+        """Note the digits of what it computed, and whether they are enough."""
+        self.digits = digits(found["tasks"], reference).tolist()
+        self.void = fault(found, self.digits, dtype)
+
+    def compare_in_float64(self, found: dict[str, np.ndarray], reference) -> None:
+        """Let what the same program computed in float64 decide."""
+        self.digits_in_float64 = digits(found["tasks"], reference).tolist()
+        self.void = fault(found, self.digits_in_float64, "float64")
+
+
+def in_turn(names, number: int) -> list:
+    """Return the names of a round: each begins with another one."""
+    first = number % len(names)
+    return [*names[first:], *names[:first]]

@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 import imaml_ref as ir
 
-from .problem import Problem
+from .problem import Contender, Problem
 
 FEATURES = (2, 2, 64)  # of the last block, (H, W, C) with imaml_ref
 
@@ -107,6 +107,24 @@ def mean(grads, count: int) -> list[torch.Tensor]:
     for g in grads:
         torch._foreach_add_(total, list(g))
     return [t / count for t in total]
+
+
+def task_by_task(problem: Problem, task_grad) -> Contender:
+    """Return the contender that computes one task after the other.
+
+    Args:
+        problem: What to solve.
+        task_grad: (support x, support y, query x, query y) ↦ g as tensors.
+    """
+
+    def each():
+        return (task_grad(*task) for task in zip(*data(problem), strict=True))
+
+    return Contender(
+        lambda: mean(each(), len(problem)),
+        lambda: [torch.stack(parts) for parts in zip(*each(), strict=True)],
+        lambda found: ours(problem.ways, found),
+    )
 
 
 def layout(ways: int):

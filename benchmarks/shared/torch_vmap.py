@@ -8,9 +8,10 @@ differentiated again, on one graph that is kept: tasks do not mix, so the deriva
 import torch
 from torch.func import grad, vmap
 
+from . import torch_net
 from .cg import conjugate_gradients
 from .problem import Contender, Problem
-from .torch_net import data, flat, loss, ours, shapes_of, split, theirs
+from .torch_net import flat, shapes_of, split
 
 
 def build(problem: Problem, compiled: bool = False) -> Contender:
@@ -21,24 +22,41 @@ def build(problem: Problem, compiled: bool = False) -> Contender:
         compiled: Whether an inner step is compiled by ``torch.compile``.
     """
     torch.set_num_threads(problem.threads)
-    theta, (support_x, support_y, query_x, query_y) = theirs(problem), data(problem)
+    task_grads = program(problem, torch_net, compiled)
+
+    def step():
+        return [g.mean(0) for g in task_grads()]
+
+    return Contender(
+        step, task_grads, lambda found: torch_net.ours(problem.ways, found)
+    )
+
+
+def program(problem: Problem, net, compiled: bool, device: str = "cpu"):
+    """Return a function that computes g of every task.
+
+    Args:
+        problem: What to solve.
+        net: A module with the functions of ``torch_net``.
+        compiled: Whether an inner step is compiled by ``torch.compile``.
+        device: Where.
+    """
+    theta = [t.to(device) for t in net.theirs(problem)]
+    support_x, support_y, query_x, query_y = (a.to(device) for a in net.data(problem))
     start = [t.expand(len(problem), *t.shape).contiguous() for t in theta]
-    slopes, inner_step = descent(problem, loss, theta, support_x, support_y, compiled)
+    support = support_x, support_y
+    slopes, inner_step = descent(problem, net.loss, theta, *support, compiled)
 
     def task_grads():
         phi = start
         for _ in range(problem.inner_steps):
             phi = inner_step(phi)
         v = flat(slopes(phi, query_x, query_y), 1)
-        product = operator(phi, support_x, support_y, problem.lam)
-        return split(
-            conjugate_gradients(product, v, problem.cg_steps), shapes_of(theta)
-        )
+        product = operator(phi, *support, problem.lam, net.loss)
+        found = conjugate_gradients(product, v, problem.cg_steps)
+        return split(found, shapes_of(theta))
 
-    def step():
-        return [g.mean(0) for g in task_grads()]
-
-    return Contender(step, task_grads, lambda found: ours(problem.ways, found))
+    return task_grads
 
 
 def descent(problem: Problem, loss, theta, x, y, compiled: bool):
@@ -55,7 +73,7 @@ def descent(problem: Problem, loss, theta, x, y, compiled: bool):
     return slopes, inner_step
 
 
-def operator(phi, x, y, lam, loss=loss):
+def operator(phi, x, y, lam, loss):
     """Return v ↦ v + H v / λ on rows (T, P)."""
     shapes = [p.shape[1:] for p in phi]
     phi = [p.detach().requires_grad_() for p in phi]

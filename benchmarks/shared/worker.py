@@ -14,25 +14,15 @@ Read from standard input, answered by a line of JSON each:
 What libraries print goes to standard error.
 """
 
-import argparse
 import gc
-import json
 import os
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import partial
-from importlib import import_module
-from pathlib import Path
-
-import numpy as np
 
 from . import memory
 from .problem import read
+from .session import Session, answering, build_of, command_line, serve
 
 
-class Session:
+class Watched(Session):
     """A contender and what was measured before it was built.
 
     ``baseline`` is the memory after the imports, with the data and the same program for
@@ -41,30 +31,15 @@ class Session:
     """
 
     def __init__(self, build, problem):
-        self.build_from, self.problem, self.contender = build, problem, None
+        super().__init__(build, problem)
         tiny = build(problem.tiny())
         tiny.step()
         del tiny
         clean()
         self.baseline = memory.total(memory.resident, memory.family(os.getpid()))
 
-    def build(self) -> dict:
-        self.contender = self.build_from(self.problem)
-        self.problem = None  # what of the data is still needed, the contender has
-        start = time.perf_counter()
-        self.contender.step()
-        return {"seconds": time.perf_counter() - start}
-
-    def grads(self, path: str) -> dict:
-        contender = self.contender
-        found = {"mean": contender.step(), "tasks": contender.task_grads()}
-        np.savez(path, **{name: contender.ours(g) for name, g in found.items()})
-        return {"path": path}
-
     def step(self) -> dict:
-        start = time.perf_counter()
-        self.contender.step()
-        return {"seconds": time.perf_counter() - start}
+        return {"seconds": self.timed()}
 
     def peak(self) -> dict:
         clean()
@@ -83,59 +58,23 @@ def clean() -> None:
     memory.give_back_free_memory()
 
 
-def serve(session: Session, lines, answer) -> None:
-    """Answer each line until there are no more."""
-    for line in lines:
-        command, *rest = line.split()
-        answer(getattr(session, command)(*rest))
-
-
 def keep_to_cores(count: int) -> None:
     """Stay on that many cores: some libraries start a thread for each they may use."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
 
 
-def private_stdout():
-    """Return standard output for answers only; what others print goes to stderr."""
-    answers = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)
-    return answers
-
-
-@contextmanager
-def answering() -> Iterator[Callable[[dict], None]]:
-    """A context with a function that answers; an error is the last answer."""
-    answers = private_stdout()
-
-    def answer(found: dict) -> None:
-        print(json.dumps(found), file=answers)
-
-    try:
-        yield answer
-    except Exception as error:
-        said = str(error).strip().partition("\n")[0]
-        answer({"error": f"{type(error).__name__}: {said}"})
-        raise
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("module")
-    parser.add_argument("file", type=Path)
-    parser.add_argument("--options", type=json.loads, default={})
+    parser = command_line()
     parser.add_argument("--threads", type=int, required=True)
-    parser.add_argument("--dtype", default="float32")
     args = parser.parse_args()
     with answering() as answer:
         keep_to_cores(args.threads)
         memory.die_first()
-        build = partial(import_module(args.module).build, **args.options)
-        problem = read(args.file, args.dtype)
-        session = Session(build, problem)
-        answer({"ready": True})
+        build, problem = build_of(args), read(args.file, args.dtype)
+        session = Watched(build, problem)
         del problem
-        serve(session, sys.stdin, answer)
+        serve(session, answer)
 
 
 if __name__ == "__main__":

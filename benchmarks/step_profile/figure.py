@@ -1,7 +1,6 @@
 """Stacked bars: where the time of a meta-step goes, before and after."""
 
-from imaml_ref.runs.drawing import BLUE, GREEN, ORANGE, RED, panels
-
+from ..shared.drawing import BLUE, GREEN, ORANGE, RED, panels
 from .kinds import ENTRIES, KINDS, LOSS, NORM, PATCHES, PRODUCTS, REST, VECTORS
 
 COLOURS = {

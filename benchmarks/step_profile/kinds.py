@@ -6,8 +6,7 @@ from imaml_ref import IMAML
 from imaml_ref.fused import FusedExamples, FusedLinearization
 from imaml_ref.inner import GradientDescent
 from imaml_ref.meta_gradients import estimation, objective
-from imaml_ref.networks.linearization import Linearization
-from imaml_ref.networks.losses import SoftmaxCrossEntropy
+from imaml_ref.networks import Linearization, SoftmaxCrossEntropy
 from imaml_ref.solvers import CG
 
 from .clock import Clock, Label, watched

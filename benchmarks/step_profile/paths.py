@@ -8,8 +8,8 @@ from time import perf_counter
 import numpy as np
 
 import imaml_ref as ir
-from imaml_ref.fused import plain_path
 
+from ..shared.imaml_reference import pieces
 from ..shared.problem import Problem
 from . import fused, plain
 from .clock import Clock, Cost, Label, replaced
@@ -58,16 +58,8 @@ class Path:
     watches: list[Watch] = field(default_factory=list)
 
     def __post_init__(self):
-        problem = self.problem
-        self.algorithm = ir.IMAML(
-            ir.TaskLoss(network(problem), ir.SoftmaxCrossEntropy()),
-            lam=problem.lam,
-            inner=ir.GradientDescent(problem.step_size, problem.inner_steps),
-            solver=ir.CG(maxiter=problem.cg_steps),
-        )
-        self.tasks = ir.TaskBatch(
-            problem.support_x, problem.support_y, problem.query_x, problem.query_y
-        )
+        loss, _, self.tasks, settings = pieces(self.problem)
+        self.algorithm = ir.IMAML(loss, **settings)
         with replaced(*self.programs.writing()):
             self.step()
 
@@ -103,14 +95,9 @@ class Path:
         return sorted(self.watches, key=lambda w: w.total)[(len(self.watches) - 1) // 2]
 
 
-def network(problem: Problem) -> ir.Network:
-    """Return the net of a problem."""
-    return ir.architectures.omniglot_cnn(problem.ways)
-
-
 def paths(problem: Problem) -> dict[str, Path]:
     """Return the plain and the fused path, warm."""
-    before = Path(problem, plain_path, lambda clock: [])
+    before = Path(problem, ir.plain_path, lambda clock: [])
     net = before.algorithm.loss.net
     before.changes = lambda clock: plain.changes(clock, net)
     programs = fused.Programs()

@@ -18,7 +18,7 @@ from imaml_ref.layers import (
     ZeroPad2d,
     convolution,
 )
-from imaml_ref.networks.network import Network
+from imaml_ref.networks import Network
 
 from .clock import Clock, Label, watched
 from .kinds import ENTRIES, NORM, PATCHES, POINTS, PRODUCTS, VECTORS, block_of

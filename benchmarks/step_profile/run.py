@@ -17,22 +17,16 @@ Tables are printed; ``profile.json`` and ``profile.png`` go to benchmarks/result
 """
 
 import argparse
-import json
-import sys
 from dataclasses import replace
-from datetime import UTC, datetime
-from pathlib import Path
 from time import perf_counter
 
 import numpy as np
 
 import imaml_ref as ir
-from imaml_ref.compute.parallel import one_blas_thread
-from imaml_ref.files.whole import atomic_path
-from imaml_ref.runs.drawing import save
+from imaml_ref.compute import one_blas_thread
 
-from ..shared import sgemm
-from ..shared.machine import machine, versions
+from ..shared import record, sgemm
+from ..shared.drawing import save
 from ..shared.problem import Problem
 from ..shared.workloads import WORKLOADS, draw, gigaflop
 from .clock import measured_cost
@@ -54,8 +48,7 @@ def arguments(given=None) -> argparse.Namespace:
     parser.add_argument("--workload", choices=WORKLOADS, default="W1")
     parser.add_argument("--quick", action="store_true", help="one task, few steps")
     parser.add_argument("--rounds", type=int, default=7)
-    results = Path(__file__).parents[1] / "results"
-    parser.add_argument("--out", type=Path, default=results, help="folder of results")
+    record.add_out(parser)
     return parser.parse_args(given)
 
 
@@ -64,7 +57,7 @@ def take_rounds(both: dict, problem: Problem, args) -> list[float]:
     cost, cost_of_call, found = measured_cost(), measured_cost_of_call(), []
     multiply = sgemm.build(problem).step
     for i in range(args.rounds):
-        print(f"round {i + 1} of {args.rounds}", file=sys.stderr, flush=True)
+        record.tell(f"round {i + 1} of {args.rounds}")
         if not args.quick:
             with one_blas_thread():
                 start = perf_counter()
@@ -212,13 +205,7 @@ def main(given=None) -> None:
     for name, path in both.items():
         print(table(path, name))
     print(said(limit, found, both[AFTER]))
-    record = {
-        "command": " ".join(
-            ["python benchmarks/run.py step_profile", *repeatable(given)]
-        ),
-        "date": datetime.now(UTC).date().isoformat(),
-        "machine": machine(),
-        "versions": versions({}),
+    known = record.circumstances("step_profile", given) | {
         "workload": str(workload),
         "rounds": args.rounds,
         "gigaflop_useful": work,
@@ -226,19 +213,6 @@ def main(given=None) -> None:
         "floor": found,
         "limits": limit,
     }
-    args.out.mkdir(parents=True, exist_ok=True)
-    with atomic_path(args.out / "profile.json") as temporary:
-        temporary.write_text(json.dumps(record, indent=1) + "\n")
+    record.write(args.out / "profile.json", known)
     title = f"{args.workload}: {workload}"
     save(drawn(both, found, work, rate, title), args.out / "profile.png")
-
-
-def repeatable(given) -> list[str]:
-    """Return the words of the command line, without a path of this machine."""
-    words = sys.argv[1:] if given is None else given
-    pairs = zip(["", *words], words, strict=False)
-    return ["PATH" if before == "--out" else word for before, word in pairs]
-
-
-if __name__ == "__main__":
-    main()
