@@ -1,6 +1,6 @@
 """Make the table of docs/conformance-report.md from the results.
 
-    python benchmarks/conformance/table.py benchmarks/results/conformance
+    python benchmarks/run.py conformance.table benchmarks/results/conformance
 
 A cell is passed / attempted, then the fewest digits of an answer that passed; answers
 that should have been refused are not counted.
@@ -13,8 +13,9 @@ from pathlib import Path
 LEVELS = [f"L{i}" for i in range(1, 8)]
 
 
-def main(folder):
+def main():
     """Print a row for each variant of each result."""
+    (folder,) = sys.argv[1:]
     print(f"| implementation, variant | {' | '.join(LEVELS)} |")
     print("|---" * (1 + len(LEVELS)) + "|")
     for path in sorted(Path(folder).glob("*.json")):
@@ -36,7 +37,3 @@ def cell(counts):
         return ""
     fewest = counts["fewest_digits"]
     return f"{passed}/{attempted}" + (f", {fewest:.1f}" if fewest else "")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])
