@@ -6,8 +6,8 @@ A cell is passed / attempted, then the fewest digits of an answer that passed; a
 that should have been refused are not counted.
 """
 
+import argparse
 import json
-import sys
 from pathlib import Path
 
 LEVELS = [f"L{i}" for i in range(1, 8)]
@@ -15,10 +15,14 @@ LEVELS = [f"L{i}" for i in range(1, 8)]
 
 def main():
     """Print a row for each variant of each result."""
-    (folder,) = sys.argv[1:]
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path)
+    folder = parser.parse_args().folder
     print(f"| implementation, variant | {' | '.join(LEVELS)} |")
     print("|---" * (1 + len(LEVELS)) + "|")
-    for path in sorted(Path(folder).glob("*.json")):
+    for path in sorted(folder.glob("*.json")):
         if path.stem.startswith("diagnosis"):
             continue
         record = json.loads(path.read_text())

@@ -161,6 +161,7 @@ def test_where_rounding_decides_in_float32_float64_is_asked(whole, contenders):
     assert len(found["seconds"]) == 2
     assert min(found["digits"]) < 2.5
     assert min(found["digits_in_float64"]) > 14
+    assert found["times_imaml_ref"] > 0  # so it counts
     assert not contenders["known"]["digits_in_float64"]
     assert "float64: 17.0" in whole[1]
 
@@ -177,6 +178,7 @@ def test_memory_beyond_the_data_is_what_a_step_holds(contenders):
 def test_the_record_says_what_was_run_and_no_path(whole, contenders):
     folder, printed, found = whole
     words = "--released PATH --contenders imaml_ref known rounding --out PATH"
+    assert found["command"].startswith("python benchmarks/run.py meta_step --tasks")
     assert found["command"].endswith(words)
     ours = contenders["imaml_ref"]
     assert len(ours["seconds"]) == 2
