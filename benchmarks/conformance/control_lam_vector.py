@@ -1,6 +1,6 @@
 """A control: the operator of imaml_dev with a λ per parameter, solved exactly.
 
-    python benchmarks/conformance/control_lam_vector.py CHECKOUT
+    python benchmarks/run.py conformance.control_lam_vector CHECKOUT
 
 Prints for each task of ``ridge-lam-vector`` the largest |A − Aᵀ|, and the distances of
 the exact solution of its system to (H + Λ)⁻¹ Λ v and to (5), Λ (H + Λ)⁻¹ v.
@@ -14,8 +14,9 @@ from imaml_ref import conformance
 from imaml_ref.conformance.from_torch import from_torch
 
 
-def main(checkout):
+def main():
     """Print them."""
+    (checkout,) = sys.argv[1:]
     sys.path.insert(0, checkout)
     case = conformance.load_suite()["ridge-lam-vector"]
     for task in from_torch().tasks(case, case.solution):
@@ -25,8 +26,8 @@ def main(checkout):
 
 def distances(task):
     """Return the asymmetry and the two distances, relative to the solution."""
-    import with_imaml_dev as driver
-    from torch_problem import Problem, flat_of
+    from . import with_imaml_dev as driver
+    from .torch_problem import Problem, flat_of
 
     problem, lam = Problem(task), driver.lam_of(task)
     data = {"x_train": task.support[0], "y_train": task.support[1]}
@@ -40,7 +41,3 @@ def distances(task):
     )
     gaps = (float((x - y).norm() / x.norm()) for y in others)
     return float((A - A.T).abs().max()), *gaps
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])

@@ -1,6 +1,6 @@
 """Run a published implementation through the conformance suite.
 
-    python benchmarks/conformance/run.py NAME [--path CHECKOUT] [--out DIR]
+    python benchmarks/run.py conformance NAME [--path CHECKOUT] [--out DIR]
 
 NAME is that of a driver: ``with_NAME.py`` in this folder.  ``--path`` is a checkout
 that is imported in place of an installed package.  Every variant is run, or one with
@@ -9,19 +9,17 @@ that is imported in place of an installed package.  Every variant is run, or one
 
 import argparse
 import importlib
-import json
 import platform
-import subprocess
 import sys
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from imaml_ref import conformance
-from imaml_ref.conformance.diagnosis import diagnose
 from imaml_ref.conformance.json_report import diagnosis
 from imaml_ref.conformance.laboratory import Laboratory
-from imaml_ref.conformance.suite import SUITE_VERSION
+
+from ..shared import record as records
+from ..shared.machine import commit_of, version_of
 
 HERE = Path(__file__).parent
 NAMES = sorted(p.stem.removeprefix("with_") for p in HERE.glob("with_*.py"))
@@ -46,10 +44,8 @@ def main(arguments=None):
 def write(record, args):
     """Write what was found so far, if there is a folder for it."""
     if args.out:
-        args.out.mkdir(parents=True, exist_ok=True)
         suffix = "" if args.dtype == "float64" else f"-{args.dtype}"
-        target = args.out / f"{args.label or args.name}{suffix}.json"
-        target.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+        records.write(args.out / f"{args.label or args.name}{suffix}.json", record)
 
 
 def parsed(arguments):
@@ -70,10 +66,9 @@ def parsed(arguments):
 
 def load(name, path=None):
     """Import a driver, its implementation from a checkout if a path is given."""
-    for folder in (HERE, path):
-        if folder is not None:
-            sys.path.insert(0, str(folder))
-    return importlib.import_module(f"with_{name}")
+    if path is not None:
+        sys.path.insert(0, str(path))
+    return importlib.import_module(f".with_{name}", __package__)
 
 
 def about(driver, args):
@@ -82,34 +77,17 @@ def about(driver, args):
     parts += ["" if args.dtype == "float64" else f"--dtype {args.dtype}"]
     parts += ["--cases " + " ".join(args.cases) if args.cases else ""]
     parts += ["--diagnose" if args.diagnose else ""]
-    command = " ".join(["python benchmarks/conformance/run.py", *filter(None, parts)])
+    command = " ".join(["python benchmarks/run.py conformance", *filter(None, parts)])
     return {
         "implementation": args.name,
         "command": command,
         "date": datetime.now(UTC).date().isoformat(),
         "dtype": args.dtype,
-        "suite": SUITE_VERSION,
+        "suite": conformance.SUITE_VERSION,
         "python": platform.python_version(),
         "versions": {name: version_of(name) for name in ("numpy", *driver.PACKAGES)},
-        "commit": commit_of(args.path),
+        "commit": "" if args.path is None else commit_of(args.path),
     }
-
-
-def version_of(package):
-    """Return the installed version of a package, or that there is none."""
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"
-
-
-def commit_of(path):
-    """Return commit and date of a checkout; empty without one."""
-    if path is None:
-        return ""
-    command = ["git", "-C", str(path), "log", "-1", "--format=%H %cs"]
-    found = subprocess.run(command, capture_output=True, text=True, check=False)
-    return found.stdout.strip() or "unknown"
 
 
 def examined(subject, dtype="float64", cases=None):
@@ -119,7 +97,7 @@ def examined(subject, dtype="float64", cases=None):
 
 def diagnosed(report, laboratory):
     """Return a report with the mistakes that would give the failing answers."""
-    return diagnose(report, conformance.load_suite(), laboratory)
+    return conformance.diagnose(report, conformance.load_suite(), laboratory)
 
 
 def summary(report, settings):
@@ -199,7 +177,3 @@ def rounded(number):
     """Return a number to four digits; None for what JSON cannot hold."""
     finite = number is not None and abs(number) < float("inf")
     return float(f"{number:.4g}") if finite else None
-
-
-if __name__ == "__main__":
-    main()

@@ -1,23 +1,28 @@
 """Make the table of docs/conformance-report.md from the results.
 
-    python benchmarks/conformance/table.py benchmarks/results/conformance
+    python benchmarks/run.py conformance.table benchmarks/results/conformance
 
 A cell is passed / attempted, then the fewest digits of an answer that passed; answers
 that should have been refused are not counted.
 """
 
+import argparse
 import json
-import sys
 from pathlib import Path
 
 LEVELS = [f"L{i}" for i in range(1, 8)]
 
 
-def main(folder):
+def main():
     """Print a row for each variant of each result."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path)
+    folder = parser.parse_args().folder
     print(f"| implementation, variant | {' | '.join(LEVELS)} |")
     print("|---" * (1 + len(LEVELS)) + "|")
-    for path in sorted(Path(folder).glob("*.json")):
+    for path in sorted(folder.glob("*.json")):
         if path.stem.startswith("diagnosis"):
             continue
         record = json.loads(path.read_text())
@@ -36,7 +41,3 @@ def cell(counts):
         return ""
     fewest = counts["fewest_digits"]
     return f"{passed}/{attempted}" + (f", {fewest:.1f}" if fewest else "")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])

@@ -109,6 +109,11 @@ def flat_of(tensors):
     return torch.cat([a.detach().ravel() for a in tensors])
 
 
+def dot(a, b):
+    """Return the inner product of two tuples of tensors."""
+    return sum((x * y).sum() for x, y in zip(a, b, strict=True))
+
+
 def minimum(problem):
     """Return a minimum of G: Newton's steps with |H + Λ|, halved until G falls.
 

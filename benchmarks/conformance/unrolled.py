@@ -5,7 +5,20 @@ inner loss, as many steps as it takes, and the anchor differentiated too, that g
 tends to the implicit one: these rows ask whether it gets there.
 """
 
+from .torch_problem import Problem
+
 STEPS = 200
+
+
+def problem_of(task):
+    """Return the inner problem of a task.
+
+    Raises:
+        NotImplementedError: If its φ is given: MAML has a path to it, or nothing.
+    """
+    if task.phi is not None:
+        raise NotImplementedError("MAML has no φ to be given")
+    return Problem(task)
 
 
 def step_size(problem):

@@ -10,10 +10,11 @@ import torch
 from betty.configs import Config
 from betty.hypergradient import get_grads
 from betty.problems import ImplicitProblem
-from subjects import Only, Variant
-from torch_problem import Problem
 
 from imaml_ref.conformance.from_torch import from_torch
+
+from .subjects import Only, Variant
+from .torch_problem import Problem
 
 PACKAGES = ("torch",)
 METHODS = ("solve", "meta_grad")

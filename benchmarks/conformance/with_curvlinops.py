@@ -8,10 +8,11 @@ from curvlinops import (
     NeumannInverseLinearOperator,
 )
 from curvlinops.examples import IdentityLinearOperator, TensorLinearOperator
-from subjects import Variant
-from torch_problem import Problem
 
 from imaml_ref.conformance.from_torch import from_torch
+
+from .subjects import Variant
+from .torch_problem import Problem
 
 METHODS = ("hvp", "solve", "meta_grad")
 PACKAGES = ("curvlinops-for-pytorch", "linear_operator", "torch")

@@ -4,7 +4,8 @@ import dezero
 import dezero.functions as F
 import numpy
 from dezero import Variable
-from subjects import Variant
+
+from .subjects import Variant
 
 PACKAGES = ("numpy",)
 

@@ -2,11 +2,11 @@
 
 import higher
 import torch
-from subjects import Variant
-from torch_problem import Problem
-from unrolled import STEPS, step_size
 
 from imaml_ref.conformance.from_torch import from_torch
+
+from .subjects import Variant
+from .unrolled import STEPS, problem_of, step_size
 
 PACKAGES = ("higher", "torch")
 
@@ -15,9 +15,7 @@ def unrolled(steps):
     """Return a function of a task: the gradient through the steps of SGD."""
 
     def meta_grad(task):
-        if task.phi is not None:
-            raise NotImplementedError("MAML has no φ to be given")
-        problem = Problem(task)
+        problem = problem_of(task)
         sgd = torch.optim.SGD(task.model.parameters(), lr=step_size(problem))
         start = list(task.model.parameters())
         loop = higher.innerloop_ctx(task.model, sgd, copy_initial_weights=False)

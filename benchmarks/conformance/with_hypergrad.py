@@ -5,10 +5,11 @@ At L3 the inner objective is ½ xᵀA x − ⟨t, x⟩ and the outer one ⟨b, x
 
 import torch
 from hypergrad.approx_hypergrad import conjugate_gradient, implicit_grad, neumann
-from subjects import Only, Variant
-from torch_problem import Problem
 
 from imaml_ref.conformance.from_torch import from_torch
+
+from .subjects import Only, Variant
+from .torch_problem import Problem, dot
 
 PACKAGES = ("torch",)
 METHODS = ("solve", "meta_grad")
@@ -30,13 +31,13 @@ def textbook(fresh):
             return torch.func.jvp(slope, (in_params,), (p,))[1]
 
         x, r = tuple(torch.zeros_like(a) for a in b), b
-        p, rr = r, inner(r, r)
+        p, rr = r, dot(r, r)
         for _ in range(num_iters):
             Ap = product(p)
-            length = rr / inner(p, Ap)
+            length = rr / dot(p, Ap)
             x = tuple(a + length * d for a, d in zip(x, p, strict=True))
             old, r = r, tuple(a - length * d for a, d in zip(r, Ap, strict=True))
-            before, rr = rr, inner(r, r)
+            before, rr = rr, dot(r, r)
             if float(rr) == 0:
                 break
             base = r if fresh else old
@@ -44,11 +45,6 @@ def textbook(fresh):
         return x, direct
 
     return loop
-
-
-def inner(a, b):
-    """Return the inner product of two tuples of tensors."""
-    return sum((x * y).sum() for x, y in zip(a, b, strict=True))
 
 
 def solve_by(method, settings):

@@ -8,10 +8,11 @@ from unittest.mock import patch
 
 import hypergrad as hg
 import torch
-from subjects import Only, Variant
-from torch_problem import Problem
 
 from imaml_ref.conformance.from_torch import from_torch
+
+from .subjects import Only, Variant
+from .torch_problem import Problem, dot
 
 PACKAGES = ("torch",)
 METHODS = ("solve", "meta_grad")
@@ -65,22 +66,17 @@ def last_iterate(Ax, b, max_iter=100, epsilon=1e-5):
     The iterate that meets the tolerance is the one returned.
     """
     x, r = [torch.zeros_like(a) for a in b], list(b)
-    p, rr = r, inner(r, r)
+    p, rr = r, dot(r, r)
     for _ in range(max_iter):
         Ap = Ax(p)
-        length = rr / inner(p, Ap)
+        length = rr / dot(p, Ap)
         x = [a + length * d for a, d in zip(x, p, strict=True)]
         r = [a - length * d for a, d in zip(r, Ap, strict=True)]
-        before, rr = rr, inner(r, r)
+        before, rr = rr, dot(r, r)
         if float(rr.sqrt()) < epsilon:
             break
         p = [a + rr / before * d for a, d in zip(r, p, strict=True)]
     return x
-
-
-def inner(a, b):
-    """Return the inner product of two lists of tensors."""
-    return sum((x * y).sum() for x, y in zip(a, b, strict=True))
 
 
 def controlled(*args, **settings):

@@ -11,10 +11,11 @@ import numpy
 import torch
 from implicit_maml.learner_model import Learner
 from implicit_maml.utils import cg_solve
-from subjects import Only, Variant
-from torch_problem import Problem
 
 from imaml_ref.conformance.from_torch import from_torch
+
+from .subjects import Only, Variant
+from .torch_problem import Problem
 
 PACKAGES = ("torch",)
 INNER_RATE, INNER_STEPS, CG_STEPS, CG_DAMPING = 0.1, 16, 5, 1.0  # its README's flags

@@ -5,11 +5,12 @@ import functools
 import jax
 import jaxopt
 from jax import numpy as jnp
-from jax_problem import Problem
 from jaxopt import implicit_diff, linear_solve
-from subjects import Only, Variant
 
 from imaml_ref.conformance.from_jax import from_jax
+
+from .jax_problem import Problem
+from .subjects import Only, Variant
 
 PACKAGES = ("jaxopt", "jax", "jaxlib")
 

@@ -5,11 +5,11 @@ import types
 from importlib.machinery import PathFinder
 
 import torch
-from subjects import Only, Variant
-from torch_problem import Problem
-from unrolled import STEPS, step_size
 
 from imaml_ref.conformance.from_torch import from_torch
+
+from .subjects import Only, Variant
+from .unrolled import STEPS, problem_of, step_size
 
 PACKAGES = ("torch",)
 
@@ -33,9 +33,7 @@ def unrolled(steps, **options):
     """Return a function of a task: the gradient through ``MAML.adapt``."""
 
     def meta_grad(task):
-        if task.phi is not None:
-            raise NotImplementedError("MAML has no φ to be given")
-        problem = Problem(task)
+        problem = problem_of(task)
         rate = step_size(problem)
         maml = MAML(task.model, lr=rate, **options)
         learner, start = maml.clone(), list(maml.parameters())

@@ -6,10 +6,11 @@ At L4 ``root_find`` starts at the φ that is given, which it may still polish.
 import jax
 import lineax
 import optimistix
-from jax_problem import Problem
-from subjects import Only, Variant
 
 from imaml_ref.conformance.from_jax import from_jax
+
+from .jax_problem import Problem
+from .subjects import Only, Variant
 
 PACKAGES = ("optimistix", "lineax", "equinox", "jax", "jaxlib")
 SPD = frozenset({lineax.positive_semidefinite_tag})

@@ -6,10 +6,11 @@ reverse over forward    torch.func.grad of torch.func.jvp
 """
 
 import torch
-from subjects import Only, Variant
-from torch_problem import Problem
 
 from imaml_ref.conformance.from_torch import from_torch, module_of
+
+from .subjects import Only, Variant
+from .torch_problem import Problem
 
 PACKAGES = ("torch",)
 

@@ -3,7 +3,8 @@
 import warnings
 
 from scipy.sparse.linalg import cg
-from subjects import Variant
+
+from .subjects import Variant
 
 PACKAGES = ("scipy",)
 

@@ -5,12 +5,13 @@ At L4 the solver function returns the φ given; at L5, one found by ``torch_prob
 
 import torch
 import torchopt
-from subjects import Only, Variant
-from torch_problem import Problem, flat_of
 from torchopt.diff.implicit import custom_root
 from torchopt.linear_solve import solve_cg, solve_inv, solve_normal_cg
 
 from imaml_ref.conformance.from_torch import from_torch
+
+from .subjects import Only, Variant
+from .torch_problem import Problem, flat_of
 
 PACKAGES = ("torchopt", "torch")
 METHODS = ("solve", "meta_grad", "outer_step")

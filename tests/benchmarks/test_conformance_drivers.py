@@ -2,13 +2,14 @@
 
 import importlib
 import json
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy
 import pytest
 
+from benchmarks.conformance import run as runner
+from benchmarks.conformance import subjects
 from imaml_ref import conformance
 
 FOLDER = Path(__file__).parents[2] / "benchmarks" / "conformance"
@@ -29,15 +30,6 @@ NEEDED = {
     "with_scipy": "scipy.sparse.linalg",
     "with_torchopt": "torchopt",
 }
-
-
-@pytest.fixture
-def runner(monkeypatch):
-    """Return the module ``run``, its folder on the path for as long as the test."""
-    monkeypatch.syspath_prepend(str(FOLDER))
-    yield importlib.import_module("run")
-    for name in ("run", "subjects", "torch_problem", "jax_problem", *DRIVERS):
-        sys.modules.pop(name, None)
 
 
 class Dense:
@@ -61,12 +53,12 @@ def stand_in(**factors):
     return SimpleNamespace(PACKAGES=("numpy", "no-such-package"), VARIANTS=variants)
 
 
-def test_every_driver_is_known_by_name(runner):
+def test_every_driver_is_known_by_name():
     assert sorted(NEEDED) == DRIVERS
     assert [f"with_{name}" for name in runner.NAMES] == DRIVERS
 
 
-def test_a_run_writes_what_it_found(runner, monkeypatch, tmp_path, capsys):
+def test_a_run_writes_what_it_found(monkeypatch, tmp_path, capsys):
     driver = stand_in(right=1.0, double=2.0)
     monkeypatch.setattr(runner, "load", lambda name, path: driver)
     runner.main(["scipy", "--out", str(tmp_path), "--cases", "spd-10", "indefinite"])
@@ -85,7 +77,7 @@ def test_a_run_writes_what_it_found(runner, monkeypatch, tmp_path, capsys):
     assert "×2" in capsys.readouterr().out
 
 
-def test_one_variant_can_be_chosen(runner, monkeypatch, tmp_path):
+def test_one_variant_can_be_chosen(monkeypatch, tmp_path):
     driver = stand_in(right=1.0, double=2.0)
     monkeypatch.setattr(runner, "load", lambda name, path: driver)
     chosen = ["--variant", "right", "--cases", "spd-10", "--out", str(tmp_path)]
@@ -94,21 +86,20 @@ def test_one_variant_can_be_chosen(runner, monkeypatch, tmp_path):
     assert list(record["variants"]) == ["right"]
 
 
-def test_the_command_that_is_recorded_repeats_the_run(runner, monkeypatch, tmp_path):
+def test_the_command_that_is_recorded_repeats_the_run(monkeypatch, tmp_path):
     monkeypatch.setattr(runner, "load", lambda name, path: stand_in(right=1.0))
     asked = ["scipy", "--dtype", "float32", "--cases", "spd-10", "one-unknown"]
     runner.main([*asked, "--path", str(tmp_path), "--out", str(tmp_path)])
     record = json.loads((tmp_path / "scipy-float32.json").read_text())
     expected = (
-        "python benchmarks/conformance/run.py scipy --path CHECKOUT --dtype float32 "
+        "python benchmarks/run.py conformance scipy --path CHECKOUT --dtype float32 "
         "--cases spd-10 one-unknown"
     )
     assert record["command"] == expected
     assert record["commit"] == "unknown"
 
 
-def test_only_what_an_implementation_computes_is_asked(runner):
-    subjects = importlib.import_module("subjects")
+def test_only_what_an_implementation_computes_is_asked():
     asked = subjects.Only(conformance.Engine(), ("solve",), "solver")
     report = conformance.check(asked, cases=["ridge", "spd-10"])
     attempted = {v.level for v in report.verdicts if v.outcome != "not attempted"}
@@ -118,9 +109,9 @@ def test_only_what_an_implementation_computes_is_asked(runner):
 
 @pytest.mark.parametrize("name", DRIVERS)
 @pytest.mark.filterwarnings("ignore")
-def test_a_driver_answers_a_small_case(runner, name):
+def test_a_driver_answers_a_small_case(name):
     pytest.importorskip(NEEDED[name], exc_type=ImportError)
-    driver = importlib.import_module(name)
+    driver = importlib.import_module(f"benchmarks.conformance.{name}")
     (first, *_) = driver.VARIANTS.values()
     report = runner.examined(first.make(), cases=["mlp-tanh", "spd-10"])
     assert report.passed, runner.summary(report, first.settings)

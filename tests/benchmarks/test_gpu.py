@@ -1,6 +1,5 @@
-"""benchmarks/gpu.py: a rehearsal without a card, budgets, what is kept and drawn."""
+"""benchmarks/gpu: a rehearsal without a card, budgets, what is kept and drawn."""
 
-import importlib
 import json
 import signal
 import subprocess
@@ -12,30 +11,25 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from benchmarks.gpu import results, train
+from benchmarks.gpu import run as gpu
+from benchmarks.shared import record, workloads
+
 FOLDER = Path(__file__).parents[2] / "benchmarks"
-MODULES = ("gpu", "gpu_parts", "peers")
 TINY = "--rehearse", "--workloads", "W1", "--rounds", "2", "--turn", "0.01"
 
 
 @pytest.fixture
-def load(monkeypatch):
-    """Return a function that imports a module of the folder, while the test runs."""
-    monkeypatch.syspath_prepend(str(FOLDER))
+def bench():
+    """Return the script, which takes SIGTERM for itself."""
     before = signal.getsignal(signal.SIGTERM)
-    yield importlib.import_module
-    signal.signal(signal.SIGTERM, before)  # which the script takes for itself
-    for name in [n for n in sys.modules if n.partition(".")[0] in MODULES]:
-        sys.modules.pop(name)
-
-
-@pytest.fixture
-def bench(load):
-    return load("gpu")
+    yield gpu
+    signal.signal(signal.SIGTERM, before)
 
 
 def run(*words):
     """Run the script; return its exit status, what it printed and what it said."""
-    command = [sys.executable, str(FOLDER / "gpu.py"), *map(str, words)]
+    command = [sys.executable, str(FOLDER / "run.py"), "gpu", *map(str, words)]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     return found.returncode, found.stdout, found.stderr
 
@@ -161,13 +155,12 @@ def has_card():
 
 def test_a_rehearsal_never_lies_among_results(bench, tmp_path, capsys):
     with pytest.raises(SystemExit) as ending:
-        bench.main(["--part", "stages", "--rehearse", "--out", str(bench.RESULTS)])
+        bench.main(["--part", "stages", "--rehearse", "--out", str(record.RESULTS)])
     assert ending.value.code == 2
     assert "does not belong" in capsys.readouterr().err
 
 
-def test_files_of_rehearsals_and_of_measurements_do_not_mix(load, tmp_path):
-    results = load("gpu_parts.results")
+def test_files_of_rehearsals_and_of_measurements_do_not_mix(tmp_path):
     results.Results(tmp_path, {"rehearsal": True}).add("stages", "W1", {})
     path = tmp_path / "gpu-rehearsal.json"
     path.rename(tmp_path / "gpu.json")
@@ -175,8 +168,8 @@ def test_files_of_rehearsals_and_of_measurements_do_not_mix(load, tmp_path):
         results.Results(tmp_path, {"rehearsal": False})
 
 
-def test_a_new_measurement_takes_the_place_of_its_own_kind_alone(load, tmp_path):
-    Results = load("gpu_parts.results").Results
+def test_a_new_measurement_takes_the_place_of_its_own_kind_alone(tmp_path):
+    Results = results.Results
     first = Results(tmp_path, {"rehearsal": True, "date": "first"})
     first.add("stages", "W1", {"x": 1})
     first.add("stages", "W2", {"x": 2})
@@ -190,16 +183,18 @@ def test_a_new_measurement_takes_the_place_of_its_own_kind_alone(load, tmp_path)
     assert found["peers"]["W1"] == {"run": 1, "x": 4}
 
 
-def test_paths_are_not_in_the_command(bench):
+def test_paths_are_not_in_the_command():
     words = ["--part", "train", "--data", "/somewhere/o.h5", "--out", "/else"]
-    found = bench.command(words)
+    found = record.command("gpu", words, gpu.PATHS)
     assert found.endswith("--part train --data PATH --out PATH")
 
 
-def test_the_program_of_patches_has_the_loss_of_the_program_of_convolutions(load):
+def test_the_program_of_patches_has_the_loss_of_the_program_of_convolutions():
     torch = pytest.importorskip("torch")
-    problem = tiny_problem(load)
-    plain, patches = load("peers.torch_net"), load("gpu_parts.torch_patches")
+    problem = tiny_problem()
+    from benchmarks.gpu import torch_patches as patches
+    from benchmarks.shared import torch_net as plain
+
     losses = []
     for net in (plain, patches):
         x, y, _, _ = net.data(problem)
@@ -211,13 +206,11 @@ def test_the_program_of_patches_has_the_loss_of_the_program_of_convolutions(load
     assert off == {f"conv{b}.bias" for b in range(1, 5)}
 
 
-def tiny_problem(load):
-    workloads = load("peers.workloads")
+def tiny_problem():
     return workloads.draw(workloads.Workload(3, 1, 2, 2, 2), threads=1)
 
 
-def test_the_time_of_a_training_that_is_up_ends_it(load, monkeypatch):
-    train = load("gpu_parts.train")
+def test_the_time_of_a_training_that_is_up_ends_it(monkeypatch):
     monkeypatch.setattr(train.sys, "executable", "sleep")
     monkeypatch.setattr(train, "COMMAND", ())
     start = time.monotonic()
@@ -226,16 +219,15 @@ def test_the_time_of_a_training_that_is_up_ends_it(load, monkeypatch):
     assert time.monotonic() - start < 10
 
 
-def test_a_training_is_told_its_stage(load, monkeypatch):
-    train = load("gpu_parts.train")
+def test_a_training_is_told_its_stage(monkeypatch):
     monkeypatch.setattr(train, "COMMAND", ("-c",))
     words = ["import os; print(os.environ['IMAML_REF_DEVICE_STAGE'])"]
     _, status, said = train.run_for(words, 60, "fused")
     assert (status, said) == (0, "fused")
 
 
-def test_meta_steps_and_their_time_are_read_from_the_metrics(load, tmp_path):
-    train, metrics = load("gpu_parts.train"), tmp_path / "metrics.csv"
+def test_meta_steps_and_their_time_are_read_from_the_metrics(tmp_path):
+    metrics = tmp_path / "metrics.csv"
     assert train.progress_of(train.rows_of(metrics)) == (0, None)
     head = "step,seconds,validation_score\n"
     metrics.write_text(head + "1,5.0,\n2,5.5,0.25\n3,6.5,nan\n")

@@ -1,35 +1,23 @@
-"""Parts of benchmarks/gpu.py: budgets, who takes part, verdicts, ratios."""
+"""Parts of benchmarks/gpu: budgets, who takes part, verdicts, ratios."""
 
-import importlib
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgba
 
-FOLDER = Path(__file__).parents[2] / "benchmarks"
-MODULES = ("gpu", "gpu_parts", "peers")
+from benchmarks.gpu import budget, figure, holdings, kernel_times, memory, race, table
+from benchmarks.gpu.contest import Contest, Row
+from benchmarks.gpu.registry import twin_of
+from benchmarks.shared.drawing import GREY
 
 
-@pytest.fixture
-def load(monkeypatch):
-    """Return a function that imports a module of the folder, while the test runs."""
-    monkeypatch.syspath_prepend(str(FOLDER))
-    yield importlib.import_module
-    for name in [n for n in sys.modules if n.partition(".")[0] in MODULES]:
-        sys.modules.pop(name)
-
-
-def rows(load, **medians):
+def rows(**medians):
     """Return rows of contenders by name, each with one time in seconds."""
-    Row = load("gpu_parts.contest").Row
     return {name: Row(name, seconds=[s]) for name, s in medians.items()}
 
 
-def test_a_budget_gives_out_what_there_is(load, monkeypatch):
-    budget = load("gpu_parts.budget")
+def test_a_budget_gives_out_what_there_is(monkeypatch):
     clock = SimpleNamespace(now=0.0)
     monkeypatch.setattr(budget.time, "monotonic", lambda: clock.now)
     whole = budget.Budget(10)
@@ -55,29 +43,28 @@ class Worker:
 
 
 @pytest.fixture
-def contest(load, monkeypatch, tmp_path):
+def contest(monkeypatch, tmp_path):
     """Return a contest of two contenders whose turns take ten seconds each."""
     clock, said = SimpleNamespace(now=0.0), []
-    monkeypatch.setattr(load("gpu_parts.budget").time, "monotonic", lambda: clock.now)
-    module = load("gpu_parts.contest")
+    monkeypatch.setattr(budget.time, "monotonic", lambda: clock.now)
     args = SimpleNamespace(rounds=5, turn=0.1, dtype="float32")
-    one = module.Contest(args, tmp_path, said.append)
+    one = Contest(args, tmp_path, said.append)
     one.clock, one.said = clock, said
     for name in ("kernels", "graphs"):
-        one.rows[name], one.children[name] = module.Row(name), Worker(clock, 10)
+        one.rows[name], one.children[name] = Row(name), Worker(clock, 10)
     yield one
     monkeypatch.undo()
 
 
-def test_rounds_that_there_is_no_time_for_are_dropped_and_said(contest, load):
-    contest.take_turns(load("gpu_parts.budget").Budget(75))
+def test_rounds_that_there_is_no_time_for_are_dropped_and_said(contest):
+    contest.take_turns(budget.Budget(75))
     assert contest.rows["kernels"].seconds == [2.0, 2.0, 2.0]
     assert contest.said == ["3 of 5 rounds: no time for more"]
 
 
-def test_a_contender_that_there_is_no_time_for_is_left_out_and_said(contest, load):
+def test_a_contender_that_there_is_no_time_for_is_left_out_and_said(contest):
     row = contest.rows["graphs"]
-    contest.prepare(row, load("gpu_parts.budget").Budget(1))
+    contest.prepare(row, budget.Budget(1))
     assert row.reason == "left out: no time was left"
     assert contest.said == ["imaml_ref, graphs: left out: no time was left"]
 
@@ -93,10 +80,8 @@ def test_tf32_counts_if_its_twin_is_right(contest):
     assert "nothing is known" in contest.fault_of_tf32(row, "plain")
 
 
-def test_ratios_are_of_the_fastest_that_count_and_never_of_tf32(load):
-    table = load("gpu_parts.table")
+def test_ratios_are_of_the_fastest_that_count_and_never_of_tf32():
     found = rows(
-        load,
         plain=9.0,
         graphs=2.0,
         **{"graphs-tf32": 1.0},
@@ -107,9 +92,7 @@ def test_ratios_are_of_the_fastest_that_count_and_never_of_tf32(load):
         released=400.0,
         sgemm=table.of_sgemm("cpu") / 100,
     )
-    found["torch_compile"] = load("gpu_parts.contest").Row(
-        "torch_compile", seconds=[1.0], void="other"
-    )
+    found["torch_compile"] = Row("torch_compile", seconds=[1.0], void="other")
     ratios = table.summary(found, 40.0, "cpu")
     assert list(ratios.values()) == pytest.approx([200, 3, 5, 0.2])
     assert list(ratios)[1] == "time, JAX, vmap, patches / imaml_ref, graphs"
@@ -118,10 +101,10 @@ def test_ratios_are_of_the_fastest_that_count_and_never_of_tf32(load):
     assert lines[3].split()[-3:-1] == ["40%", "–"]  # TF32: a rate, but no ratio
 
 
-def test_after_the_first_workload_the_fastest_of_each_group_go_on(load):
-    found = rows(load, graphs=1.0, jax_conv=3.0, jax_patches=2.0, torch_vmap=5.0)
+def test_after_the_first_workload_the_fastest_of_each_group_go_on():
+    found = rows(graphs=1.0, jax_conv=3.0, jax_patches=2.0, torch_vmap=5.0)
     names = [*found, "torch_compile", "sgemm"]
-    stay = load("gpu_parts.race").fastest(names, found)
+    stay = race.fastest(names, found)
     assert stay == ["graphs", "jax_patches", "torch_vmap", "sgemm"]
 
 
@@ -151,10 +134,10 @@ class Hooks:
         self.hook.free_postprocess(pmem_id=name, **more)
 
 
-def test_the_peak_is_the_most_that_pools_hand_out_at_a_time(load):
+def test_the_peak_is_the_most_that_pools_hand_out_at_a_time():
     cupy = Hooks()
     place = SimpleNamespace(on_card=True, xp=cupy)
-    with load("gpu_parts.memory").counted(place) as count:
+    with memory.counted(place) as count:
         cupy.free(4096, 1)  # from before
         cupy.malloc(512, 2, fresh=True)
         cupy.malloc(1024, 3, fresh=True)
@@ -164,33 +147,31 @@ def test_the_peak_is_the_most_that_pools_hand_out_at_a_time(load):
     assert (count.peak, count.taken, count.now) == (1536, 1536, 1024)
 
 
-def test_ratios_of_memory_are_those_to_one_gradient(load):
+def test_ratios_of_memory_are_those_to_one_gradient():
     found = {"gradient": {"peak_bytes": 10}, "16 inner steps": {"peak_bytes": 25}}
     found["1000 inner steps"] = {"reason": "left out"}
-    ratios = load("gpu_parts.holdings").ratios(found)
+    ratios = holdings.ratios(found)
     assert ratios == {"16 inner steps / one gradient": 2.5}
 
 
-def test_operations_and_bytes_of_a_launch_are_those_counted_by_hand(load):
-    times = load("gpu_parts.kernel_times")
+def test_operations_and_bytes_of_a_launch_are_those_counted_by_hand():
     sizes = {"tasks": 2, "m": 3, "n": 4, "k": 5, "k2": 6}
     arrays = {name: np.zeros(10) for name in "ABDEC"}
-    rest = {a.name: 0 for a in times.KERNELS["bmm_pair"].arguments}
-    pair = times.Written("bmm_pair", rest | arrays | sizes, None)
-    assert times.gigaflop(pair) == pytest.approx(2e-9 * 2 * 3 * 4 * 11)
-    assert times.gigabytes(pair) == pytest.approx(5 * 80e-9)
+    rest = {a.name: 0 for a in kernel_times.KERNELS["bmm_pair"].arguments}
+    pair = kernel_times.Written("bmm_pair", rest | arrays | sizes, None)
+    assert kernel_times.gigaflop(pair) == pytest.approx(2e-9 * 2 * 3 * 4 * 11)
+    assert kernel_times.gigabytes(pair) == pytest.approx(5 * 80e-9)
     kinds = {"conv_bn_relu": 1, "conv_bn_relu_jvp": 2, "conv_vjp": 1, "conv_vjp_dot": 2}
     for name, products in kinds.items():
-        ints = {a.name: 2 for a in times.KERNELS[name].arguments}
-        work = times.gigaflop(times.Written(name, ints, None))
+        ints = {a.name: 2 for a in kernel_times.KERNELS[name].arguments}
+        work = kernel_times.gigaflop(kernel_times.Written(name, ints, None))
         assert work == pytest.approx(2e-9 * 2**8 * products)
-    assert load("gpu_parts.registry").twin_of("graphs-tf32") == "graphs"
-    one = times.Written("add_row", {"a": np.zeros(10), "row": np.zeros(2)}, None)
-    assert times.gigabytes(one) == pytest.approx((2 * 80 + 16) * 1e-9)
+    assert twin_of("graphs-tf32") == "graphs"
+    one = kernel_times.Written("add_row", {"a": np.zeros(10), "row": np.zeros(2)}, None)
+    assert kernel_times.gigabytes(one) == pytest.approx((2 * 80 + 16) * 1e-9)
 
 
-def test_the_figure_shows_what_counts_and_what_does_not(load):
-    figure = load("gpu_parts.figure")
+def test_the_figure_shows_what_counts_and_what_does_not():
     known = {"void": None, "seconds": [1.0]}
     entry = {
         "contenders": {
@@ -210,4 +191,4 @@ def test_the_figure_shows_what_counts_and_what_does_not(load):
     assert words == [" 400.00", " 10.00 (void)", " 2.00"]
     colours = {bar.get_facecolor() for bar in axes.patches}
     assert len(colours) == 3  # theirs, void, ours
-    assert to_rgba(figure.GREY) == axes.patches[1].get_facecolor()
+    assert to_rgba(GREY) == axes.patches[1].get_facecolor()

@@ -1,19 +1,25 @@
-"""benchmarks/meta_step.py: counts, verdicts, processes that fail, tables, records."""
+"""benchmarks/meta_step: counts, verdicts, processes that fail, tables, records."""
 
-import importlib
 import json
 import signal
 import sys
-from contextlib import contextmanager, redirect_stdout
+from contextlib import redirect_stdout
 from dataclasses import replace
 from io import StringIO
-from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+from benchmarks.meta_step import run as bench
+from benchmarks.meta_step.contest import Row
+from benchmarks.meta_step.contest import contest as hold_contest
+from benchmarks.meta_step.registry import PEERS
+from benchmarks.shared import memory as processes
+from benchmarks.shared.peer import SGEMM, Peer
+from benchmarks.shared.verdict import digits, fault
+from benchmarks.shared.workloads import WORKLOADS, draw
+
 TINY = ["--tasks", "2", "--inner-steps", "2", "--cg-steps", "2", "--rounds", "2"]
 # What other libraries could do wrong; each is a module with a function ``build``.
 STUBS = {
@@ -29,7 +35,7 @@ STUBS = {
 STUB = """
 import os, time
 import numpy as np
-from peers import imaml_reference
+from benchmarks.shared import imaml_reference
 
 def hold(array):
     time.sleep(60)
@@ -46,44 +52,23 @@ def build(problem):
 """
 
 
-@contextmanager
-def imported():
-    """A context with the script as a module, and its folder on the path."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(BENCHMARKS))
-        yield importlib.import_module("meta_step")
-        for name in list(sys.modules):
-            if name.split(".")[0] in ("meta_step", "peers"):
-                sys.modules.pop(name)
-
-
-@pytest.fixture
-def bench():
-    with imported() as module:
-        yield module
-
-
 def add_stubs(folder, monkeypatch):
     """Write the stubs to a folder, and enter them among the contenders."""
-    from peers.registry import PEERS, Peer
-
     for name, body in STUBS.items():
         (folder / f"{name}.py").write_text(STUB.format(body))
         monkeypatch.setitem(PEERS, name, Peer(name, name, checkout="released"))
 
 
 @pytest.fixture
-def contest(bench, tmp_path, monkeypatch):
+def contest(tmp_path, monkeypatch):
     """Return a function from names, of stubs too, and arguments to rows."""
-    from peers.contest import contest
-
     add_stubs(tmp_path, monkeypatch)
 
     def run(names, *given):
         args = bench.arguments([*TINY, "--threads", "1", *given])
-        args.released, args.memory = tmp_path, bench.bytes_for_each(args.memory)
+        args.released = tmp_path
         (workload,) = bench.chosen_workloads(args).values()
-        return contest(workload, names, args, tmp_path, lambda line: None)
+        return hold_contest(workload, names, args, tmp_path, lambda line: None)
 
     return run
 
@@ -96,14 +81,12 @@ def whole(tmp_path_factory):
     words = [*TINY, "--threads", "1", "--released", str(folder), "--contenders"]
     words += [*names, "--out", str(folder / "out")]
     before = signal.getsignal(signal.SIGTERM)
-    with imported() as bench, pytest.MonkeyPatch.context() as patch:
-        from peers.registry import PEERS, SGEMM
-
+    with pytest.MonkeyPatch.context() as patch:
         add_stubs(folder, patch)
         small = replace(PEERS[SGEMM], options={"order": 64})  # of 4096 it takes seconds
         patch.setitem(PEERS, SGEMM, small)
         patch.setattr(bench, "CONTENDERS", names)
-        patch.setattr(sys, "argv", ["meta_step.py", *words])
+        patch.setattr(sys, "argv", ["run.py", *words])
         with redirect_stdout(printed):
             bench.main()
     signal.signal(signal.SIGTERM, before)
@@ -119,20 +102,16 @@ def contenders(whole):
 
 
 def row(name, seconds, **known):
-    from peers.contest import Row
-
     return Row(name, seconds=seconds, **known)
 
 
-def test_useful_operations_are_those_counted_by_hand(bench):
+def test_useful_operations_are_those_counted_by_hand():
     found = {name: bench.gigaflop(w) for name, w in bench.WORKLOADS.items()}
     want = {"W1": 70.1, "W2": 350.3, "W3": 140.3, "W4": 306.2}
     assert_allclose([found[n] for n in want], list(want.values()), atol=0.05)
 
 
-def test_digits_are_those_of_the_relative_error_of_each_task(bench):
-    from peers.verdict import digits
-
+def test_digits_are_those_of_the_relative_error_of_each_task():
     g = np.random.default_rng(0).normal(size=(4, 50))
     factors = 1 + np.array([1e-3, 1e-7, 0, np.nan])[:, None]
     assert_allclose(digits(factors * g, g), [3, 7, 17, 0], atol=1e-6)
@@ -148,14 +127,12 @@ def test_digits_are_those_of_the_relative_error_of_each_task(bench):
         ([1e-6] * 10, "float64", "6.0 digits, needs 10"),
     ],
 )
-def test_a_few_tasks_may_jump_but_not_the_median(bench, off, dtype, said):
-    from peers.verdict import digits, fault
-
+def test_a_few_tasks_may_jump_but_not_the_median(off, dtype, said):
     g = np.random.default_rng(0).normal(size=(10, 50))
     tasks = (1 + np.array(off)[:, None]) * g
     found = {"tasks": tasks, "mean": tasks.mean(0)}
-    fault = fault(found, digits(tasks, g), dtype)
-    assert fault is None if said is None else said in fault
+    wrong = fault(found, digits(tasks, g), dtype)
+    assert wrong is None if said is None else said in wrong
 
 
 def test_contenders_that_go_wrong_become_rows_with_reasons(contest):
@@ -184,14 +161,13 @@ def test_where_rounding_decides_in_float32_float64_is_asked(whole, contenders):
     assert len(found["seconds"]) == 2
     assert min(found["digits"]) < 2.5
     assert min(found["digits_in_float64"]) > 14
+    assert found["times_imaml_ref"] > 0  # so it counts
     assert not contenders["known"]["digits_in_float64"]
     assert "float64: 17.0" in whole[1]
 
 
-def test_memory_beyond_the_data_is_what_a_step_holds(bench, contenders):
-    from peers import memory
-
-    if memory.total(memory.peak, [1]) is None:
+def test_memory_beyond_the_data_is_what_a_step_holds(contenders):
+    if processes.total(processes.peak, [1]) is None:
         pytest.skip("the system does not tell the memory of processes")
     assert contenders["known"]["void"] is None
     assert contenders["imaml_ref"]["peak"] < 6e7  # NumPy alone holds more
@@ -202,6 +178,7 @@ def test_memory_beyond_the_data_is_what_a_step_holds(bench, contenders):
 def test_the_record_says_what_was_run_and_no_path(whole, contenders):
     folder, printed, found = whole
     words = "--released PATH --contenders imaml_ref known rounding --out PATH"
+    assert found["command"].startswith("python benchmarks/run.py meta_step --tasks")
     assert found["command"].endswith(words)
     ours = contenders["imaml_ref"]
     assert len(ours["seconds"]) == 2
@@ -235,9 +212,7 @@ def test_processes_and_devices_share_the_tasks(contest):
     assert min(rows["torch_tasks"].digits) > 10
 
 
-def test_who_cannot_take_part_is_left_out_with_a_reason(bench, monkeypatch, capsys):
-    from peers.registry import PEERS
-
+def test_who_cannot_take_part_is_left_out_with_a_reason(monkeypatch, capsys):
     lacking = replace(PEERS["jax_vmap"], needs=("no_such_package",))
     monkeypatch.setitem(PEERS, "jax_vmap", lacking)
     given = ["--contenders", "jax_vmap", "released", "jax_sharded", "--threads", "1"]
@@ -250,7 +225,7 @@ def test_who_cannot_take_part_is_left_out_with_a_reason(bench, monkeypatch, caps
     assert "one thread: the same" in said
 
 
-def test_ratios_are_of_medians_and_leave_void_rows_out(bench):
+def test_ratios_are_of_medians_and_leave_void_rows_out():
     rows = {
         "imaml_ref": row("imaml_ref", [2.0, 1.0, 9.0], peak=10**7, digits=[6.0]),
         "jax_sharded": row("jax_sharded", [1.0], void="other", peak=10**6),
@@ -274,7 +249,7 @@ def test_ratios_are_of_medians_and_leave_void_rows_out(bench):
     assert lines[4].endswith("no time: died: SIGKILL")
 
 
-def test_the_figure_has_a_bar_for_every_time(bench):
+def test_the_figure_has_a_bar_for_every_time():
     rows = {
         "imaml_ref": row("imaml_ref", [1.0]),
         "released": row("released", [4.0], void="other"),
@@ -288,10 +263,9 @@ def test_the_figure_has_a_bar_for_every_time(bench):
     assert [text.get_text() for text in axes.texts] == [" 4.00 s (void)", " 1.00 s"]
 
 
-def test_layouts_of_pytorch_are_moved_there_and_back(bench):
+def test_layouts_of_pytorch_are_moved_there_and_back():
     pytest.importorskip("torch")
-    from peers import torch_net
-    from peers.workloads import WORKLOADS, draw
+    from benchmarks.shared import torch_net
 
     problem = draw(replace(WORKLOADS["W1"], tasks=1), threads=1)
     theirs = torch_net.theirs(problem)

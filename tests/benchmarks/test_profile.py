@@ -1,38 +1,20 @@
 """The profile of a meta-step, at its smallest: its parts add up, and are all there."""
 
-import importlib
 import json
-import sys
-from contextlib import contextmanager, redirect_stdout
+from contextlib import redirect_stdout
 from io import StringIO
-from pathlib import Path
 
 import pytest
 
 import imaml_ref as ir
+from benchmarks.shared import workloads
+from benchmarks.step_profile import clock as clocks
+from benchmarks.step_profile import paths
+from benchmarks.step_profile import run as script
 from imaml_ref.fused.program import Program
 from imaml_ref.layers import Conv2d
 
-FOLDER = Path(__file__).parents[2] / "benchmarks"
 KINDS = ("products", "patches", "batch norm", "element-wise", "vectors of length P")
-
-
-@contextmanager
-def on_the_path():
-    """A context in which modules of the folder can be imported."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(FOLDER))
-        yield
-        for name in list(sys.modules):
-            if name.partition(".")[0] in {"peers", "breakdown", "step_profile"}:
-                sys.modules.pop(name)
-
-
-@pytest.fixture
-def load():
-    """Return a function that imports a module of the folder, while the test runs."""
-    with on_the_path():
-        yield importlib.import_module
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +22,7 @@ def record(tmp_path_factory):
     """Return what a small run wrote."""
     out, printed = tmp_path_factory.mktemp("profile"), StringIO()
     try:
-        with on_the_path(), redirect_stdout(printed):
-            script = importlib.import_module("step_profile")
+        with redirect_stdout(printed):
             script.main(["--quick", "--rounds", "1", "--out", str(out)])
     finally:
         ir.set_num_threads(None)
@@ -51,7 +32,7 @@ def record(tmp_path_factory):
 
 
 def test_the_command_can_be_repeated(record):
-    expected = "python benchmarks/step_profile.py --quick --rounds 1 --out PATH"
+    expected = "python benchmarks/run.py step_profile --quick --rounds 1 --out PATH"
     assert record["command"] == expected
 
 
@@ -81,10 +62,10 @@ def test_the_floor_holds_the_useful_products_and_hardly_more(record):
     assert record["floor"]["hot"] > 0
 
 
-def test_a_clock_gives_each_moment_to_one_call(load, monkeypatch):
-    clock_module, now = load("breakdown.clock"), [0]
-    monkeypatch.setattr(clock_module, "perf_counter_ns", lambda: now[0])
-    clock, label = clock_module.Clock(), clock_module.Label
+def test_a_clock_gives_each_moment_to_one_call(monkeypatch):
+    now = [0]
+    monkeypatch.setattr(clocks, "perf_counter_ns", lambda: now[0])
+    clock, label = clocks.Clock(), clocks.Label
     outer, inner = label("a", "x"), label("b", "y")
 
     def work(amount):
@@ -100,23 +81,22 @@ def test_a_clock_gives_each_moment_to_one_call(load, monkeypatch):
     assert clock.own == {outer: 1001, inner: 110}
     assert clock.calls == {outer: 1, inner: 2}
     assert clock.whole == 1111
-    found = clock.seconds(clock_module.Cost(own=5, caller=200))
+    found = clock.seconds(clocks.Cost(own=5, caller=200))
     assert found == pytest.approx({outer: 1e-9 * 596, inner: 1e-9 * 100})
 
 
-def test_nothing_is_watched_afterwards(load):
-    paths, problem = load("breakdown.paths"), small_problem(load)
+def test_nothing_is_watched_afterwards():
+    problem = small_problem()
     plain_run, plain_do, plain_vjp = Program.run, Program.do, Conv2d.vjp
     ir.set_num_threads(1)
     try:
         for path in paths.paths(problem).values():
-            path.watch(load("breakdown.clock").Cost(0, 0), 0)
+            path.watch(clocks.Cost(0, 0), 0)
     finally:
         ir.set_num_threads(None)
     assert (Program.run, Program.do, Conv2d.vjp) == (plain_run, plain_do, plain_vjp)
 
 
-def small_problem(load):
+def small_problem():
     """Return a problem of one task."""
-    workloads = load("peers.workloads")
     return workloads.draw(workloads.Workload(2, 1, 1, 1, 1), threads=1)

@@ -1,33 +1,21 @@
 """The benchmark of scaling, at its smallest, and the arithmetic of its conclusions."""
 
-import importlib
 import json
 import math
 import os
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy
 import pytest
 
-FOLDER = Path(__file__).parents[2] / "benchmarks"
-MODULES = ("peers", "scale", "scaling")
+from benchmarks.scaling import fits, grid, measure, point
+from benchmarks.scaling import run as scaling
+from benchmarks.shared import memory
 
 
-@pytest.fixture
-def load(monkeypatch):
-    """Return a function that imports a module of the folder, while the test runs."""
-    monkeypatch.syspath_prepend(str(FOLDER))
-    yield importlib.import_module
-    for name in list(sys.modules):
-        if name.partition(".")[0] in MODULES:
-            sys.modules.pop(name)
-
-
-def rows(load, who, **quantities):
+def rows(who, **quantities):
     """Return rows of points with 1, 2, … inner steps, from functions of these."""
-    grid, fits = load("scale.grid"), load("scale.fits")
     found = []
     for k in (4, 8, 16):
         row = fits.Row(grid.Point(who, inner_steps=k))
@@ -36,9 +24,8 @@ def rows(load, who, **quantities):
     return found
 
 
-def test_a_small_run_writes_finite_numbers(load, tmp_path, monkeypatch):
+def test_a_small_run_writes_finite_numbers(tmp_path, monkeypatch):
     words = ["--quick", "--threads", "1", "--only", "inner", "--unrolled"]
-    scaling = load("scaling")
     monkeypatch.setattr(scaling, "QUICK", replace(scaling.QUICK, inner=(1, 4)))
     scaling.main([*words, "--out", str(tmp_path)])
     assert (tmp_path / "scaling.png").stat().st_size > 10_000
@@ -46,44 +33,42 @@ def test_a_small_run_writes_finite_numbers(load, tmp_path, monkeypatch):
     assert record["command"].endswith("--only inner --unrolled --out PATH")
     points = record["axes"]["inner"]["points"]
     assert [p["point"]["inner_steps"] for p in points] == [1, 4]
-    for point in points:
-        assert point["reason"] is None
-        assert point["median_seconds"] > 0
-        assert point["inner_steps_over_gradients"] is not None
-        assert math.isfinite(point["inner_steps_over_gradients"])
+    for at in points:
+        assert at["reason"] is None
+        assert at["median_seconds"] > 0
+        assert at["inner_steps_over_gradients"] is not None
+        assert math.isfinite(at["inner_steps_over_gradients"])
     assert math.isfinite(record["axes"]["inner"]["exponents"]["seconds"]["all"])
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells peaks")
-def test_the_peak_of_a_point_is_that_of_its_meta_step(load, monkeypatch):
-    point = load("scale.point")
+def test_the_peak_of_a_point_is_that_of_its_meta_step(monkeypatch):
     big = 64 * 2**20
     found = point.watched(lambda: numpy.ones(big, numpy.uint8).sum())
-    before = load("peers.memory").resident(os.getpid())
+    before = memory.resident(os.getpid())
     assert found["peak"] - before > 0.9 * big
 
 
-def test_exponents_are_slopes_of_logarithms(load):
-    fits, axis = load("scale.fits"), load("scale.grid").Axis("K", "inner_steps", ())
-    cubic = rows(load, "imaml_ref", seconds=lambda k: 3.0 * k**3, peak=lambda k: 7.0)
+def test_exponents_are_slopes_of_logarithms():
+    axis = grid.Axis("K", "inner_steps", ())
+    cubic = rows("imaml_ref", seconds=lambda k: 3.0 * k**3, peak=lambda k: 7.0)
     assert fits.exponents(axis, cubic, "seconds") == pytest.approx({"all": 3, "end": 3})
     flat = fits.exponents(axis, cubic, "peak")
     assert flat == pytest.approx({"all": 0, "end": 0}, abs=1e-12)
 
 
-def test_inner_steps_are_compared_with_gradients_without_the_constant_part(load):
+def test_inner_steps_are_compared_with_gradients_without_the_constant_part():
     quantities = {
         "seconds": lambda k: 5 + 1.05 * 2 * k,
         "constant": lambda k: 5.0,
         "gradient": lambda k: 2.0,
     }
-    for row in rows(load, "imaml_ref", **quantities):
+    for row in rows("imaml_ref", **quantities):
         assert row.over_gradients == pytest.approx(1.05)
 
 
-def test_what_is_extrapolated_lies_on_the_line_and_says_so(load):
-    fits = load("scale.fits")
-    unrolled = rows(load, "torch", seconds=lambda k: 2 + 0.5 * k, peak=lambda k: None)
+def test_what_is_extrapolated_lies_on_the_line_and_says_so():
+    unrolled = rows("torch", seconds=lambda k: 2 + 0.5 * k, peak=lambda k: None)
     found = fits.extrapolated(unrolled, "seconds")
     assert found["value"] == pytest.approx(502)
     assert found["extrapolated"]
@@ -91,16 +76,15 @@ def test_what_is_extrapolated_lies_on_the_line_and_says_so(load):
     assert fits.extrapolated(unrolled, "peak") is None
 
 
-def test_a_point_that_is_likely_too_big_is_not_started(load, monkeypatch):
-    measure, fits = load("scale.measure"), load("scale.fits")
-    args = load("scaling").arguments(["--memory", "0.5"])
+def test_a_point_that_is_likely_too_big_is_not_started(monkeypatch):
+    args = scaling.arguments(["--memory", "0.5"])
 
     def must_not_start(point, args):
         raise AssertionError(point)
 
     monkeypatch.setattr(measure, "ask", must_not_start)
-    small = rows(load, "torch", peak=lambda k: 1e8 * k)[:2]
-    big = fits.Row(load("scale.grid").Point("torch", inner_steps=64))
+    small = rows("torch", peak=lambda k: 1e8 * k)[:2]
+    big = fits.Row(grid.Point("torch", inner_steps=64))
     measure.add_round(big, [*small, big], args)
     assert big.reason == "would need about 6.4 GB"
     assert big.rounds == []
@@ -109,7 +93,7 @@ def test_a_point_that_is_likely_too_big_is_not_started(load, monkeypatch):
 class Child:
     """A child that answers at once."""
 
-    def __init__(self, *args):
+    def __init__(self, *_, **__):
         pass
 
     def answer(self):
@@ -119,10 +103,9 @@ class Child:
         pass
 
 
-def test_another_gradient_has_no_time(load, monkeypatch):
-    measure, fits = load("scale.measure"), load("scale.fits")
-    monkeypatch.setattr(measure, "Child", Child)
-    row = fits.Row(load("scale.grid").Point("torch"))
-    measure.add_round(row, [row], load("scaling").arguments([]))
+def test_another_gradient_has_no_time(monkeypatch):
+    monkeypatch.setattr(measure, "python", Child)
+    row = fits.Row(grid.Point("torch"))
+    measure.add_round(row, [row], scaling.arguments([]))
     assert row.reason == "another gradient than imaml_ref's: 5.0e-01 away"
     assert row.median("seconds") is None

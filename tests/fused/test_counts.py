@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import imaml_ref as ir
-from benchmarks.memory import peak_bytes
+from benchmarks.memory.run import peak_bytes
 from imaml_ref.fused import FusedExamples, input_block, is_plain
 from imaml_ref.fused.program import Program
 from imaml_ref.fused.sweeps import Sweeps

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 import imaml_ref as ir
-from benchmarks.memory import calls, peak_bytes
+from benchmarks.memory.run import calls, peak_bytes
 from imaml_ref.meta_gradients import task_mean
 from tests.helpers.problems import make_problem
 

@@ -1,0 +1,1 @@
+"""Benchmarks: a folder for each question, ``shared`` for what they have in common."""

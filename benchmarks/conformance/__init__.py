@@ -1,0 +1,1 @@
+"""What published implementations answer to the conformance suite."""

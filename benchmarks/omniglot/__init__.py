@@ -1,0 +1,1 @@
+"""How far five estimators train on Omniglot in the same time."""

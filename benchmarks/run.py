@@ -1,0 +1,50 @@
+"""Run a benchmark: each folder asks one question.
+
+    python benchmarks/run.py QUESTION ...     its options: QUESTION --help
+
+meta_step       how long a meta-step takes, beside other libraries
+step_profile    where its time goes, by block and kind of work
+scaling         how its time and memory grow with each size
+memory          whether memory grows with the inner steps
+omniglot        how far five estimators train in the same time; omniglot.table
+conformance     what published implementations answer to the conformance suite;
+                conformance.table, conformance.control_lam_vector
+gpu             a meta-step and a training on a card
+
+It runs from any folder, on the imaml_ref that lies beside it, installed or not.
+"""
+
+import importlib
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+QUESTIONS = (
+    "meta_step",
+    "step_profile",
+    "scaling",
+    "memory",
+    "omniglot",
+    "omniglot.table",
+    "conformance",
+    "conformance.table",
+    "conformance.control_lam_vector",
+    "gpu",
+)
+
+
+def main() -> None:
+    """Hand the rest of the command line to the module that the first word names."""
+    _, *words = sys.argv
+    if not words or words[0] not in QUESTIONS:
+        print(__doc__.strip())
+        sys.exit(0 if words in (["--help"], ["-h"]) else 2)
+    name = words[0]
+    sys.argv = [f"benchmarks/run.py {name}", *words[1:]]
+    sys.path[0] = str(ROOT)  # in place of this folder
+    module = name if "." in name else f"{name}.run"
+    importlib.import_module(f"benchmarks.{module}").main()
+
+
+if __name__ == "__main__":
+    main()

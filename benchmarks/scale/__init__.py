@@ -1,1 +1,0 @@
-"""Points of ``scaling.py``: one meta-step, timed in a process of its own."""

@@ -1,0 +1,1 @@
+"""What the questions share: the problem, processes that solve it, verdicts, records."""

@@ -1,0 +1,1 @@
+"""Where the time of a meta-step goes: clocks, what they are put around, the floor."""
