@@ -14,10 +14,9 @@ from ..compute import one_blas_thread
 from .case import Case
 from .certify import certified, second_order_share
 from .grid import on_grid
-from .recipes import recipes
+from .recipes import recipes, refused
 from .suite import write_suite
 from .systems import systems
-from .variations import refused
 
 LEAST_SECOND_ORDER = 0.05
 SPARE = 0.5  # digits by which a certificate exceeds what is required

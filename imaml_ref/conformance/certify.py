@@ -107,10 +107,7 @@ SUBJECTS: dict[str, tuple[type, type]] = {
     "L1": (ByLoops, Engine),
     "L2": (Witness, ByLoops),
     "L3": (Witness, Computation),
-    "L4": (Witness, Engine),
-    "L5": (Witness, Engine),
-    "L6": (Witness, Engine),
-    "L7": (Witness, Engine),
+    **dict.fromkeys(("L4", "L5", "L6", "L7"), (Witness, Engine)),
 }
 
 

@@ -1,5 +1,6 @@
 """How much answers move when their inputs do: the condition numbers of the levels."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy
@@ -31,23 +32,15 @@ def condition_at_phi(case: Case) -> float:
     return most
 
 
-def condition_of_matrix(case: Case) -> float:
-    """Return the condition number of L3's matrix."""
-    return float(numpy.linalg.cond(case.A))
-
-
 def condition_of_operator(case: Case) -> float:
     """Return the largest condition number of H + Λ over tasks, or of what enters it."""
     A = along_axes(Computation().inner_gradient, case, case.solution)
     return max(float(numpy.linalg.cond(A).max()), condition_at_phi(case))
 
 
-CONDITIONS = {
+CONDITIONS: dict[str, Callable[[Case], float]] = {
     "L1": condition_at_phi,
     "L2": condition_at_phi,
-    "L3": condition_of_matrix,
-    "L4": condition_of_operator,
-    "L5": condition_of_operator,
-    "L6": condition_of_operator,
-    "L7": condition_of_operator,
+    "L3": lambda case: float(numpy.linalg.cond(case.A)),
+    **dict.fromkeys(("L4", "L5", "L6", "L7"), condition_of_operator),
 }

@@ -24,6 +24,7 @@ from typing import Any
 import numpy
 import torch
 from torch import nn
+from torch.autograd.functional import vhp
 from torch.nn.functional import cross_entropy
 
 from .adapter import Adapter, Hooks
@@ -194,9 +195,7 @@ class TorchAdapter(Adapter):
         u = torch.zeros_like(z, requires_grad=True)
         pulled = gradient(z, task.model, grad_outputs=u, create_graph=True)
         (z_dot,) = torch.autograd.grad(inner(pulled, v), u, retain_graph=True)
-        point = z.detach().requires_grad_()
-        (slope,) = torch.autograd.grad(task.loss(point, y), point, create_graph=True)
-        (bent,) = torch.autograd.grad(slope, point, z_dot)
+        _, bent = vhp(lambda z: task.loss(z, y), z.detach(), z_dot)
         return gradient(z, task.model, grad_outputs=bent)
 
 

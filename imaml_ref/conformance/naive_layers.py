@@ -99,22 +99,15 @@ def elu(entry, p, x):
     return numpy.where(x.real > 0, x, entry["alpha"] * (numpy.exp(x) - 1))
 
 
-def windows(entry, x):
-    """Yield each window of a pooling: row, column, its pixels (C, N, kh·kw, K)."""
-    kh, kw = entry["window"]
-    for i in range(x.shape[2] // kh):
-        for j in range(x.shape[3] // kw):
-            block = x[:, :, i * kh : (i + 1) * kh, j * kw : (j + 1) * kw]
-            yield i, j, block.reshape(*x.shape[:2], kh * kw, x.shape[-1])
-
-
 def pooled(entry, x, choose: Callable[[Array], Array]):
-    """Make one pixel of each window."""
+    """Make one pixel of each window, of its pixels (C, N, kh·kw, K)."""
     kh, kw = entry["window"]
-    shape = (*x.shape[:2], x.shape[2] // kh, x.shape[3] // kw, x.shape[-1])
-    y = numpy.empty(shape, x.dtype)
-    for i, j, block in windows(entry, x):
-        y[:, :, i, j] = choose(block)
+    rows, columns = x.shape[2] // kh, x.shape[3] // kw
+    y = numpy.empty((*x.shape[:2], rows, columns, x.shape[-1]), x.dtype)
+    for i in range(rows):
+        for j in range(columns):
+            block = x[:, :, i * kh : (i + 1) * kh, j * kw : (j + 1) * kw]
+            y[:, :, i, j] = choose(block.reshape(*x.shape[:2], kh * kw, x.shape[-1]))
     return y
 
 

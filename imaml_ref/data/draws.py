@@ -1,11 +1,14 @@
-"""One random number generator per task."""
+"""One random number generator per task, and tasks drawn one by one."""
 
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 import numpy
 
 from ..arguments import whole
 from .images import SPLITS
+from .tasks import TaskBatch
 
 
 def task_generator(
@@ -28,11 +31,40 @@ def task_generator(
     return numpy.random.Generator(numpy.random.PCG64(sequence))
 
 
-def check_floating(dtype: Any) -> None:
-    """Refuse a dtype in which inputs lose what they are.
+class Drawn(ABC):
+    """A TaskSource whose tasks are drawn one by one, then made arrays together."""
 
-    Raises:
-        TypeError: If it is not a floating type.
-    """
-    if not numpy.issubdtype(dtype, numpy.inexact):
-        raise TypeError(f"dtype must be a floating type, got {dtype}")
+    @abstractmethod
+    def _draw(self, split: str, rng: numpy.random.Generator) -> Sequence[numpy.ndarray]:
+        """Return what is drawn for one task of a split."""
+
+    @abstractmethod
+    def _batch(self, drawn: Sequence[numpy.ndarray], dtype: Any) -> TaskBatch:
+        """Return tasks of ``dtype``, from what was drawn with a task axis in front."""
+
+    def sample(
+        self,
+        split: str,
+        *,
+        seed: int,
+        step: int,
+        num_tasks: int,
+        first: int = 0,
+        dtype: Any = numpy.float32,
+    ) -> TaskBatch:
+        """Draw tasks ``first`` … ``first + num_tasks − 1`` of step ``step``.
+
+        Returns:
+            Tasks as the class says, inputs of ``dtype``.
+
+        Raises:
+            ValueError: If there is no such split, or num_tasks is below 1.
+            TypeError: If ``dtype`` is not a floating type.
+        """
+        # In another type inputs would lose what they are.
+        if not numpy.issubdtype(dtype, numpy.inexact):
+            raise TypeError(f"dtype must be a floating type, got {dtype}")
+        tasks = (first + t for t in range(whole()("num_tasks", num_tasks)))
+        rngs = (task_generator(split, seed=seed, step=step, task=t) for t in tasks)
+        drawn = zip(*(self._draw(split, rng) for rng in rngs), strict=True)
+        return self._batch([numpy.stack(part) for part in drawn], dtype)

@@ -16,7 +16,7 @@ import numpy
 
 from ..arguments import Brief, Settings, having, one_of, setting, truth, whole
 from ..compute import Array, array_module, to_device
-from .draws import check_floating, task_generator
+from .draws import Drawn
 from .images import SPLITS, ImageSet
 from .tasks import TaskBatch
 
@@ -24,8 +24,11 @@ ROTATED = {"none": (), "train": ("train",), "all": SPLITS}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Episodes(Brief, Settings):
+class Episodes(Brief, Drawn, Settings):
     """A TaskSource of N-way K-shot episodes.
+
+    Images are (T, num_ways × num_shots, H, W, C) and (T, num_ways × num_queries, H, W,
+    C) in [0, 1], labels int64, both ordered by label.
 
     Args:
         data: The images.
@@ -123,35 +126,8 @@ class Episodes(Brief, Settings):
             "invert": self.invert,
         }
 
-    def sample(
-        self,
-        split: str,
-        *,
-        seed: int,
-        step: int,
-        num_tasks: int,
-        first: int = 0,
-        dtype: Any = numpy.float32,
-    ) -> TaskBatch:
-        """Draw tasks ``first`` … ``first + num_tasks − 1`` of step ``step``.
-
-        Returns:
-            Images (T, num_ways × num_shots, H, W, C) and (T, num_ways × num_queries, H,
-            W, C) of ``dtype`` in [0, 1], labels int64, both ordered by label.
-
-        Raises:
-            ValueError: If there is no such split, or num_tasks is below 1.
-            TypeError: If ``dtype`` is not a floating type.
-        """
-        check_floating(dtype)
-        num_tasks = whole()("num_tasks", num_tasks)
-        draws = [
-            self._draw(split, seed=seed, step=step, task=first + t)
-            for t in range(num_tasks)
-        ]
-        classes, turns, drawings = (
-            numpy.stack(parts) for parts in zip(*draws, strict=True)
-        )
+    def _batch(self, drawn, dtype):
+        classes, turns, drawings = drawn
         images = self._scale(self._gather(classes, drawings, turns), dtype)
         n = self.num_shots
         return TaskBatch(
@@ -162,10 +138,9 @@ class Episodes(Brief, Settings):
         """Return uint8 images (tasks, ways, per class, H, W, C), turned."""
         return turn(self.data.images[classes[:, :, None], drawings], turns)
 
-    def _draw(self, split, **of_task):
+    def _draw(self, split, rng):
         """Return classes (ways,), quarter turns (ways,), drawings (ways, per class)."""
         classes = self.data.classes(self.scheme, split)
-        rng = task_generator(split, **of_task)
         chosen = rng.choice(classes, self.num_ways, replace=False)
         turns = rng.integers(
             4 if split in ROTATED[self.rotate] else 1, size=self.num_ways

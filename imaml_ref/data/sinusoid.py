@@ -12,7 +12,7 @@ from typing import Any
 import numpy
 
 from ..arguments import Settings, setting, whole
-from .draws import check_floating, task_generator
+from .draws import Drawn
 from .tasks import TaskBatch
 
 AMPLITUDE = (0.1, 5.0)
@@ -21,10 +21,11 @@ X = (-5.0, 5.0)
 
 
 @dataclass(frozen=True)
-class Sinusoids(Settings):
+class Sinusoids(Drawn, Settings):
     """A TaskSource of sine curves seen at a few points.
 
-    Train, val and test draw from one distribution, by generators that never meet.
+    Train, val and test draw from one distribution, by generators that never meet.  x
+    and y are (T, num_shots, 1) and (T, num_queries, 1).
 
     Args:
         num_shots: Points in the support set.
@@ -55,37 +56,13 @@ class Sinusoids(Settings):
             "num_queries": self.num_queries,
         }
 
-    def sample(
-        self,
-        split: str,
-        *,
-        seed: int,
-        step: int,
-        num_tasks: int,
-        first: int = 0,
-        dtype: Any = numpy.float32,
-    ) -> TaskBatch:
-        """Draw tasks ``first`` … ``first + num_tasks − 1`` of step ``step``.
-
-        Returns:
-            x and y, (T, num_shots, 1) and (T, num_queries, 1), of ``dtype``.
-
-        Raises:
-            ValueError: If there is no such split, or num_tasks is below 1.
-            TypeError: If ``dtype`` is not a floating type.
-        """
-        check_floating(dtype)
-        num_tasks = whole()("num_tasks", num_tasks)
-        draws = [
-            self._draw(task_generator(split, seed=seed, step=step, task=first + t))
-            for t in range(num_tasks)
-        ]
-        x, y = numpy.stack(draws, axis=1)[..., None].astype(dtype)
+    def _batch(self, drawn, dtype):
+        x, y = (a[..., None].astype(dtype) for a in drawn)
         n = self.num_shots
         return TaskBatch(x[:, :n], y[:, :n], x[:, n:], y[:, n:])
 
-    def _draw(self, rng):
-        """Return x and y, (2, num_shots + num_queries), of one curve."""
+    def _draw(self, split, rng):
+        """Return x and y, (num_shots + num_queries,) each, of one curve."""
         amplitude, phase = rng.uniform(*AMPLITUDE), rng.uniform(*PHASE)
         x = rng.uniform(*X, size=self.num_shots + self.num_queries)
         return x, amplitude * numpy.sin(x - phase)

@@ -113,17 +113,14 @@ class Problem:
 
     def hessians(self, phi: Array) -> Array:
         """Return H (T, P, P) at φ by complex steps of the gradient."""
-        size, found = len(self.theta), []
-        for t in range(len(self.tasks)):
-            task = repeated(self.tasks[t : t + 1], size)
-            x, y = task.support_x, task.support_y
+        T, P = phi.shape
+        tasks = repeated(self.tasks, P)
 
-            def grad(phi, x=x, y=y):
-                return self.loss.linearize(phi, x, y).grad
+        def grad(phi):
+            return self.loss.linearize(phi, tasks.support_x, tasks.support_y).grad
 
-            start = numpy.broadcast_to(phi[t], (size, size))
-            found.append(complex_step(grad, start, numpy.eye(size)))
-        return numpy.stack(found)
+        axes = numpy.tile(numpy.eye(P), (T, 1))
+        return complex_step(grad, phi.repeat(P, 0), axes).reshape(T, P, P)
 
     def dense_solution(self, inner: Any, lam: Any) -> Array:
         """Return the mean of Λ (H + Λ)⁻¹ v, (P,)."""
@@ -177,6 +174,6 @@ def make_problem(
     return Problem(name, loss, theta, tasks, step_size, long)
 
 
-def repeated(task: TaskBatch, copies: int) -> TaskBatch:
-    """Return many copies of one task."""
-    return task.map(lambda a: numpy.repeat(a, copies, 0))
+def repeated(tasks: TaskBatch, copies: int) -> TaskBatch:
+    """Return every task that many times, one after the other."""
+    return tasks.map(lambda a: numpy.repeat(a, copies, 0))

@@ -62,37 +62,29 @@ def turned(p):
 class ChannelsFirstFlatten(Flatten):
     """Flatten in the order channel, height, width."""
 
-    def forward(self, p, x):
-        return super().forward(p, first(x))
+    def map(self, x):
+        return super().map(x.transpose(0, 1, 4, 2, 3) if x.ndim == 5 else x)
 
-    def jvp(self, p, saved, p_dot, x_dot):
-        return super().jvp(p, saved, p_dot, first(x_dot))
-
-    def vjp(self, p, saved, y_bar):
-        return {}, last(super().vjp(p, saved, y_bar)[1])
-
-    def vjp_dot(self, p, saved, p_dot, saved_dot, y_bar, y_bar_dot):
-        return self.vjp(p, saved, y_bar_dot)
-
-
-def first(x):
-    """Move the channels of (T, N, H, W, C) before height and width."""
-    return x.transpose(0, 1, 4, 2, 3) if x.ndim == 5 else x
-
-
-def last(x):
-    """Move them back."""
-    return x.transpose(0, 1, 3, 4, 2) if x.ndim == 5 else x
+    def adjoint(self, y, x_shape):
+        if len(x_shape) != 5:
+            return super().adjoint(y, x_shape)
+        *lead, height, width, channels = x_shape
+        return y.reshape(*lead, channels, height, width).transpose(0, 1, 3, 4, 2)
 
 
 class TopLeftPad(ZeroPad2d):
     """Zeros at the top and at the left."""
 
-    def extended(self, x):
-        return super().extended(x[:, :, ::-1, ::-1])[:, :, ::-1, ::-1]
+    def map(self, x):
+        return upside_down(super().map(upside_down(x)))
 
-    def cropped(self, y):
-        return super().cropped(y[:, :, ::-1, ::-1])[:, :, ::-1, ::-1]
+    def adjoint(self, y, x_shape):
+        return upside_down(super().adjoint(upside_down(y), x_shape))
+
+
+def upside_down(x):
+    """Turn images (T, N, H, W, C) by 180°."""
+    return x[:, :, ::-1, ::-1]
 
 
 class EveryMaximumPool(MaxPool2d):

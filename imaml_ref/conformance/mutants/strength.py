@@ -13,13 +13,17 @@ class OfLam(Mistake):
     level = "L4"
 
 
-class LamNotMultiplied(OfLam):
-    """(H + Λ) x = v is solved, but x is not multiplied by λ."""
-
-    effect = "meta-gradient smaller by λ"
+class Unscaled(OfLam):
+    """x is taken for g."""
 
     def scaled(self, x, lam):
         return x
+
+
+class LamNotMultiplied(Unscaled):
+    """(H + Λ) x = v is solved, but x is not multiplied by λ."""
+
+    effect = "meta-gradient smaller by λ"
 
 
 class LamDivided(OfLam):
@@ -31,16 +35,13 @@ class LamDivided(OfLam):
         return x / lam
 
 
-class OnePlusLamH(OfLam):
+class OnePlusLamH(Unscaled):
     """I + λH is solved in place of I + H/λ."""
 
     effect = "curvature counts λ² times too much"
 
     def operator(self, H, lam):
         return numpy.eye(H.shape[-1]) + column(lam) * H
-
-    def scaled(self, x, lam):
-        return x
 
 
 class LamAddedTwice(OfLam):
@@ -79,16 +80,13 @@ class LamMean(OfLam):
         return float(numpy.mean(super().lam(case)))
 
 
-class LamWrongSide(OfLam):
+class LamWrongSide(Unscaled):
     """(I + Λ⁻¹H)⁻¹ v is computed for a λ per parameter; it should be (I + HΛ⁻¹)⁻¹ v."""
 
     effect = "right where λ is a number"
 
     def operator(self, H, lam):
         return numpy.eye(H.shape[-1]) + H / column(lam)
-
-    def scaled(self, x, lam):
-        return x
 
 
 class CgOnUnsymmetric(OfLam):
@@ -105,7 +103,7 @@ class CgOnUnsymmetric(OfLam):
         return numpy.stack([plain(M, b, lambda before, after: after) for M, b in pairs])
 
 
-class ReleasedOperator(OfLam):
+class ReleasedOperator(Unscaled):
     """((1 + c) I + H/(λ + d)) g = v with c = 1 and d = 10 is solved."""
 
     effect = "half the first-order meta-gradient, nearly"
@@ -113,9 +111,6 @@ class ReleasedOperator(OfLam):
 
     def operator(self, H, lam):
         return 2 * numpy.eye(H.shape[-1]) + H / (column(lam) + 10)
-
-    def scaled(self, x, lam):
-        return x
 
 
 def column(lam) -> Array:
