@@ -7,7 +7,7 @@ A truth value is no number.
 """
 
 from collections.abc import Callable, Collection
-from dataclasses import MISSING, field, fields
+from dataclasses import MISSING, field, fields, is_dataclass
 from decimal import Decimal
 from numbers import Integral, Real
 from operator import index
@@ -41,8 +41,12 @@ class Settings:
     """
 
     def __post_init__(self):
-        known = [f for f in fields(self) if "check" in f.metadata]
-        adopt(self, **{f.name: f.metadata["check"] for f in known})
+        known: dict[str, Check] = {}
+        # A subclass that gives a setting another default keeps its check.
+        for kind in filter(is_dataclass, reversed(type(self).__mro__)):
+            checks = {f.name: f.metadata.get("check") for f in fields(kind)}
+            known |= {name: check for name, check in checks.items() if check}
+        adopt(self, **known)
 
 
 def adopt(bag: Any, **checks: Check) -> None:

@@ -47,7 +47,9 @@ def network_report(
     num_tasks: int = 2,
     num_examples: int = 5,
     seed: int = 0,
-    **options: Any,
+    dtype: Any = numpy.float64,
+    device: str = "cpu",
+    required: float | None = None,
 ) -> Report:
     """Check a network or its loss at random parameters on random inputs, and report.
 
@@ -56,12 +58,16 @@ def network_report(
         num_tasks: T, each with parameters of its own near an initial θ.
         num_examples: N per task.
         seed: Of the parameters, inputs, labels and directions.
-        **options: ``dtype``, ``device`` and ``required`` of :func:`loss_report`.
+        dtype: What the network runs in, float32 or float64.
+        device: Where it runs, "cpu" or "cuda".
+        required: Digits that pass; 12 in float64 and 5 in float32 unless given.
     """
     is_loss = hasattr(model, "linearize")
     loss = model if is_loss else TaskLoss(model, SoftmaxCrossEntropy())
     phi, x, y = random_point(loss, num_tasks, num_examples, seed)
-    return loss_report(loss, phi, x, y, seed=seed, **options)
+    return loss_report(
+        loss, phi, x, y, seed=seed, dtype=dtype, device=device, required=required
+    )
 
 
 def check_loss(loss: Any, phi: Array, x: Array, y: Array, **options) -> Report:

@@ -58,7 +58,7 @@ def norm(a: Array) -> Array:
     if xp is numpy:
         with numpy.errstate(over="ignore"):
             square = dot(a, a)
-        if in_range(square.min(), square.max()):
+        if not a.size or in_range(square.min(), square.max()):
             return numpy.sqrt(square)
     a, unit = in_units(a)
     return unit * xp.sqrt(dot(a, a))

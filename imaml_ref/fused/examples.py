@@ -144,7 +144,7 @@ class FusedLinearization(SweptLinearization):
     def _visit(self, sweeps: Sweeps) -> tuple[Array, Array, Any]:
         """Bring the sweeps to φ."""
         found = self.examples.visit(sweeps, self.phi)
-        sweeps.linearized = self._token
+        sweeps.linearized, self._has_bars = self._token, False
         return found
 
     def swept(self, curvature: str, v: Array) -> Array:

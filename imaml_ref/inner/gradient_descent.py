@@ -45,8 +45,10 @@ class GradientDescent(Settings):
         Raises:
             InnerDivergence: If ‖∇G‖ overflows, or grows a thousandfold.
         """
-        # A subclass may have other iterates.
-        if type(self).iterates is not GradientDescent.iterates:
+        # A subclass may have other iterates; an objective that forwards what it lacks
+        # may have a gradient of its own.
+        own = type(self).iterates is not GradientDescent.iterates
+        if own or not hasattr(type(objective), "descend"):
             # Not a list of them: memory must not grow with the number of steps.
             for iterate in self.iterates(objective, theta, start):
                 phi = iterate

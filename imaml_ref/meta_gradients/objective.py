@@ -46,7 +46,7 @@ class TaskLoss(Settings):
 
     def value(self, phi: Array, x: Array, y: Array) -> Array:
         """Return L (T,) alone, for one forward sweep."""
-        return self.on(phi, x, y).value(phi)
+        return self._examples(phi, x, y).value(phi)
 
     def on(self, theta: Array, x: Array, y: Array) -> Examples:
         """Return L of these examples at any φ like θ, by the way that computes it.
@@ -56,10 +56,11 @@ class TaskLoss(Settings):
         Raises:
             TypeError: If θ, x or y is no array.
         """
-        # A subclass may linearise in another way.
-        if type(self).linearize is not TaskLoss.linearize:
-            return OwnExamples(self, x, y)
-        return self._examples(theta, x, y)
+        examples = self._examples(theta, x, y)
+        # A subclass may have another loss.
+        own = {type(self).linearize, type(self).value}
+        known = {TaskLoss.linearize, TaskLoss.value}
+        return examples if own == known else OwnExamples(self, x, y)
 
     def _examples(self, theta: Array, x: Array, y: Array) -> Examples:
         """Decide for the layers, the sweeps on a device, or those on the host."""
@@ -82,15 +83,18 @@ class TaskLoss(Settings):
 
 
 class OwnExamples(Examples):
-    """L of somebody's own loss, by its ``linearize(phi, x, y)`` alone."""
+    """L of somebody's own loss: its ``linearize``, and its ``value`` if it has one."""
 
     def linearize(self, phi: Array) -> Any:
         """Return L, its gradient and its curvature at φ (T, P)."""
         return self.task_loss.linearize(phi, self.x, self.y)
 
     def value(self, phi: Array) -> Array:
-        """Return L (T,)."""
-        return self.linearize(phi).value
+        """Return L (T,), for one forward sweep if the loss has its own way to it."""
+        value = getattr(type(self.task_loss), "value", TaskLoss.value)
+        if value is TaskLoss.value:
+            return self.linearize(phi).value
+        return self.task_loss.value(phi, self.x, self.y)
 
 
 @dataclass(frozen=True, repr=False)

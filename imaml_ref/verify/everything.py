@@ -1,7 +1,6 @@
 """All rows, from the layers to the meta-gradients."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from ..compute import one_blas_thread
 from .layers import layer_rows, loss_rows
@@ -23,13 +22,21 @@ PARTS = (
 )
 
 
-def run(**options: Any) -> list[Row]:
+def run(
+    *, quick: bool = False, device: str = "cpu", dtype: str = "float64"
+) -> list[Row]:
     """Check everything, and return one row for each claim.
 
     Args:
-        **options: Those of :func:`rows`, whose errors are raised.
+        quick: Leave out the largest network and the longest inner loops.
+        device: Where the subject runs, "cpu" or "cuda".
+        dtype: What it runs in, "float64" or "float32".
+
+    Raises:
+        ValueError: If the device or the dtype has another name.
+        RuntimeError: If there is no GPU where one is asked for.
     """
-    return list(rows(**options))
+    return list(rows(quick=quick, device=device, dtype=dtype))
 
 
 def rows(

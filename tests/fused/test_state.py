@@ -222,3 +222,24 @@ def test_an_interrupted_sweep_leaves_nothing_half_done():
             ask(elsewhere(at))
     at.loss.loss.fails = False
     assert_array_equal(lin.hvp(at.v), want)
+
+
+def test_a_product_after_one_that_was_interrupted_is_whole(name, monkeypatch):
+    at = named(name)
+    on = at.examples()
+    lin = on.linearize(at.phi)
+    want = lin.hvp(at.v)
+    on.linearize(at.phi + 0.25).hvp(at.v)  # another point has the arrays
+    with on.loan.sweeps() as sweeps:
+        vjp, real = sweeps.vjp, type(sweeps.vjp).run
+
+    def run(program):
+        if program is vjp:
+            raise KeyboardInterrupt
+        real(program)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(vjp), "run", run)
+        with pytest.raises(KeyboardInterrupt):
+            lin.hvp(at.v)
+    assert_array_equal(lin.hvp(at.v), want)
