@@ -224,7 +224,7 @@ def test_an_interrupted_sweep_leaves_nothing_half_done():
     assert_array_equal(lin.hvp(at.v), want)
 
 
-def test_a_product_after_one_that_was_interrupted_is_whole(name, monkeypatch):
+def test_a_product_after_one_that_was_interrupted_is_whole(name):
     at = named(name)
     on = at.examples()
     lin = on.linearize(at.phi)
@@ -238,7 +238,7 @@ def test_a_product_after_one_that_was_interrupted_is_whole(name, monkeypatch):
             raise KeyboardInterrupt
         real(program)
 
-    with monkeypatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(type(vjp), "run", run)
         with pytest.raises(KeyboardInterrupt):
             lin.hvp(at.v)

@@ -21,6 +21,14 @@ FOLDED = "folded = program.array(len({}), {}.shape[1] + 1, {}.shape[2])"
 AGAIN = "what is there already is computed again"
 EQUIVALENT |= {
     ("fused/examples.py", "return self.y"): AGAIN,
+    (
+        "fused/examples.py",
+        "self._is_softmax = task_loss.loss is SoftmaxCrossEntropy",
+    ): AGAIN,
+    (
+        "fused/examples.py",
+        "self.grad, self._has_bars = (sweeps.phi_bar.copy(), False)",
+    ): AGAIN,
 }
 EQUIVALENT |= {
     (
