@@ -129,6 +129,7 @@ class MAML(Algorithm):
 
     title = "MAML"
     estimator = UNROLLED
+    name = f"{title}: {UNROLLED.name}"
     curvature = UNROLLED.curvature
 
     def __post_init__(self):

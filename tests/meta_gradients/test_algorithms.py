@@ -171,3 +171,9 @@ def test_maml_takes_gradient_descent_only():
 def test_an_unknown_curvature_is_refused():
     with pytest.raises(ValueError, match="curvature must be one of"):
         ir.IMAML(LOSS, curvature="fisher")(THETA, TASKS)
+
+
+def test_who_has_one_name_has_it_without_an_object():
+    assert ir.MAML.name == "MAML: unrolled, the adjoint of K gradient steps"
+    assert ir.FirstOrderMAML.name == "first order, g = v"
+    assert ir.Reptile.name == "Reptile: g = θ − φ"
