@@ -5,7 +5,6 @@ must occur exactly once in the files of the program; a mutation of the syntax tr
 ``file``, ``span`` (bytes from, to), ``before`` and ``after`` in their place.
 """
 
-import importlib
 import importlib.util
 import sys
 from pathlib import Path

@@ -27,7 +27,7 @@ def changes(text):
 
 
 def interesting(node):
-    """Yield nodes that compute something: no imports, messages, texts or annotations."""
+    """Yield nodes that compute something: no imports, messages or texts."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.Import | ast.ImportFrom | ast.Raise | ast.JoinedStr):
             continue
