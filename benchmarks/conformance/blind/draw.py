@@ -47,8 +47,9 @@ def main(arguments=None):
     parser.add_argument("--count", type=int, default=80)
     count = parser.parse_args(arguments).count
     kept, dropped, pool = [], {}, candidates()
-    conformance.load_suite()  # once, before the forks
-    base = answers(planted({"id": "none", "program": "torch"})())
+    conformance.load_suite()  # once, before the forks, as is the import of torch
+    planted({"id": "none", "program": "torch"})
+    base = in_process(answers, {"id": "none", "program": "torch"})
     with ThreadPoolExecutor(2) as workers:
         for start in range(0, len(pool), 2):
             pair = pool[start : start + 2]
@@ -106,38 +107,47 @@ def candidates():
 
 def verdict(base, mistake):
     """Return why to drop a mutation, from a process of its own."""
+    return in_process(partial(reason, base), mistake)
+
+
+def in_process(f, mistake):
+    """Return f(program with a mistake) from a fork: autograd must not run before it."""
     context = multiprocessing.get_context("fork")
     here, there = context.Pipe(duplex=False)
-    process = context.Process(target=examine, args=(base, mistake, there))
+    process = context.Process(target=send, args=(f, mistake, there))
     process.start()
     there.close()
     try:
-        why = here.recv() if here.poll(LIMIT) else "does not end in time"
+        found = here.recv() if here.poll(LIMIT) else "does not end in time"
     except EOFError:
-        why = "does not import"
+        found = "does not import"
     process.kill()
     process.join()
-    return why
+    return found
 
 
-def examine(base, mistake, pipe):
-    """Send why to drop a mutation, or nothing at the first answer that changes."""
+def send(f, mistake, pipe):
+    """Send f of a program with a mistake."""
     warnings.simplefilter("ignore")
     try:
         subject = planted(mistake)()
     except Exception:
         pipe.send("does not import")
-        return
+    else:
+        pipe.send(f(subject))
+
+
+def reason(base, subject):
+    """Return why to drop a mutation; nothing at the first answer that changes."""
     why = "answers are the same"
     for key, ask in asked():
         got, want = answer(ask, subject), base[key]
         if same(want, got):
             continue
         if not isinstance(got, str):
-            pipe.send("")
-            return
+            return ""
         why = "only raises"
-    pipe.send(why)
+    return why
 
 
 def answers(subject):

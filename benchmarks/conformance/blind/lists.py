@@ -2,37 +2,17 @@
 
     python benchmarks/run.py conformance.blind.lists
 
-T, J and N are planted by hand in PyTorch, JAX and NumPy, A are mutations that ``draw``
-drew.  Numbers are places in the lists: add at the end.
+T, J and N are planted by hand in PyTorch, JAX and NumPy: by_hand_*.toml.  A are the
+mutations that ``draw`` drew.
 """
 
 import json
+import tomllib
 
-from . import by_hand_jax, by_hand_numpy, by_hand_torch, by_hand_torch_steps
-from .plant import HERE, planted
-
-BY_HAND = {
-    "T": (
-        "torch",
-        [
-            *by_hand_torch.LOSSES,
-            *by_hand_torch.NETWORKS,
-            *by_hand_torch.DERIVATIVES,
-            *by_hand_torch_steps.SOLVERS,
-            *by_hand_torch_steps.META,
-            *by_hand_torch_steps.INNERS,
-            *by_hand_torch_steps.OUTERS,
-            *by_hand_torch_steps.LAMBDAS,
-            *by_hand_torch_steps.UNROLLED,
-            *by_hand_torch_steps.PAIRS,
-        ],
-    ),
-    "J": ("jax", by_hand_jax.MISTAKES),
-    "N": ("numpy", by_hand_numpy.MISTAKES),
-}
+from .plant import HERE, PROGRAMS, planted
 
 
-def main(arguments=None):
+def main():
     """Plant each once, so that every text is found, and write the list."""
     mistakes = by_hand() + mutations()
     for mistake in mistakes:
@@ -45,16 +25,11 @@ def main(arguments=None):
 def by_hand():
     """Return the mistakes written by hand."""
     return [
-        {
-            "id": f"{letter}{number:02d}",
-            "program": program,
-            "kind": kind,
-            "description": description,
-            "parameters": parameters,
-            "edits": edits,
-        }
-        for letter, (program, mistakes) in BY_HAND.items()
-        for number, (kind, description, parameters, edits) in enumerate(mistakes, 1)
+        {"id": mistake["id"], "program": program} | mistake
+        for program in PROGRAMS
+        for mistake in tomllib.loads(
+            (HERE / f"by_hand_{program}.toml").read_text("utf-8")
+        )["mistakes"]
     ]
 
 
