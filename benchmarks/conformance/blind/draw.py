@@ -8,6 +8,7 @@ changes is that it raises, and where it does not end in time.
 """
 
 import argparse
+import importlib
 import json
 import multiprocessing
 import random
@@ -16,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import numpy
+import torch
 
 from imaml_ref import conformance
 
@@ -47,8 +49,7 @@ def main(arguments=None):
     parser.add_argument("--count", type=int, default=80)
     count = parser.parse_args(arguments).count
     kept, dropped, pool = [], {}, candidates()
-    conformance.load_suite()  # once, before the forks, as is the import of torch
-    planted({"id": "none", "program": "torch"})
+    warm()
     base = in_process(answers, {"id": "none", "program": "torch"})
     with ThreadPoolExecutor(2) as workers:
         for start in range(0, len(pool), 2):
@@ -62,6 +63,14 @@ def main(arguments=None):
             write(kept, dropped, drawn, len(pool))
             if len(kept) >= count:
                 break
+
+
+def warm():
+    """Load before the forks what each would load; a backward pass must not run here."""
+    conformance.load_suite()
+    planted({"id": "none", "program": "torch"})
+    importlib.import_module("torch.fx.experimental.symbolic_shapes")
+    torch.func.jvp(torch.sin, (torch.ones(2),), (torch.ones(2),))
 
 
 def take(kept, dropped, mistake, why):

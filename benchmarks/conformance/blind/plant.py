@@ -11,7 +11,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 PROGRAMS = {
-    "torch": ("torch_network", "program_torch"),
+    "torch": ("torch_network", "torch_solver", "program_torch"),
     "jax": ("jax_network", "program_jax"),
     "numpy": ("numpy_layers", "program_numpy"),
 }
