@@ -4,27 +4,28 @@
 
 writes mutations.json.  A mutation is dropped where the source no longer compiles or
 imports, where every answer of a few cases stays the same to 12 digits, where all that
-changes is that it raises, and where it does not end in time.
+changes is that it raises (or an error of Python's comes first, which nobody would have
+left), and where it does not end in time.
 """
 
 import argparse
-import importlib
 import json
 import multiprocessing
 import random
+import signal
 import warnings
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache
 
 import numpy
-import torch
 
 from imaml_ref import conformance
 
 from .plant import HERE, PROGRAMS, planted, source
 from .syntax_tree import changes
 
-SEED, LIMIT = 7919, 90
+SEED, LIMIT, WORKERS = 7919, 90, 3
+SLIPS = ("NameError", "UnboundLocalError", "TypeError", "AttributeError")
 CASES = (
     ("ridge-lam-vector", "L1 L2 L4 U"),
     ("mlp-elu", "L1 L2"),
@@ -49,28 +50,16 @@ def main(arguments=None):
     parser.add_argument("--count", type=int, default=80)
     count = parser.parse_args(arguments).count
     kept, dropped, pool = [], {}, candidates()
-    warm()
-    base = in_process(answers, {"id": "none", "program": "torch"})
-    with ThreadPoolExecutor(2) as workers:
-        for start in range(0, len(pool), 2):
-            pair = pool[start : start + 2]
-            for mistake, why in zip(
-                pair, workers.map(partial(verdict, base), pair), strict=True
-            ):
-                take(kept, dropped, mistake, why)
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(WORKERS, mp_context=spawn) as workers:
+        for mistake, why in zip(pool, workers.map(verdict, pool), strict=True):
+            take(kept, dropped, mistake, why)
             drawn = len(kept) + sum(dropped.values())
             print(drawn, len(kept), dropped, flush=True)
             write(kept, dropped, drawn, len(pool))
             if len(kept) >= count:
+                workers.shutdown(wait=False, cancel_futures=True)
                 break
-
-
-def warm():
-    """Load before the forks what each would load; a backward pass must not run here."""
-    conformance.load_suite()
-    planted({"id": "none", "program": "torch"})
-    importlib.import_module("torch.fx.experimental.symbolic_shapes")
-    torch.func.jvp(torch.sin, (torch.ones(2),), (torch.ones(2),))
 
 
 def take(kept, dropped, mistake, why):
@@ -114,36 +103,35 @@ def candidates():
     return out
 
 
-def verdict(base, mistake):
-    """Return why to drop a mutation, from a process of its own."""
-    return in_process(partial(reason, base), mistake)
-
-
-def in_process(f, mistake):
-    """Return f(program with a mistake) from a fork: autograd must not run before it."""
-    context = multiprocessing.get_context("fork")
-    here, there = context.Pipe(duplex=False)
-    process = context.Process(target=send, args=(f, mistake, there))
-    process.start()
-    there.close()
-    try:
-        found = here.recv() if here.poll(LIMIT) else "does not end in time"
-    except EOFError:
-        found = "does not import"
-    process.kill()
-    process.join()
-    return found
-
-
-def send(f, mistake, pipe):
-    """Send f of a program with a mistake."""
+def verdict(mistake):
+    """Return why to drop a mutation, or nothing; a hang is interrupted."""
     warnings.simplefilter("ignore")
+    base = of_the_program()
+    signal.signal(signal.SIGALRM, hang)
+    signal.alarm(LIMIT)
     try:
-        subject = planted(mistake)()
+        return reason(base, planted(mistake)())
+    except TooLong:
+        return "does not end in time"
     except Exception:
-        pipe.send("does not import")
-    else:
-        pipe.send(f(subject))
+        return "does not import"
+    finally:
+        signal.alarm(0)
+
+
+class TooLong(BaseException):
+    """A mutation does not end; no Exception, for those are answers."""
+
+
+def hang(*_):
+    """Interrupt a mutation."""
+    raise TooLong
+
+
+@cache
+def of_the_program():
+    """Return the answers of the program without mistakes."""
+    return answers(planted({"id": "none", "program": "torch"})())
 
 
 def reason(base, subject):
@@ -156,6 +144,8 @@ def reason(base, subject):
         if not isinstance(got, str):
             return ""
         why = "only raises"
+        if got in SLIPS:
+            return why
     return why
 
 
@@ -172,15 +162,17 @@ def answer(ask, subject):
         return type(error).__name__
 
 
+@cache
 def asked():
-    """Yield the questions, the cheap ones first."""
-    suite = conformance.load_suite()
+    """Return the questions, by name."""
+    suite, found = conformance.load_suite(), []
     for name, levels in CASES:
         case = suite[name]
         object.__setattr__(case, "unrolled", {"steps": 3, "step_size": 0.25})
         for level in levels.split():
             for what, ask in questions(case, level).items():
-                yield f"{name} {level} {what}", ask
+                found.append((f"{name} {level} {what}", ask))
+    return found
 
 
 def questions(case, level):

@@ -91,9 +91,9 @@ def unary(node):
 
 
 def call(node):
-    """Arguments swapped, another function, the call dropped, a range one shorter."""
+    """Arguments swapped, another function, a range one shorter."""
     out, name = [], getattr(node.func, "attr", getattr(node.func, "id", ""))
-    if len(node.args) >= 2:
+    if len(node.args) >= 2 and name not in ("Task", "pad", "conv2d", "getattr"):
         first, second, *rest = node.args
         out.append((text_of(node, args=[second, first, *rest]), "arguments swapped"))
     if name in RENAMED and isinstance(node.func, ast.Attribute):
@@ -102,16 +102,14 @@ def call(node):
     if name == "range":
         shorter = ast.BinOp(node.args[-1], ast.Sub(), ast.Constant(1))
         out.append((text_of(node, args=[*node.args[:-1], shorter]), "range one less"))
-    if isinstance(node.func, ast.Attribute) and not node.args and not node.keywords:
-        out.append((f"({ast.unparse(node.func.value)})", "method dropped"))
-    if len(node.args) == 1 and not node.keywords and name not in ("range", "len"):
-        out.append((f"({ast.unparse(node.args[0])})", "function dropped"))
     return out
 
 
 def dropped(node):
-    """An assignment dropped; where the name is new that raises, and is left out."""
-    return [("pass", "assignment dropped")]
+    """An assignment that uses the old value of its name, dropped."""
+    used = {n.id for n in ast.walk(node.value) if isinstance(n, ast.Name)}
+    names = {n.id for t in node.targets for n in ast.walk(t) if isinstance(n, ast.Name)}
+    return [("pass", "assignment dropped")] if used & names else []
 
 
 def condition(node):
