@@ -2,10 +2,11 @@
 
     python benchmarks/run.py conformance.blind.draw [--count N]
 
-writes mutations.json.  A mutation is dropped where the source no longer compiles or
-imports, where every answer of a few cases stays the same to 12 digits, where all that
-changes is that it raises (or an error of Python's comes first, which nobody would have
-left), and where it does not end in time.
+writes mutations.json, or goes on with it where it is unfinished.  A mutation is
+dropped where the source no longer compiles or imports, where every answer of a few
+cases stays the same to 12 digits, where all that changes is that it raises (or an error
+of Python's comes first, which nobody would have left), and where it does not end in
+time.
 """
 
 import argparse
@@ -49,10 +50,12 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=80)
     count = parser.parse_args(arguments).count
-    kept, dropped, pool = [], {}, candidates()
+    pool = candidates()
+    kept, dropped, drawn = so_far(len(pool))
+    rest = pool[drawn:] if len(kept) < count else []
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(WORKERS, mp_context=spawn) as workers:
-        for mistake, why in zip(pool, workers.map(verdict, pool), strict=True):
+        for mistake, why in zip(rest, workers.map(verdict, rest), strict=True):
             take(kept, dropped, mistake, why)
             drawn = len(kept) + sum(dropped.values())
             print(drawn, len(kept), dropped, flush=True)
@@ -60,6 +63,15 @@ def main(arguments=None):
             if len(kept) >= count:
                 workers.shutdown(wait=False, cancel_futures=True)
                 break
+
+
+def so_far(candidates):
+    """Return what was kept, dropped and drawn; a draw goes on where it was left."""
+    path = HERE / "mutations.json"
+    about = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    if (about.get("seed"), about.get("candidates")) != (SEED, candidates):
+        return [], {}, 0
+    return about["mutations"], about["dropped"], about["drawn"]
 
 
 def take(kept, dropped, mistake, why):
