@@ -8,7 +8,9 @@ scaling         how its time and memory grow with each size
 memory          whether memory grows with the inner steps
 omniglot        how far five estimators train in the same time; omniglot.table
 conformance     what published implementations answer to the conformance suite;
-                conformance.table, conformance.control_lam_vector
+                conformance.table, conformance.control_lam_vector,
+                conformance.blind (mistakes that the judge was not told about),
+                conformance.blind.draw, conformance.blind.lists
 gpu             a meta-step and a training on a card
 
 It runs from any folder, on the imaml_ref that lies beside it, installed or not.
@@ -29,6 +31,9 @@ QUESTIONS = (
     "conformance",
     "conformance.table",
     "conformance.control_lam_vector",
+    "conformance.blind",
+    "conformance.blind.draw",
+    "conformance.blind.lists",
     "gpu",
 )
 
