@@ -246,7 +246,9 @@ class Computation:
         """Return what is asked of each group, (T, ...) for the tasks of all."""
         ends = numpy.cumsum([c.num_tasks for c in case.groups])[:-1]
         phis = [None] * len(case.groups) if phi is None else numpy.split(phi, ends)
-        return numpy.concatenate([ask(*pair) for pair in zip(case.groups, phis, strict=True)])
+        return numpy.concatenate(
+            [ask(*pair) for pair in zip(case.groups, phis, strict=True)]
+        )
 
     def meta_grad(self, case: Case, phi: Array | None = None) -> Array:
         """Return the meta-gradient (P,), at a φ (T, P) or at the solution.
