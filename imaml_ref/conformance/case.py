@@ -142,7 +142,7 @@ class Case:
 
     @cached_property
     def groups(self) -> tuple["Case", ...]:
-        """Cases of the same θ and λ, each with tasks of one size; mostly itself alone."""
+        """Cases of the same θ and λ, each with tasks of one size; often one."""
         if not self.sets:
             return (self,)
         found, start = [], 0

@@ -9,10 +9,10 @@
     L6   outer steps with the gradients of L5, either way, by one optimiser; L7 too
     U    complex steps of θ ↦ Q(φ_K(θ))           the adjoint recursion, our products
 
-dF/dλ is at L4 and L5 that of complex steps of λ ↦ Q(φ*(λ)), entry by entry, and (7) with
-our products.  The first way never uses our products with H; it is the answer, the other
-its witness.  For L5 the solution is made to follow θ into the complex plane: with J the
-Jacobian of ∇G at the real solution,
+dF/dλ is at L4 and L5 that of complex steps of λ ↦ Q(φ*(λ)), entry by entry, and (7)
+with our products.  The first way never uses our products with H; it is the answer, the
+other its witness.  For L5 the solution is made to follow θ into the complex plane: with
+J the Jacobian of ∇G at the real solution,
 
     φ ← φ − J⁻¹ ∇G(φ; θ + ihe_j),   from φ = φ*                                      (1)
 

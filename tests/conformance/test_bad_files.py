@@ -34,7 +34,8 @@ def make_check(tmp_path, capsys, monkeypatch):
 
 def answers(path, place="answers/mlp-tanh/L4/meta_grad", data=None, **attributes):
     """Write a file of answers with something at a place."""
-    about = {"schema": SCHEMA, "schema_version": 1} | attributes
+    about = {"schema": SCHEMA, "schema_version": 1, "suite_version": "2.0"}
+    about |= attributes
     with h5py.File(path, "w") as file:
         file.attrs.update(about)
         if place:
@@ -70,15 +71,15 @@ UNREADABLE = {
     ),
     "unknown level": (
         lambda path: answers(path, "answers/mlp-tanh/L8/theta"),
-        "mlp-tanh asks for L1, L2, L4, L5, L6, L7, not for 'L8'",
+        "mlp-tanh asks for L1, L2, L4, L5, L6, L7, U, not for 'L8'",
     ),
     "level not asked": (
         lambda path: answers(path, "answers/ridge/L3/x"),
-        "ridge asks for L1, L2, L4, L5, L6, L7, not for 'L3'",
+        "ridge asks for L1, L2, L4, L5, L6, L7, U, not for 'L3'",
     ),
     "unknown name": (
         lambda path: answers(path, "answers/mlp-tanh/L4/metagrad"),
-        "mlp-tanh L4 asks for meta_grad, not for 'metagrad'",
+        "mlp-tanh L4 asks for meta_grad, lam_grad, not for 'metagrad'",
     ),
     "array for level": (
         lambda path: answers(path, "answers/mlp-tanh/L4"),
@@ -142,7 +143,7 @@ BAD = {
     "columns": (
         L2,
         HVP.T,
-        "expects shape (2, 31) = (tasks, parameters), got (31, 2); "
+        "expects shape (5, 31) = (tasks, parameters), got (31, 5); "
         "its axes are in another order",
     ),
     "missing tensor": (
@@ -168,7 +169,7 @@ BAD = {
     "tensor without tasks": (
         L2,
         TENSORS,
-        "tensor linear1.kernel expects shape (2, 3, 4), axes task, in, out, got (3, 4)",
+        "tensor linear1.kernel expects shape (5, 3, 4), axes task, in, out, got (3, 4)",
     ),
     "layout by shape": (
         L4,
@@ -178,7 +179,7 @@ BAD = {
     "layout of PyTorch by shape": (
         L2_NORM,
         tensors(KERNELS, conv1_kernel=KERNELS["conv1.kernel"].transpose(0, 4, 3, 1, 2)),
-        "kh, kw, in, out, got (2, 3, 1, 3, 3); its axes are in another order",
+        "kh, kw, in, out, got (3, 2, 1, 3, 3); its axes are in another order",
     ),
     "layout by numbers": (
         L2_NORM,

@@ -120,7 +120,7 @@ def test_single_precision_is_not_judged_where_it_has_no_digits():
     zero = np.zeros(case.theta.shape, np.float32)
     found = one(case, "L4", "meta_grad", zero)
     assert (found.outcome, found.digits) == ("not attempted", None)
-    assert found.message == "κ = 9e+05: float32 has no digit to ask for"
+    assert found.message == "κ = 1e+06: float32 has no digit to ask for"
     assert one(case, "L4", "meta_grad", zero.astype(float)).outcome == "fail"
 
 

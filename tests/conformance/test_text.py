@@ -185,7 +185,7 @@ def document(report):
 
 def test_json_has_every_verdict_with_all_that_is_known(report):
     found = document(report)
-    assert (found["subject"], found["suite_version"]) == (report.subject, "1.1")
+    assert (found["subject"], found["suite_version"]) == (report.subject, "2.0")
     assert found["imaml_ref"] == imaml_ref.__version__
     assert not found["passed"]
     assert found["summary"] == {o: report.count(o) for o in OUTCOMES}

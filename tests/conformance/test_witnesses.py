@@ -65,7 +65,7 @@ def test_the_whole_map_has_the_slopes_of_differences(name):
         return Computation().at_query(at, Computation().solution(at)).value.mean()
 
     slope = central_difference(F, case.theta, direction, 1e-5)
-    assert_allclose(Witness().whole_map(case) @ direction, slope, rtol=1e-7)
+    assert_allclose(Witness().meta_grad(case) @ direction, slope, rtol=1e-7)
 
 
 def test_the_jacobian_along_axes_is_that_of_a_known_map():
