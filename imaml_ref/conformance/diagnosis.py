@@ -1,38 +1,83 @@
-"""Name the mistakes behind failing answers.
+"""Work out which mistake is behind failing answers.
 
-A failing answer is compared with what each mistake of ``mutants`` would have given.
+Question by question, from the loss to ten outer steps: what is named at one is followed
+upwards, and cases that fail below and are not explained there are left out above.  At
+each question, until all that fails is explained:
 
-1. In each case the lowest failing level is looked at: failures above it follow from it.
-2. Mistakes that contradict what passes are tried last; two at once if no one fits.
-3. What explains most failing answers comes first; what gives the same numbers is tied.
-4. Where no mistake fits, one factor between all entries is looked for.
+1. what was named below; mistakes of the catalogue, a sum of known vectors, one factor
+2. families, whose numbers are fitted; mistakes of the catalogue, times a factor
+3. two at once, while there is time
+
+A name is given only if no answer to the question contradicts it, those that pass
+included (``families.evidence``), and if no more than three explain the same.
 """
 
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import combinations
 
+import numpy
+
 from ..compute import one_blas_thread
 from .case import Case
-from .explanation import Diagnosis, Place
-from .judge import FAIL, PASS, Report, Verdict
-from .laboratory import (
-    SINGLE,
-    SINGLES,
-    Fits,
-    Laboratory,
-    Names,
-    nearly_right,
+from .explanation import Diagnosis, merged
+from .families import FAMILIES
+from .families.evidence import (
+    Explanation,
+    Place,
+    compared,
+    of_columns,
+    of_family,
+    place,
+    probes,
 )
+from .families.family import Family, Question, both
+from .families.linear import columns
+from .families.members import MEMBERS, is_one
+from .judge import FAIL, PASS, Report, Verdict
+from .laboratory import Laboratory, nearly_right
 from .layouts import layout_hint
+from .mutants import sentence
 from .suite import load_suite
 
-PATIENCE = 6  # answers of a level that nothing fits; then only known ones are tried
-PAIR_SCANS = 2  # answers of a level for which two mistakes at once are tried
-PAIR_SECONDS = 30.0  # for all pairs together
-PAIR_LEVELS = ("L1", "L2", "L3", "L4", "L5")
+SECONDS = 45.0  # of computing, for everything
+TIES = 3  # explanations of the same answers that are told; of more, none is
+RIGHT = {
+    "theta": "the step",
+    "hvp": "H v",
+    "gnvp": "G v",
+    "x": "x",
+    "lam_grad": "−x (φ − θ)",
+}
+QUESTIONS: tuple[Question, ...] = (
+    ("L1", "loss"),
+    ("L1", "grad"),
+    ("L2", "hvp"),
+    ("L2", "gnvp"),
+    ("L3", "x"),
+    ("L4", "meta_grad"),
+    ("L4", "lam_grad"),
+    ("L5", "inner"),
+    ("L5", "meta_grad"),
+    ("L5", "lam_grad"),
+    ("L6", "theta"),
+    ("L7", "theta"),
+    ("U", "unrolled_grad"),
+)
+# What an answer is computed from: where that fails in a case, the answer fails too.
+FROM: dict[Question, tuple[Question, ...]] = {
+    ("L1", "grad"): (("L1", "loss"),),
+    ("L2", "hvp"): (("L1", "grad"),),
+    ("L2", "gnvp"): (("L1", "loss"),),
+    ("L4", "meta_grad"): (("L1", "grad"), ("L2", "hvp")),
+    ("L4", "lam_grad"): (("L4", "meta_grad"),),
+    ("L5", "inner"): (("L1", "grad"),),
+    ("L5", "meta_grad"): (("L4", "meta_grad"),),
+    ("L5", "lam_grad"): (("L4", "lam_grad"), ("L5", "meta_grad")),
+    ("L7", "theta"): (("L6", "theta"), ("L5", "meta_grad")),
+    ("U", "unrolled_grad"): (("L1", "grad"), ("L2", "hvp")),
+}
 
 
 def diagnose(
@@ -50,197 +95,301 @@ def diagnose(
     """
     known = load_suite(version=report.suite_version) if cases is None else cases
     search = Search(laboratory or Laboratory(known), report)
-    with one_blas_thread():
-        search.run()
-    return replace(report, diagnoses=(*search.named(), *search.unnamed()))
-
-
-def place(verdict: Verdict) -> Place:
-    """Return where a verdict was given."""
-    return verdict.case, verdict.level, verdict.answer
+    with one_blas_thread(), numpy.errstate(all="ignore"):
+        return replace(report, diagnoses=tuple(search.diagnoses()))
 
 
 class Search:
-    """The search for mistakes behind the failing answers of a report.
+    """The search for what is behind the failing answers of a report.
 
     Args:
-        laboratory: What mistakes would have answered.
+        laboratory: The cases and what mistakes would have answered.
         report: What was judged.
     """
 
     def __init__(self, laboratory: Laboratory, report: Report):
-        self.laboratory, self.report = laboratory, report
-        self.failing = [v for v in report.verdicts if self.can_be_looked_at(v)]
-        self.found: dict[Place, Fits] = {}
-        self.deadline = 0.0
+        self.lab, self.report = laboratory, report
+        self.lab.hear(report.verdicts)
+        self.deadline = time.process_time() + SECONDS
+        self.named: list[Explanation] = []
+        self.explained: dict[Place, float] = {}
+        self.hinted = {place(v) for v in report.verdicts if self.is_hinted(v)}
 
-    def can_be_looked_at(self, verdict: Verdict) -> bool:
-        """Whether it failed with an answer whose axes are not what is wrong."""
-        if verdict.outcome != FAIL or verdict.got is None or verdict.required is None:
+    def is_hinted(self, verdict: Verdict) -> bool:
+        """Whether the judge has said already that its axes are what is wrong."""
+        if verdict.outcome != FAIL or verdict.got is None or not verdict.message:
             return False
-        case = self.laboratory.cases[verdict.case]
-        want = self.laboratory.answer(verdict).want
-        return not (
-            verdict.message and layout_hint(case, verdict.got, want, verdict.required)
+        case, want = self.lab.case(verdict), self.lab.answer(verdict).want
+        return bool(layout_hint(case, verdict.got, want, verdict.required or 0.0))
+
+    def diagnoses(self) -> Iterator[Diagnosis]:
+        """Yield what is to be said, the lowest level first."""
+        late = []
+        for question in QUESTIONS:
+            found = self.answer(question)
+            late += found
+        yield from merged(late)
+
+    def answer(self, question: Question) -> list[Diagnosis]:
+        """Return what is to be said of the answers to a question."""
+        verdicts = [v for v in self.report.verdicts if self.is_about(v, question)]
+        verdicts.sort(key=self.cost)
+        found: list[Diagnosis] = []
+        for one in self.follow(verdicts):
+            found.append(self.told([one]))
+        self.follow_own(question, verdicts)
+        single = [v for v in self.left(verdicts) if self.lab.was_single(v)]
+        if single:
+            found.append(self.single(single))
+        while self.left(verdicts):
+            tied = self.best(question, self.in_reach(question, verdicts))
+            if not tied:
+                break
+            self.keep(tied)
+            found.append(self.told(tied))
+        return found + [*self.unnamed(question, verdicts)]
+
+    def is_about(self, v: Verdict, question: Question) -> bool:
+        """Whether a verdict is one on a question, with an answer to compare."""
+        return (
+            (v.level, v.answer) == question
+            and v.got is not None
+            and v.agreement is not None
+            and bool(v.required)
+            and place(v) not in self.hinted
         )
-
-    @property
-    def lowest(self) -> list[Verdict]:
-        """Failing answers up to the lowest level that fails by more than a tolerance.
-
-        The cheapest first; where a case is nearly right, all that fails in it.
-        """
-        first: dict[str, str] = {}
-        for v in self.failing:
-            if not nearly_right(v):
-                first[v.case] = min(v.level, first.get(v.case, v.level))
-        lowest = [v for v in self.failing if v.level <= first.get(v.case, v.level)]
-        return sorted(lowest, key=lambda v: (v.level, self.cost(v)))
 
     def cost(self, verdict: Verdict) -> int:
         """Return the size of a case: what it costs to answer it grows with this."""
-        return sum(a.size for a in self.laboratory.cases[verdict.case].inputs.values())
+        return sum(a.size for a in self.lab.case(verdict).inputs.values())
 
-    def run(self) -> None:
-        """Look at the lowest failing level of each case, then above."""
-        idle: Counter[str] = Counter()
-        for verdict in self.lowest:
-            patient = idle[verdict.level] < PATIENCE
-            idle[verdict.level] += not self.explain(verdict, patient)
-        self.deadline = time.monotonic() + PAIR_SECONDS
-        if self.one_factor():
-            return
-        self.try_more(self.lowest, self.known_pairs, self.pairs)
-        # What was named may explain failures above it, or with another.
-        above = sorted(self.failing, key=lambda v: (v.level, self.cost(v)))
-        self.try_more(filter(self.below, above), self.known, self.with_another)
-
-    def one_factor(self) -> bool:
-        """Whether one number between all entries says more than the mistakes found."""
-        places = {place(v) for v in self.lowest}
-        explained = [
-            sum(n in fits for fits in self.found.values()) for n in self.known()
+    def left(self, verdicts: Iterable[Verdict]) -> list[Verdict]:
+        """Return what fails and is not explained."""
+        return [
+            v for v in verdicts if v.outcome == FAIL and place(v) not in self.explained
         ]
-        if len(places) < 2 or max(explained, default=0) == len(places):
-            return False
-        factors = {self.laboratory.factor(v) for v in self.lowest}
-        if len(factors) > 1 or None in factors:
-            return False
-        self.found.clear()
-        return True
 
-    def explain(self, verdict: Verdict, patient: bool) -> bool:
-        """Find single mistakes behind an answer: known ones, likely ones, all."""
-        if self.laboratory.was_single(verdict):
-            self.found[place(verdict)] = {SINGLE: verdict.digits or 0.0}
-            return True
-        fits = self.laboratory.fits(verdict, self.known())
-        if not fits and patient:
-            likely = [names for names in SINGLES if self.agrees(names, verdict)]
-            rest = [names for names in SINGLES if names not in likely]
-            fits = self.laboratory.fits(verdict, likely)
-            fits = fits or self.laboratory.fits(verdict, rest)
-        if fits:
-            self.found[place(verdict)] = fits
-        return bool(fits)
-
-    def known(self) -> list[Names]:
-        """Return the mistakes that explain an answer so far."""
-        return list(dict.fromkeys(n for fits in self.found.values() for n in fits))
-
-    def agrees(self, names: Names, verdict: Verdict) -> bool:
-        """Whether mistakes pass where the case passes, up to the level of a verdict."""
-        return all(
-            self.laboratory.passes(names, v)
+    def in_reach(self, question: Question, verdicts: list[Verdict]) -> list[Verdict]:
+        """Return what can be looked at: nothing below it fails, nothing explains it."""
+        bad = {
+            (v.case, v.level, v.answer)
             for v in self.report.verdicts
-            if v.case == verdict.case and v.outcome == PASS and v.level <= verdict.level
+            if v.outcome == FAIL
+        }
+        below = FROM.get(question, ())
+        return [
+            v
+            for v in verdicts
+            if place(v) not in self.explained
+            and not any((v.case, *q) in bad for q in below)
+        ]
+
+    # What explains.
+
+    def follow(self, verdicts: list[Verdict]) -> Iterator[Explanation]:
+        """Yield what was named below and explains answers here."""
+        for one in self.named:
+            left = self.left(verdicts)
+            if not left:
+                return
+            found = compared(self.lab, one, left, strict=False)
+            if found is not None:
+                self.explained |= found.explained
+                yield found
+
+    def follow_own(self, question: Question, verdicts: list[Verdict]) -> None:
+        """Count as explained what is right, given the user's own answer below."""
+        for v in self.left(verdicts):
+            theirs = self.lab.from_own(v)
+            digits = None if theirs is None else self.lab.matches(v, theirs)
+            if digits is not None:
+                self.explained[place(v)] = digits
+
+    def best(self, question: Question, verdicts: list[Verdict]) -> list[Explanation]:
+        """Return the simplest explanation of most answers, and what is tied with it."""
+        failing = self.left(verdicts)
+        if not failing:
+            return []
+        found: list[Explanation] = []
+        for stage in (self.first, self.second, self.third):
+            for one in stage(question, verdicts, failing):
+                found.append(one)
+                if time.process_time() > self.deadline:
+                    break
+            if any(len(one.explained) == len(failing) for one in found):
+                break
+            if time.process_time() > self.deadline:
+                break
+        if not found:
+            return []
+        best = min(found, key=lambda e: (-len(e.explained), e.cost))
+        same = [
+            e
+            for e in found
+            if set(e.explained) == set(best.explained) and e.cost[:2] == best.cost[:2]
+        ]
+        same.sort(key=lambda e: (e.cost, -sum(e.explained.values())))
+        return without_twins([*{(e.names, e.say): e for e in same}.values()])
+
+    def first(self, question, verdicts, failing) -> Iterator[Explanation]:
+        """Yield mistakes of the catalogue, and sums of known vectors."""
+        tried = probes(self.lab, failing)
+        for member in MEMBERS:
+            answers = ((v, member.at(self.lab, v)) for v in tried)
+            if any(a is not None and self.lab.matches(v, a) for v, a in answers):
+                yield from self.compared(self.exact(member), verdicts)
+        known = columns(self.lab, failing[0])
+        yield from self.sums(question, verdicts, [(name,) for name in known])
+
+    def second(self, question, verdicts, failing) -> Iterator[Explanation]:
+        """Yield families, and mistakes of the catalogue times a factor."""
+        for family in FAMILIES.values():
+            if question in family.where and self.in_time():
+                yield from of_family(self.lab, verdicts, family).explanations()
+        known = [*columns(self.lab, failing[0])]
+        yield from self.sums(question, verdicts, combinations(known, 2))
+        for member in MEMBERS:
+            if self.in_time():
+                yield from of_family(self.lab, verdicts, member).explanations()
+
+    def third(self, question, verdicts, failing) -> Iterator[Explanation]:
+        """Yield two at once."""
+        here = [f for f in FAMILIES.values() if question in f.where]
+        for a in here:
+            for b in here:
+                apart = a.part != b.part and a.on and b.rows
+                once = not (a.on and b.on) or a.part < b.part
+                if apart and once and self.in_time():
+                    pair = both(a, b)
+                    yield from of_family(self.lab, verdicts, pair).explanations()
+        tried = probes(self.lab, failing)[:2]
+        shown = [m for m in MEMBERS if any(self.shows(m, v) for v in tried)]
+        for a, b in combinations(shown, 2):
+            if not self.in_time():
+                return
+            names = (a.name, b.name)
+            if any(self.is_answer(names, v) for v in tried):
+                yield from self.compared(self.exact_pair(names), verdicts)
+
+    def in_time(self) -> bool:
+        """Whether there is time left."""
+        return time.process_time() < self.deadline
+
+    def sums(self, question, verdicts, choices) -> Iterator[Explanation]:
+        """Yield sums of known vectors."""
+        right = RIGHT.get(question[1], "g")
+        for names in choices:
+            yield from of_columns(
+                self.lab, verdicts, names, right, columns
+            ).explanations()
+
+    def exact(self, member: Family) -> Explanation:
+        """Return a mistake of the catalogue as it is."""
+        return Explanation(
+            (member.name,), member.say, {}, (1, 0, 0), lambda v: member.at(self.lab, v)
         )
 
-    def worth_pairs(self, verdict: Verdict) -> bool:
-        """Whether an answer is cheap enough, and wrong enough, to be worth pairs."""
-        return verdict.level in PAIR_LEVELS and not nearly_right(verdict)
+    def exact_pair(self, names: tuple[str, str]) -> Explanation:
+        """Return two mistakes of the catalogue at once."""
 
-    def try_more(
-        self,
-        verdicts: Iterable[Verdict],
-        known: Callable[[], list[Names]],
-        more: Callable[[Verdict], Iterable[Names]],
-    ) -> None:
-        """Find mistakes behind answers that nothing explains yet.
+        def predict(v: Verdict):
+            return self.lab.answers(names, v.case, v.level).get(v.answer)
 
-        Args:
-            verdicts: On the answers.
-            known: What is tried first, at each answer.
-            more: What is tried then, at the first few of a level, while there is time.
-        """
-        scans: Counter[str] = Counter()
-        for verdict in verdicts:
-            if place(verdict) in self.found or not self.worth_pairs(verdict):
-                continue
-            fits = self.laboratory.fits(verdict, known())
-            if not fits and scans[verdict.level] < PAIR_SCANS:
-                scans[verdict.level] += 1
-                fits = self.laboratory.fits(verdict, self.in_time(more(verdict)))
-            if fits:
-                self.found[place(verdict)] = fits
+        say = " ".join(sentence(name) for name in names)
+        return Explanation((" + ".join(names),), say, {}, (2, 0, 1), predict)
 
-    def known_pairs(self) -> list[Names]:
-        """Return the pairs of mistakes that explain an answer so far."""
-        return [names for names in self.known() if len(names) == 2]
+    def compared(self, one: Explanation, verdicts) -> Iterator[Explanation]:
+        """Yield an explanation if no answer contradicts it."""
+        found = compared(self.lab, one, verdicts)
+        if found is not None:
+            yield found
 
-    def pairs(self, verdict: Verdict) -> list[Names]:
-        """Return pairs of mistakes that show at an answer, likely ones first."""
-        shown = [n for n in SINGLES if not self.laboratory.passes(n, verdict)]
-        pairs = [(a, b) for (a,), (b,) in combinations(shown, 2)]
-        odd = {name for (name,) in shown if not self.agrees((name,), verdict)}
-        return sorted(pairs, key=lambda pair: len(odd.intersection(pair)))
+    def shows(self, member: Family, verdict: Verdict) -> bool:
+        """Whether a mistake changes an answer."""
+        theirs = member.at(self.lab, verdict)
+        return theirs is not None and not self.lab.invisible(verdict, theirs)
 
-    def in_time(self, candidates: Iterable[Names]) -> Iterator[Names]:
-        """Yield candidates until the time for pairs is over."""
-        for names in candidates:
-            if time.monotonic() > self.deadline:
-                return
-            yield names
+    def is_answer(self, names: tuple[str, str], verdict: Verdict) -> bool:
+        """Whether two mistakes of the catalogue give an answer."""
+        theirs = self.lab.answers(names, verdict.case, verdict.level).get(
+            verdict.answer
+        )
+        return theirs is not None and self.lab.matches(verdict, theirs) is not None
 
-    def with_another(self, verdict: Verdict) -> Iterator[Names]:
-        """Yield what was named below an answer, each with one mistake more."""
-        below = (names for names in self.below(verdict) if len(names) == 1)
-        return ((*b, *s) for b in below for s in SINGLES if s != b)
+    def keep(self, tied: list[Explanation]) -> None:
+        """Remember what is explained."""
+        self.explained |= tied[0].explained
+        if len(tied) <= TIES:
+            self.named += tied
 
-    def below(self, verdict: Verdict) -> list[Names]:
-        """Return what was named at lower levels of the same case."""
-        return [
-            names
-            for (case, level, _), fits in self.found.items()
-            if case == verdict.case and level < verdict.level
-            for names in fits
-        ]
+    # What is said.
 
-    def named(self) -> Iterator[Diagnosis]:
-        """Yield diagnoses with a name, first what explains most answers."""
-        left = dict(self.found)
-        while left:
-            by_names: dict[Names, dict[Place, float]] = {}
-            for where, fits in left.items():
-                for names, digits in fits.items():
-                    by_names.setdefault(names, {})[where] = digits
-            best = max(by_names.values(), key=lambda d: (len(d), sum(d.values())))
-            tied = [
-                n for n, explained in by_names.items() if set(explained) == set(best)
-            ]
-            tied.sort(key=lambda n: -sum(by_names[n].values()))
-            joined = tuple(" + ".join(names) for names in tied)
-            yield Diagnosis(tuple(best), joined, min(best.values()))
-            left = {where: fits for where, fits in left.items() if where not in best}
+    def told(self, tied: list[Explanation]) -> Diagnosis:
+        """Return the diagnosis that explanations are, or that there are too many."""
+        first = tied[0]
+        places, digits = tuple(first.explained), min(first.explained.values())
+        if len(tied) > TIES:
+            note = (
+                f"{len(tied)} explanations fit as well as one another; more cases "
+                "would tell them apart."
+            )
+            return Diagnosis(places, note=note)
+        names = tuple(dict.fromkeys(e.names[0] for e in tied))
+        says = tuple(e.say for e in tied)
+        return Diagnosis(
+            places, names, digits, says=says, numbers=first.numbers,
+            note=self.note(places),
+        )  # fmt: skip
 
-    def unnamed(self) -> Iterator[Diagnosis]:
-        """Yield what is left: answers off by one factor, or that nothing fits."""
-        left = [v for v in self.lowest if place(v) not in self.found]
-        groups: dict[tuple[str, bool, float | None], list[Verdict]] = {}
-        for verdict in left:
-            factor = self.laboratory.factor(verdict)
-            key = (verdict.level, nearly_right(verdict), factor)
-            groups.setdefault(key, []).append(verdict)
-        for (_, nearly, factor), verdicts in groups.items():
-            digits = min(v.digits or 0.0 for v in verdicts) if nearly else 0.0
-            yield Diagnosis(tuple(map(place, verdicts)), digits=digits, factor=factor)
+    def note(self, places: tuple[Place, ...]) -> str:
+        """Return what passes beside what fails, where that tells where to look."""
+        level = min(level for _, level, _ in places)
+        passed = {
+            (v.case, v.answer)
+            for v in self.report.verdicts
+            if v.outcome == PASS and v.level == "L4"
+        }
+        if level == "L5" and all((c, "meta_grad") in passed for c, _, _ in places):
+            return (
+                "L4 is right in these cases and L5 is not: (5) is right where φ* is "
+                "given, and the inner loop is where to look."
+            )
+        return ""
+
+    def single(self, verdicts: list[Verdict]) -> Diagnosis:
+        """Return that some answers are single precision."""
+        places = tuple(map(place, verdicts))
+        self.explained |= {
+            p: v.digits or 0.0 for p, v in zip(places, verdicts, strict=True)
+        }
+        name = "single-precision"
+        digits = min(v.digits or 0.0 for v in verdicts)
+        return Diagnosis(places, (name,), digits, says=(sentence(name),))
+
+    def unnamed(self, question: Question, verdicts: list[Verdict]):
+        """Yield what is left: off by one factor, nearly right, or nothing fits."""
+        groups: dict[tuple, list[Verdict]] = {}
+        reach = {place(v) for v in self.in_reach(question, verdicts)}
+        for v in self.left(verdicts):
+            factor = self.lab.factor(v)
+            key = (place(v) in reach, nearly_right(v), factor)
+            groups.setdefault(key, []).append(v)
+        for (near, nearly, factor), found in groups.items():
+            places = tuple(map(place, found))
+            if not near:
+                continue  # what fails below it says enough
+            digits = min(v.digits or 0.0 for v in found) if nearly else 0.0
+            note = self.note(places)
+            if not self.in_time():
+                note += f" The search ended after {SECONDS:.0f} s: not all was tried."
+            yield Diagnosis(places, digits=digits, factor=factor, note=note.strip())
+
+
+def without_twins(found: list[Explanation]) -> list[Explanation]:
+    """Return explanations without those that say what a named one says already."""
+    names = {e.names[0] for e in found}
+    return [
+        e
+        for e in found
+        if not any(n != e.names[0] and is_one(n, e.names[0]) for n in names)
+    ]

@@ -1,8 +1,9 @@
 """What a diagnosis says, in words."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
-from .mutants import CATALOGUE, sentence
+from .mutants import CATALOGUE
 
 MOST_CASES = 4  # that are listed by name
 
@@ -20,12 +21,18 @@ class Diagnosis:
         digits: In which the answers agree with the first of them, the fewest; if none
             fits, with what is right, where that is more than a few.
         factor: The answers over the right ones, if that is one number and none fits.
+        says: What each of the names means, its numbers in it.
+        numbers: The numbers of the first, as they are written: "0.0371", "1/T".
+        note: What else there is to say.
     """
 
     places: tuple[Place, ...]
     names: tuple[str, ...] = ()
     digits: float = 0.0
     factor: float | None = None
+    says: tuple[str, ...] = ()
+    numbers: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
 
     @property
     def cases(self) -> tuple[str, ...]:
@@ -46,8 +53,8 @@ class Diagnosis:
     def found_in(self) -> tuple[str, ...]:
         """Public code in which the mistakes were found."""
         singles = (one for name in self.names for one in name.split(" + "))
-        places = (CATALOGUE[name].found_in for name in singles)
-        return tuple(dict.fromkeys(place for place in places if place))
+        known = (CATALOGUE[name] for name in singles if name in CATALOGUE)
+        return tuple(dict.fromkeys(m.found_in for m in known if m.found_in))
 
     @property
     def text(self) -> str:
@@ -65,28 +72,44 @@ class Diagnosis:
     @property
     def what(self) -> str:
         """What they are."""
+        return " ".join(part for part in (self.body, self.note) if part)
+
+    @property
+    def body(self) -> str:
+        """What they are, without the note."""
+        if self.names:
+            head = f"this is what you get with {' or '.join(self.names)}"
+            tied = ", which cannot be told apart here" if len(self.names) > 1 else ""
+            seen = f" Found in {'; '.join(self.found_in)}." if self.found_in else ""
+            said = " ".join(dict.fromkeys(self.says))
+            return f"{head} ({self.digits:.1f} digits){tied}. {said}{seen}"
         if self.factor is not None:
             return (
                 f"every entry is {self.factor:.4g} of what is expected, and no mistake "
-                "of the catalogue gives that"
+                "that is known gives that"
             )
-        if not self.names and self.digits:
+        if self.digits:
             return (
                 f"right to {self.digits:.1f} digits, fewer than are asked for: a "
-                "tolerance, perhaps; no mistake of the catalogue fits"
+                "tolerance, perhaps; no mistake that was tried fits"
             )
-        if not self.names:
-            return (
-                f"no mistake of the catalogue of {len(CATALOGUE)} that was tried fits, "
-                "nor any two that were tried together"
-            )
-        head = f"this is what you get with {' or '.join(self.names)}"
-        tied = ", which cannot be told apart here" if len(self.names) > 1 else ""
-        seen = f" Found in {'; '.join(self.found_in)}." if self.found_in else ""
-        said = " ".join(dict.fromkeys(map(told, self.names)))
-        return f"{head} ({self.digits:.1f} digits){tied}. {said}{seen}"
+        return "no mistake that was tried fits, nor any two that were tried together"
 
 
-def told(name: str) -> str:
-    """Return what a name means, or two joined by " + "."""
-    return " ".join(sentence(one) for one in name.split(" + "))
+def merged(diagnoses: Iterable[Diagnosis]) -> Iterator[Diagnosis]:
+    """Yield diagnoses, those that name the same as one."""
+    found: dict[tuple, Diagnosis] = {}
+    for one in diagnoses:
+        key = (one.names, one.says) if one.names else (id(one),)
+        before = found.get(key)
+        if before is None:
+            found[key] = one
+            continue
+        notes = dict.fromkeys(n for n in (before.note, one.note) if n)
+        found[key] = replace(
+            before,
+            places=before.places + one.places,
+            digits=min(before.digits, one.digits),
+            note=" ".join(notes),
+        )
+    yield from found.values()

@@ -1,106 +1,267 @@
-"""What mistakes would have answered, and how well an answer agrees with that.
-
-An answer fits a mistake if it agrees with what the mistake gives to enough digits, and
-in two digits more than with what is right.  A mistake that cannot be seen at a place,
-because its own answer passes there, fits nothing there.
-"""
+"""Where families are tried: the grounds of the cases, and how well two answers agree."""
 
 import math
-from collections.abc import Iterable, Mapping
-from functools import cache, partial
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import numpy
 
 from .agreement import agreement, moved
 from .asking import attempt
 from .case import Answer, Array, Case
-from .judge import Verdict
-from .mutants import CATALOGUE, combined
+from .computation import Computation
+from .judge import FAIL, Verdict
+from .levels import OUTER_STEPS
+from .mutants import combined
+from .families.ground import Ground, facts_of, ground_of
 
-Names = tuple[str, ...]  # mistakes made at once
-SINGLES: tuple[Names, ...] = tuple((name,) for name in CATALOGUE)
+Names = tuple[str, ...]  # mistakes of the catalogue, made at once
 LEAST = {"float64": 5.0, "float32": 3.0}  # digits of agreement with a mistake
 NEARER = 2.0  # digits by which it must exceed the agreement with what is right
 EVIDENCE = 8.0  # digits times entries: one number that agrees may do so by chance
-TIE = 1.0  # digits within which two mistakes fit equally well
-SINGLE: Names = ("single-precision",)
-Fits = dict[Names, float]
+
+
+class Inner(Computation):
+    """(1) with another λ or another anchor.
+
+    Args:
+        base: Who computes L and its derivatives.
+        lam: λ, a number or (P,).
+        anchor: What the proximal term pulls to, (P,).
+    """
+
+    def __init__(self, base: Any, lam: Any, anchor: Array):
+        self.base, self.strength, self.pulls_to = base, lam, anchor
+
+    def at_support(self, case: Case, phi: Array) -> Any:
+        """Return L at φ (T, P)."""
+        return self.base.at_support(case, phi)
+
+    def lam(self, case: Case) -> Any:
+        """Return λ."""
+        return self.strength
+
+    def anchor(self, case: Case) -> Array:
+        """Return what φ is pulled to."""
+        return self.pulls_to
+
+
+class Slope:
+    """θ ↦ the meta-gradient of a case.
+
+    Of a linear network with the squared error it is affine in θ: P + 1 values say all.
+
+    Args:
+        subject: Who computes it.
+        case: The case.
+    """
+
+    def __init__(self, subject: Any, case: Case):
+        self.subject, self.case = subject, case
+        layers = (case.network or {}).get("layers", ())
+        self.affine = case.loss == "squared-error" and len(layers) == 1
+        self.found: dict[bytes, Array] = {}
+        if self.affine:
+            self.g = self.at(case.theta)
+            axes = numpy.eye(len(case.theta))
+            self.K = numpy.stack([self.at(case.theta + e) - self.g for e in axes], 1)
+
+    def at(self, theta: Array) -> Array:
+        """Return the meta-gradient (P,), computed."""
+        key = theta.tobytes()
+        if key not in self.found:
+            self.found[key] = self.subject.meta_grad(self.case.at(theta))
+        return self.found[key]
+
+    def __call__(self, theta: Array) -> Array:
+        """Return the meta-gradient (P,)."""
+        if self.affine:
+            return self.g + self.K @ (theta - self.case.theta)
+        return self.at(theta)
 
 
 class Laboratory:
-    """The mistakes, with every answer computed once.
+    """The cases, with every quantity computed once.
 
     Args:
         cases: The cases, with their answers.
+        base: Mistakes of the catalogue that were named at lower levels.
     """
 
-    def __init__(self, cases: Mapping[str, Case] | Iterable[Case]):
+    def __init__(self, cases: Mapping[str, Case] | Iterable[Case], base: Names = ()):
         listed = cases.values() if isinstance(cases, Mapping) else cases
         self.cases = {case.name: case for case in listed}
+        self.base = base
         self.shared: dict = {}
-        self.subject = cache(partial(combined, shared=self.shared, looks=False))
-        self.answers = cache(self.computed)
-        self.right: dict[tuple[Names, str, str, str], float] = {}
+        self.own: dict[tuple[str, str, str], Verdict] = {}
+        self.kept: dict[Any, Any] = {}  # what ``once`` computed
 
-    def computed(self, names: Names, case: str, level: str) -> Mapping[str, Array]:
+    def once(self, key: tuple, compute) -> Any:
+        """Return what was computed under a key, now or before."""
+        if key not in self.kept:
+            self.kept[key] = compute()
+        return self.kept[key]
+
+    def subject(self, *names: str) -> Any:
+        """Return the computation that makes some mistakes."""
+        return self.once(
+            ("subject", names),
+            lambda: combined(*names, shared=self.shared, looks=False),
+        )
+
+    def answers(self, names: Names, case: str, level: str) -> Mapping[str, Array]:
         """Return what some mistakes together answer to a level of a case."""
-        found = attempt(self.subject(*names), self.cases[case], level).values
-        return {name: a for name, a in found.items() if numpy.isfinite(a).all()}
 
-    def digits(self, names: Names, verdict: Verdict) -> float:
-        """Return how well what some mistakes give agrees with what is right."""
-        key = (names, verdict.case, verdict.level, verdict.answer)
-        if key not in self.right:
-            theirs = self.answers(names, verdict.case, verdict.level)
-            found, want = theirs.get(verdict.answer), self.answer(verdict).want
-            near = 0.0 if found is None else self.near(verdict, found, want)
-            self.right[key] = near
-        return self.right[key]
+        def compute():
+            found = attempt(self.subject(*names), self.cases[case], level).values
+            return {n: numpy.asarray(a) for n, a in found.items() if finite(a)}
 
-    def passes(self, names: Names, verdict: Verdict) -> bool:
-        """Whether some mistakes cannot be seen where a verdict was given."""
-        return self.digits(names, verdict) >= (verdict.required or 0.0)
+        return self.once(("answers", names, case, level), compute)
 
-    def fit(self, names: Names, verdict: Verdict) -> float | None:
-        """Return the digits in which an answer agrees with mistakes, if it fits."""
-        theirs = self.answers(names, verdict.case, verdict.level).get(verdict.answer)
-        got = verdict.got
-        if theirs is None or got is None or self.passes(names, verdict):
-            return None
-        least = max(LEAST[str(got.dtype)], EVIDENCE / got.size)
-        least = max(least, (verdict.digits or 0.0) + NEARER)
-        if self.whole_digits(verdict, theirs) < least:
-            return None
-        found = self.near(verdict, got, theirs)
-        return found if found >= least else None
+    def case(self, verdict: Verdict) -> Case:
+        """Return the case of a verdict."""
+        return self.cases[verdict.case]
 
     def answer(self, verdict: Verdict) -> Answer:
         """Return the right answer."""
-        return self.cases[verdict.case].answers[verdict.level][verdict.answer]
+        return self.case(verdict).answers[verdict.level][verdict.answer]
+
+    def facts(self, verdict: Verdict) -> Mapping[str, float]:
+        """Return the numbers of a case, and the size of the right answer."""
+
+        def compute():
+            want = moved(self.case(verdict), verdict.level, self.answer(verdict).want)
+            known = facts_of(self.case(verdict))
+            if verdict.level in OUTER_STEPS:
+                own = self.own.get((verdict.case, "L5", "meta_grad"))
+                want = self.case(verdict).answers["L5"]["meta_grad"].want
+                want = want if own is None or own.got is None else own.got
+                known |= of_the_outer_step(self.case(verdict).outer)
+            if verdict.level == "U":
+                unrolled = self.case(verdict).unrolled
+                known |= {"K": float(unrolled["steps"]), "α": unrolled["step_size"]}
+            size = float(numpy.linalg.norm(want))
+            return known | ({"‖g‖": size} if size else {})
+
+        return self.once(
+            ("facts", verdict.case, verdict.level, verdict.answer), compute
+        )
+
+    def ground(self, verdict: Verdict) -> Ground:
+        """Return the quantities of (5) where a verdict was given."""
+        case = self.case(verdict)
+        key = ("ground", case.name, "L4" if verdict.level == "U" else verdict.level)
+        return self.once(key, lambda: self.made(case, verdict.level))
+
+    def made(self, case: Case, level: str) -> Ground:
+        """Return the ground of a case at a level."""
+        if level == "L3":
+            return of_a_system(case)
+        subject = self.subject(*self.base)
+        if level in ("L1", "L2"):
+            phi = case.phi
+        elif level == "L4" and "solution" in case.inputs:
+            phi = case.solution
+        else:
+            phi = self.solution(case)
+        return on_the_way(ground_of(case, phi, subject), case, subject)
+
+    def hear(self, verdicts: Iterable[Verdict]) -> None:
+        """Keep what was answered: a level is judged by the answers below it."""
+        self.own = {(v.case, v.level, v.answer): v for v in verdicts}
+
+    def solution(self, case: Case) -> Array:
+        """Return φ* (T, P) of the base."""
+        subject = self.subject(*self.base)
+        return self.once(("solution", case.name), lambda: subject.inner(case))
+
+    def solved(self, case: Case, lam: Any, anchor: Array) -> Array:
+        """Return the φ (T, P) that solves (1) with another λ or anchor."""
+        subject = Inner(self.subject(*self.base), lam, anchor)
+        return subject.solution(case)
+
+    def around(self, case: Case, phi: Array) -> Ground:
+        """Return the ground of a case at any φ."""
+        subject = self.subject(*self.base)
+        return on_the_way(ground_of(case, phi, subject), case, subject)
+
+    def slope_of(self, case: Case) -> Callable[[Array], Array]:
+        """Return θ ↦ the right meta-gradient, each computed once."""
+        return self.once(("slope", case.name), lambda: Slope(self.subject(), case))
+
+    def from_own(self, verdict: Verdict) -> Array | None:
+        """Return the right answer, given the user's own wrong one below; else None."""
+        case = self.case(verdict)
+        below = {"L6": ("L5", "meta_grad"), "L5": ("L5", "inner")}.get(verdict.level)
+        own = self.own.get((case.name, *below)) if below else None
+        if own is None or own.outcome != FAIL or own.agreement is None:
+            return None
+        if verdict.level == "L6":
+            optimizer, theta = self.subject().optimizer(case), case.theta
+            return optimizer.step(theta, own.got.astype(float), optimizer.init(theta))[
+                0
+            ]
+        if verdict.answer not in ("meta_grad", "lam_grad"):
+            return None
+        key = ("own", case.name, own.got.tobytes())
+        ground = self.once(key, lambda: self.around(case, own.got.astype(float)))
+        if verdict.answer == "meta_grad":
+            return ground.g.mean(0)
+        each = (-ground.g / ground.lam * ground.d).mean(0)
+        return each if verdict.got.ndim else numpy.asarray(each.sum())
+
+    def target(self, verdict: Verdict) -> Array:
+        """Return what is fitted: of an outer step how far it went."""
+        return moved(self.case(verdict), verdict.level, verdict.got)
+
+    def restored(self, verdict: Verdict, a: Array) -> Array:
+        """Return an answer from what was fitted."""
+        step = verdict.level in OUTER_STEPS
+        return self.case(verdict).theta + a if step else a
+
+    def assembled(self, verdict: Verdict, rows: Array) -> Array:
+        """Return an answer from what was computed task by task, (T, P)."""
+        if verdict.level == "L3":
+            return rows[0]
+        if verdict.answer == "lam_grad":  # (7), of x = Λ⁻¹ g
+            ground = self.ground(verdict)
+            each = (-rows / ground.lam * ground.d).mean(0)
+            return each if verdict.got.ndim else numpy.asarray(each.sum())
+        return rows if verdict.answer in ("hvp", "gnvp", "grad") else rows.mean(0)
+
+    # How well answers agree.
 
     def near(self, verdict: Verdict, got: Array, want: Array) -> float:
-        """Return the digits of agreement of two answers."""
-        return agreement(self.cases[verdict.case], verdict.level, got, want).digits
+        """Return the digits of agreement of two answers, of the worst tensor."""
+        return agreement(self.case(verdict), verdict.level, got, want).digits
 
     def whole_digits(self, verdict: Verdict, theirs: Array) -> float:
         """Return the digits of the whole array, never fewer than of a tensor."""
-        case = self.cases[verdict.case]
-        scale = numpy.linalg.norm(moved(case, verdict.level, theirs))
+        scale = numpy.linalg.norm(moved(self.case(verdict), verdict.level, theirs))
         with numpy.errstate(over="ignore"):
             gap = numpy.linalg.norm(verdict.got - theirs)
         return -math.log10(gap / scale) + 0.1 if gap and scale else 16.0
 
-    def factor(self, verdict: Verdict) -> float | None:
-        """Return the one number by which an answer is off, to four digits, or None."""
-        got, want = verdict.got, self.answer(verdict).want
-        if got is None or got.size < 2:
+    def least(self, verdict: Verdict) -> float:
+        """Return the digits that an explanation of a failing answer must reach."""
+        got = verdict.got
+        needed = max(LEAST[str(got.dtype)], EVIDENCE / got.size)
+        return max(needed, (verdict.digits or 0.0) + NEARER)
+
+    def matches(self, verdict: Verdict, theirs: Array) -> float | None:
+        """Return the digits in which an answer is what a mistake gives, if it is."""
+        least = self.least(verdict)
+        if self.whole_digits(verdict, theirs) < least:
             return None
-        case = self.cases[verdict.case]
-        a, b = (moved(case, verdict.level, x) for x in (got, want))
-        factor = float(numpy.vdot(b, a) / numpy.vdot(b, b))
-        least = max(LEAST[str(got.dtype)], (verdict.digits or 0.0) + 2)
-        near = self.near(verdict, got, want - b + factor * b)
-        return float(f"{factor:.4g}") if factor and near >= least else None
+        found = self.near(verdict, verdict.got, theirs)
+        return found if found >= least else None
+
+    def invisible(self, verdict: Verdict, theirs: Array) -> bool:
+        """Whether what a mistake gives would pass where a verdict was given."""
+        want = self.answer(verdict).want
+        return self.near(verdict, theirs, want) >= (verdict.required or 0.0) - 1
 
     def was_single(self, verdict: Verdict) -> bool:
         """Whether all of an answer is single precision, and nothing else is wrong.
@@ -109,23 +270,64 @@ class Laboratory:
         """
         got, required = verdict.got, self.answer(verdict).required["float32"]
         least = max(LEAST["float32"], required + 1)
-        if got is None or got.dtype != numpy.float64 or (verdict.digits or 0.0) < least:
+        if got.dtype != numpy.float64 or (verdict.digits or 0.0) < least:
             return False
         return bool((got.astype(numpy.float32) == got).all())
 
-    def fits(self, verdict: Verdict, candidates: Iterable[Names]) -> Fits:
-        """Return which of some candidates fit an answer best, with the digits.
+    def factor(self, verdict: Verdict) -> float | None:
+        """Return the one number by which an answer is off, to four digits, or None."""
+        got, want = verdict.got, self.answer(verdict).want
+        if got is None or got.size < 2:
+            return None
+        a, b = (moved(self.case(verdict), verdict.level, x) for x in (got, want))
+        factor = float(numpy.vdot(b, a) / numpy.vdot(b, b))
+        least = max(LEAST[str(got.dtype)], (verdict.digits or 0.0) + 2)
+        near = self.near(verdict, got, want - b + factor * b)
+        return float(f"{factor:.4g}") if factor and near >= least else None
 
-        Two mistakes of which one is enough are left out.
-        """
-        found = {}
-        for names in candidates:
-            digits = self.fit(names, verdict)
-            if digits is not None:
-                found[names] = digits
-        best = max(found.values(), default=0.0)
-        good = {names: digits for names, digits in found.items() if digits > best - TIE}
-        return {n: d for n, d in good.items() if not any(set(o) < set(n) for o in good)}
+
+def of_the_outer_step(outer: Mapping[str, Any]) -> dict[str, float]:
+    """Return the numbers of an optimiser by letter."""
+    found = {"α": float(outer["step_size"])}
+    if outer["optimizer"] == "adam":
+        found |= {
+            "ε": float(outer["eps"]),
+            "(1 − β₁)": 1 - float(outer["beta1"]),
+            "(1 − β₂)": 1 - float(outer["beta2"]),
+            "√(1 − β₂)": (1 - float(outer["beta2"])) ** 0.5,
+        }
+    return found
+
+
+def finite(a: Any) -> bool:
+    """Whether an answer can be computed with."""
+    return bool(numpy.isfinite(numpy.asarray(a, float)).all())
+
+
+def of_a_system(case: Case) -> Ground:
+    """Return A x = b as a ground with Λ = I and H = A − I."""
+    n = len(case.b)
+    zero = numpy.zeros((1, n))
+    return Ground(
+        zero[0], zero, numpy.ones(n), (case.A - numpy.eye(n))[None], case.b[None],
+        zero, facts_of(case),
+    )  # fmt: skip
+
+
+def on_the_way(ground: Ground, case: Case, subject: Any) -> Ground:
+    """Return a ground that has H and v at (1 − s) φ + s θ too."""
+    groups = getattr(case, "groups", (case,))
+    edges = numpy.cumsum([0, *(len(g.inputs["support_x"]) for g in groups)])
+
+    def at(what, s: float) -> Array:
+        phi = (1 - s) * ground.phi + s * ground.theta
+        parts = zip(groups, edges, edges[1:], strict=False)
+        return numpy.concatenate([what(g, phi[a:b]) for g, a, b in parts])
+
+    lazily = dict(ground.lazily)
+    lazily["H on the way"] = lambda: partial(at, subject.curvature)
+    lazily["v on the way"] = lambda: partial(at, subject.outer_gradient)
+    return replace(ground, lazily=lazily)
 
 
 def nearly_right(verdict: Verdict) -> bool:
