@@ -180,7 +180,7 @@ class Laboratory:
     def solved(self, case: Case, lam: Any, anchor: Array) -> Array:
         """Return the φ (T, P) that solves (1) with another λ or anchor."""
         subject = Inner(self.subject(*self.base), lam, anchor)
-        return subject.solution(case)
+        return subject.inner(case)
 
     def around(self, case: Case, phi: Array) -> Ground:
         """Return the ground of a case at any φ."""
@@ -213,12 +213,14 @@ class Laboratory:
         return each if verdict.got.ndim else numpy.asarray(each.sum())
 
     def target(self, verdict: Verdict) -> Array:
-        """Return what is fitted: of an outer step how far it went."""
+        """Return what is fitted: of an outer step, and of φ, how far it went."""
+        if verdict.answer == "inner":
+            return verdict.got - self.case(verdict).theta.astype(verdict.got.dtype)
         return moved(self.case(verdict), verdict.level, verdict.got)
 
     def restored(self, verdict: Verdict, a: Array) -> Array:
         """Return an answer from what was fitted."""
-        step = verdict.level in OUTER_STEPS
+        step = verdict.level in OUTER_STEPS or verdict.answer == "inner"
         return self.case(verdict).theta + a if step else a
 
     def assembled(self, verdict: Verdict, rows: Array) -> Array:

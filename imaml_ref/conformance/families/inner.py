@@ -5,11 +5,12 @@ meta-gradient: (5) at the φ of the family.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy
 
-from ..case import Array
+from ..case import Array, Case
 from ..judge import Verdict
 from .family import Real, of_answers
 
@@ -41,23 +42,22 @@ def of_walk(**numbers: Real):
     def make(walk: Walk) -> Walk:
         def at(lab: Any, verdict: Verdict, *values: float) -> Any:
             case = lab.case(verdict)
-            if len(case.groups) > 1:
-                return None
             subject = lab.subject(*lab.base)
-
-            def slope(phi: Array) -> Array:
-                return subject.at_support(case, phi).grad
-
-            start = numpy.repeat(case.theta[None], case.num_tasks, 0)
+            walks = []
+            for group in case.groups:
+                start = numpy.repeat(case.theta[None], group.num_tasks, 0)
+                slope = partial(slope_at, subject, group)
+                walks.append(walk(slope, start, case.lam, *values))
             phis = []
-            for phi in walk(slope, start, case.lam, *values):
+            for parts in zip(*walks, strict=True):
+                phi = numpy.concatenate(parts)
                 if not numpy.isfinite(phi).all() or numpy.abs(phi).max() > 1e6:
                     break
                 phis.append(phi)
 
             def answer(phi: Array, k: int) -> Array:
                 if verdict.answer == "inner":
-                    return phi
+                    return phi - case.theta
                 key = ("walked", case.name, walk.__name__, values, k)
                 found = lab.once(key, lambda: lab.around(case, phi))
                 return lab.assembled(verdict, found.g)
@@ -68,6 +68,11 @@ def of_walk(**numbers: Real):
         return walk
 
     return make
+
+
+def slope_at(subject: Any, case: Case, phi: Array) -> Array:
+    """Return ∇L (T, P)."""
+    return subject.at_support(case, phi).grad
 
 
 def descend(slope, phi: Array, step: float, momentum: float = 0.0) -> list[Array]:
@@ -145,11 +150,9 @@ def minimised(function: Callable[[float], Any]):
 
     def at(lab: Any, verdict: Verdict, c: float) -> Any:
         case = lab.case(verdict)
-        if len(case.groups) > 1:
-            return None
         phi = lab.solved(case, *function(c, case))
         if verdict.answer == "inner":
-            return phi
+            return phi - case.theta
         return lab.assembled(verdict, lab.around(case, phi).g)
 
     of_answers("inner", WHERE, bound=True, named_after=function, c=Real(0.02, 50, "1"))(
