@@ -12,6 +12,7 @@ from .agreement import agreement, moved
 from .asking import attempt
 from .case import Answer, Array, Case
 from .computation import Computation
+from .engine import Engine
 from .judge import FAIL, Verdict
 from .levels import OUTER_STEPS
 from .mutants import combined
@@ -189,7 +190,7 @@ class Laboratory:
 
     def slope_of(self, case: Case) -> Callable[[Array], Array]:
         """Return θ ↦ the right meta-gradient, each computed once."""
-        return self.once(("slope", case.name), lambda: Slope(self.subject(), case))
+        return self.once(("slope", case.name), lambda: Slope(Engine(), case))
 
     def from_own(self, verdict: Verdict) -> Array | None:
         """Return the right answer, given the user's own wrong one below; else None."""

@@ -107,6 +107,8 @@ def fit(
     got = lab.target(verdict)
     if got.size <= len(family.numbers) + 1 + len(others):
         return []
+    if family.cheap is not None and not family.cheap(lab, verdict):
+        return []
     facts = lab.facts(verdict)
     if family.steps:
         found = fit_steps(family, lab, verdict, others, hints)
