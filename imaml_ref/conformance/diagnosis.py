@@ -38,7 +38,7 @@ from .families.members import MEMBERS, is_one
 from .judge import FAIL, PASS, Report, Verdict
 from .laboratory import Laboratory, nearly_right
 from .layouts import layout_hint
-from .mutants import sentence
+from .mutants import CATALOGUE, sentence
 from .suite import load_suite
 
 SECONDS = 45.0  # of computing, for everything
@@ -234,12 +234,24 @@ class Search:
     def first(self, question, verdicts, failing) -> Iterator[Explanation]:
         """Yield mistakes of the catalogue, and sums of known vectors."""
         tried = probes(self.lab, failing)
-        for member in MEMBERS:
+        for member in self.members(question, verdicts):
             answers = ((v, member.at(self.lab, v)) for v in tried)
             if any(a is not None and self.lab.matches(v, a) for v, a in answers):
                 yield from self.compared(self.exact(member), verdicts)
         known = columns(self.lab, failing[0])
         yield from self.sums(question, verdicts, [(name,) for name in known])
+
+    def members(self, question: Question, verdicts: list[Verdict]) -> list[Family]:
+        """Return the mistakes of the catalogue that may be behind an answer.
+
+        Those that show below are none where what is below passes; and what is below an
+        outer step is in the user's own meta-gradient already.
+        """
+        level = question[0]
+        passed = {(v.case, v.level) for v in self.report.verdicts if v.outcome == PASS}
+        seen = level == "L5" and all((v.case, "L4") in passed for v in verdicts)
+        least = {"L6": "L6", "L7": "L6", "U": "L1"}.get(level, "L5" if seen else "L1")
+        return [m for m in MEMBERS if least <= CATALOGUE[m.name].level <= level]
 
     def second(self, question, verdicts, failing) -> Iterator[Explanation]:
         """Yield families, the simplest first, and mistakes times a factor."""
@@ -258,7 +270,7 @@ class Search:
             return
         known = [*columns(self.lab, failing[0])]
         yield from self.sums(question, verdicts, combinations(known, 2))
-        for member in MEMBERS:
+        for member in self.members(question, verdicts):
             if self.in_time():
                 yield from of_family(self.lab, verdicts, member).explanations()
 
@@ -273,7 +285,8 @@ class Search:
                     pair = both(a, b)
                     yield from of_family(self.lab, verdicts, pair).explanations()
         tried = probes(self.lab, failing)[:2]
-        shown = [m for m in MEMBERS if any(self.shows(m, v) for v in tried)]
+        here = self.members(question, verdicts)
+        shown = [m for m in here if any(self.shows(m, v) for v in tried)]
         for a, b in combinations(shown, 2):
             if not self.in_time():
                 return

@@ -260,14 +260,15 @@ def probes(lab: Any, failing: Sequence[Verdict]) -> list[Verdict]:
 
     The cheapest of each kind: a mistake may be confined to one.
     """
+    cheap = [v for v in failing if v.level != "L7" or lab.slope_of(lab.case(v)).affine]
     found: dict[tuple, list[Verdict]] = {}
-    for v in failing:
+    for v in cheap or failing:
         if v.got.size > 4 or len(failing) < PROBES:
             kinds = tuple(test(lab.case(v)) for test in KINDS.values())
             found.setdefault(kinds, []).append(v)
     first = [v for same in found.values() for v in same[:1]]
     second = [v for same in found.values() for v in same[1:3]]
-    return (first + second)[:PROBES] or list(failing[:PROBES])
+    return (first + second)[:PROBES] or list((cheap or failing)[:PROBES])
 
 
 def of_family(lab: Any, verdicts: Sequence[Verdict], family: Family) -> Trial:
