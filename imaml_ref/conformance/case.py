@@ -70,6 +70,12 @@ class Case:
         """The levels at which something is asked."""
         return tuple(n for n in LEVELS if n in self.answers or n in self.refuse)
 
+    def asks(self, level: str) -> tuple[str, ...]:
+        """Return the names of what is asked at a level."""
+        known = self.answers.get(level)
+        names = LEVELS[level].answers
+        return tuple(n for n in names if n in known) if known else names
+
     @property
     def theta(self) -> Array:
         """θ, (P,)."""

@@ -16,6 +16,7 @@ from ..networks import Linearization, Loss, Network, SoftmaxCrossEntropy, Square
 from ..optimizers import SGD, Adam
 from .axes import along_axes, copies
 from .case import Array, Case
+from .refusals import Refused
 
 LOSSES: dict[str, type[Loss]] = {
     "cross-entropy": SoftmaxCrossEntropy,
@@ -23,10 +24,6 @@ LOSSES: dict[str, type[Loss]] = {
 }
 STATIONARY = 1e-3  # ‖∇G‖ over the norms of its two parts, for φ to count as a solution
 NEWTON_STEPS, HALVINGS = 60, 12
-
-
-class Refused(ArithmeticError):
-    """There is no trustworthy answer; the message says why."""
 
 
 class Computation:
