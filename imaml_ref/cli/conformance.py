@@ -14,7 +14,15 @@ from typing import Annotated
 import typer
 
 from .._version import __version__
-from .conformance_report import choose, conclude, diagnosed, judged, say, split
+from .conformance_report import (
+    choose,
+    conclude,
+    demand_writable,
+    diagnosed,
+    judged,
+    say,
+    split,
+)
 from .errors import WRONG_INPUT, Stop, refusing
 
 app = typer.Typer(
@@ -28,6 +36,10 @@ Answers = Annotated[
 Cases = Annotated[
     str | None,
     typer.Option("--cases", help="Names of cases, with commas.", show_default="all"),
+]
+Levels = Annotated[
+    str | None,
+    typer.Option("--levels", help="Levels, such as L1,L4.", show_default="all"),
 ]
 JsonFile = Annotated[
     Path | None,
@@ -84,6 +96,7 @@ def export_inputs(file: Path, names: str | None) -> int:
 def check(
     file: Answers,
     cases: Cases = None,
+    levels: Levels = None,
     json_file: JsonFile = None,
     html_file: HtmlFile = None,
     failures: Failures = DESCRIBED,
@@ -93,7 +106,8 @@ def check(
     Exit status 0 if what was attempted passed (a warning that is missing does not
     count), 1 if something failed, 2 if the file cannot be judged.
     """
-    report = judged(file, cases)
+    demand_writable(json_file, html_file)
+    report = judged(file, cases, levels)
     conclude(report, json_file, html_file, failures)
 
 
@@ -101,12 +115,14 @@ def check(
 def diagnose(
     file: Answers,
     cases: Cases = None,
+    levels: Levels = None,
     json_file: JsonFile = None,
     html_file: HtmlFile = None,
     failures: Failures = DESCRIBED,
 ):
     """Judge a file of answers, and name the mistakes that give what fails."""
-    report = diagnosed(judged(file, cases))
+    demand_writable(json_file, html_file)
+    report = diagnosed(judged(file, cases, levels))
     conclude(report, json_file, html_file, failures)
 
 
@@ -125,6 +141,7 @@ def run(
         ),
     ],
     cases: Cases = None,
+    levels: Levels = None,
     diagnosis: Annotated[
         bool | None,
         typer.Option(
@@ -138,12 +155,13 @@ def run(
     failures: Failures = DESCRIBED,
 ):
     """Write the inputs, run a program, and judge the answers that it wrote."""
+    demand_writable(json_file, html_file)
     with TemporaryDirectory(prefix="imaml-ref-") as folder:
         inputs, answers = Path(folder, "inputs.h5"), Path(folder, "answers.h5")
         with refusing():
             export_inputs(inputs, cases)
         call(command, inputs, answers)
-        report = replace(judged(answers, cases), subject=" ".join(command))
+        report = replace(judged(answers, cases, levels), subject=" ".join(command))
     if report.count("fail") if diagnosis is None else diagnosis:
         report = diagnosed(report)
     conclude(report, json_file, html_file, failures)
@@ -186,6 +204,7 @@ def judge_self(
     dtype: Annotated[str, typer.Option(help="float64 or float32.")] = "float64",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "cpu",
     cases: Cases = None,
+    levels: Levels = None,
     json_file: JsonFile = None,
     html_file: HtmlFile = None,
     failures: Failures = DESCRIBED,
@@ -195,10 +214,13 @@ def judge_self(
     from ..conformance import check as check_object
     from ..runs import resolved_device
 
+    demand_writable(json_file, html_file)
     with refusing():
         demand_dtype(dtype)
         device = resolved_device(device)
-        report = check_object(Engine(device), cases=split(cases), dtype=dtype)
+        report = check_object(
+            Engine(device), cases=split(cases), levels=split(levels), dtype=dtype
+        )
     subject = f"imaml_ref {__version__}, {dtype}, {device}"
     conclude(replace(report, subject=subject), json_file, html_file, failures)
 

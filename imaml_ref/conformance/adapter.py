@@ -137,10 +137,10 @@ class Adapter(Translation):
         Raises:
             NotImplementedError: If the user has none.
         """
-        tasks = self.tasks(case, phi)
         if self.hooks.batch_grad is not None:
-            return self.flat(case, self.hooks.batch_grad(tasks))
-        return self.rows(case, map(self.hook("meta_grad"), tasks)).mean(0)
+            return self.flat(case, self.hooks.batch_grad(self.tasks(case, phi)))
+        found = map(self.hook("meta_grad"), self.tasks(case, phi))
+        return self.rows(case, found).mean(0)
 
     def outer_step(self, case: Case, theta: Array, state: Any) -> tuple[Array, Any]:
         """Return the next θ (P,) and the state of the user's optimiser.

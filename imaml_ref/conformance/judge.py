@@ -174,7 +174,7 @@ def refusal(
     said = signs(found.warned, case.name)
     if own := [text for sign, text in said.items() if sign not in heard]:
         return Verdict(*at, WARNED, message=BETWEEN.join(own))
-    if found.failed and not found.values:
+    if found.failed:
         return Verdict(*at, FAIL, message=found.failed)
     reason = case.refuse[level]
     if said:

@@ -16,7 +16,8 @@ HOUSEKEEPING = (
     FutureWarning,
     ImportWarning,
 )
-BY_NAME = {"Refused", "LinAlgError"}  # NumPy's, SciPy's, torch.linalg's, ours
+# NumPy's, SciPy's and torch.linalg's, and our own.
+BY_NAME = {"LinAlgError", "NotPositiveDefinite", "Refused"}
 NUMBER = re.compile(r"0x[0-9a-f]+|\d+(\.\d*)?(e[-+]?\d+)?|\b(nan|inf)\b")
 BETWEEN = "; "
 
