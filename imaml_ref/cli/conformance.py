@@ -160,11 +160,30 @@ def run(
         inputs, answers = Path(folder, "inputs.h5"), Path(folder, "answers.h5")
         with refusing():
             export_inputs(inputs, cases)
-        call(command, inputs, answers)
-        report = replace(judged(answers, cases, levels), subject=" ".join(command))
-    if report.count("fail") if diagnosis is None else diagnosis:
+        stopped = ended(command, inputs, answers)
+        report = judged(answers, cases, levels)
+    report = replace(report, subject=" ".join(command), interrupted=stopped)
+    if not stopped and (report.count("fail") if diagnosis is None else diagnosis):
         report = diagnosed(report)
     conclude(report, json_file, html_file, failures)
+
+
+def ended(command: Sequence[str], inputs: Path, answers: Path) -> str:
+    """Run a program; return what Ctrl-C interrupted, if it left answers that are whole.
+
+    Raises:
+        KeyboardInterrupt: If it left none.
+        Stop: As in ``call``.
+    """
+    try:
+        call(command, inputs, answers)
+    except KeyboardInterrupt:
+        try:
+            judged(answers, None, None)
+        except Stop:
+            raise KeyboardInterrupt from None
+        return command[0]
+    return ""
 
 
 def call(command: Sequence[str], inputs: Path, answers: Path) -> None:

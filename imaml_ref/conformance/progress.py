@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from .case import Case
 
 # What a level costs beside L1, about; a case costs as much as it has numbers.
-COST = {"L1": 1, "L2": 2, "L3": 1, "L4": 4, "L5": 12, "L6": 12, "L7": 120, "U": 6}
+COST = {"L1": 1, "L2": 2, "L3": 10, "L4": 4, "L5": 12, "L6": 12, "L7": 120, "U": 6}
 SOON = 0.5  # seconds without a line: who is that fast needs none
 CLEAR = "\r\x1b[K"
 

@@ -171,6 +171,53 @@ def test_flax_modules_pass_under_the_names_that_flax_gives():
     assert report.of("more-queries", "L1")[0].outcome == "pass"
 
 
+def test_a_function_that_flattens_channels_first_is_recognised():
+    def build(case):
+        def apply(params, x):
+            conv, norm = params["conv1"]["kernel"], params["norm1"]
+            x = jax.lax.conv_general_dilated(
+                x, conv, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+            )
+            x = (x - x.mean((0, 1, 2))) / jnp.sqrt(x.var((0, 1, 2)) + 1e-5)
+            x = jnp.tanh(norm["scale"] * x + norm["bias"])
+            n, h, w, c = x.shape
+            x = x.reshape(n, h // 2, 2, w // 2, 2, c).mean((2, 4))
+            x = x.transpose(0, 3, 1, 2).reshape(n, -1)
+            return x @ params["head"]["kernel"] + params["head"]["bias"]
+
+        return apply
+
+    report = conformance.check(from_jax(build), cases=["more-queries"], levels="L1")
+    loss, grad = report.verdicts
+    assert (loss.outcome, grad.outcome) == ("pass", BY_ADAPTER)
+    assert report.notes == (
+        "the function flattens C, H, W, and got its kernels in that order: "
+        "more-queries",
+    )
+
+
+def test_a_layer_without_a_name_is_told():
+    mine = from_jax(names=lambda case: {"linear1": "Dense_0"})
+    (found, _) = conformance.check(mine, cases=["mlp-tanh"], levels="L1").verdicts
+    assert found.message == "ValueError: names(mlp-tanh) has no name for head"
+
+
+def test_what_else_is_asked_is_handed_over_in_float64():
+    case = SUITE["mlp-lam-vector"]
+    object.__setattr__(case, "unrolled", {"steps": 2, "step_size": 0.5})
+    mine = from_jax(
+        inner=lambda task: jax.tree.map(lambda a: a + 1 / 3, task.theta),
+        lam_grad=lambda task: jax.tree.map(jnp.negative, task.lam),
+        unrolled_grad=lambda task, steps, step_size: jax.tree.map(
+            lambda a: a * steps * step_size, task.theta
+        ),
+    )
+    want = np.broadcast_to(case.theta + 1 / 3, case.phi.shape)
+    np.testing.assert_allclose(mine.inner(case), want, rtol=1e-15)
+    np.testing.assert_array_equal(mine.lam_grad(case, case.solution), -case.lam)
+    np.testing.assert_array_equal(mine.unrolled_grad(case), case.theta)
+
+
 def run_the_example(*arguments):
     """Return what the example prints.
 
