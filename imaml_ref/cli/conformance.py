@@ -3,9 +3,6 @@
 The suite is imported when a command needs it: the others need not wait for it.
 """
 
-import os
-import subprocess
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,6 +11,7 @@ from typing import Annotated
 import typer
 
 from .._version import __version__
+from .conformance_program import ended
 from .conformance_report import (
     choose,
     conclude,
@@ -23,7 +21,7 @@ from .conformance_report import (
     say,
     split,
 )
-from .errors import WRONG_INPUT, Stop, refusing
+from .errors import refusing
 
 app = typer.Typer(
     help="Tell whether a meta-gradient is right, and if not, which mistake it is.",
@@ -166,54 +164,6 @@ def run(
     if not stopped and (report.count("fail") if diagnosis is None else diagnosis):
         report = diagnosed(report)
     conclude(report, json_file, html_file, failures)
-
-
-def ended(command: Sequence[str], inputs: Path, answers: Path) -> str:
-    """Run a program; return what Ctrl-C interrupted, if it left answers that are whole.
-
-    Raises:
-        KeyboardInterrupt: If it left none.
-        Stop: As in ``call``.
-    """
-    try:
-        call(command, inputs, answers)
-    except KeyboardInterrupt:
-        try:
-            judged(answers, None, None)
-        except Stop:
-            raise KeyboardInterrupt from None
-        return command[0]
-    return ""
-
-
-def call(command: Sequence[str], inputs: Path, answers: Path) -> None:
-    """Run a program that reads one file and writes the other.
-
-    Raises:
-        Stop: With exit status 2 if there is no such program, it fails, or it writes no
-            answers.
-    """
-    files = {"inputs": str(inputs), "answers": str(answers)}
-    words = [in_place(word, files) for word in command]
-    known = {f"IMAML_REF_{name.upper()}": path for name, path in files.items()}
-    try:
-        done = subprocess.run(words, env=os.environ | known, check=False)
-    except OSError as error:
-        raise Stop(WRONG_INPUT, f"cannot run {words[0]}: {error.strerror}") from error
-    if done.returncode:
-        raise Stop(WRONG_INPUT, f"{words[0]} ended with status {done.returncode}")
-    if not answers.exists():
-        raise Stop(
-            WRONG_INPUT,
-            f"{words[0]} wrote no answers; write them to the path in IMAML_REF_ANSWERS",
-        )
-
-
-def in_place(word: str, files: dict[str, str]) -> str:
-    """Return a word of a command with the names of files put in."""
-    for name, path in files.items():
-        word = word.replace(f"{{{name}}}", path)
-    return word
 
 
 @app.command(

@@ -219,14 +219,14 @@ def test_ctrl_c_prints_the_report_so_far_and_ends_with_130(call, monkeypatch, tm
 
 @pytest.mark.parametrize("whole", [True, False])
 def test_ctrl_c_in_a_program_keeps_what_it_wrote(call, wrong, monkeypatch, whole):
-    from imaml_ref.cli import conformance
+    from imaml_ref.cli import conformance_program
 
     def run(words, **_):
         with open(words[1], "wb") as file:
             file.write(wrong.read_bytes()[: None if whole else 1000])
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(conformance.subprocess, "run", run)
+    monkeypatch.setattr(conformance_program.subprocess, "run", run)
     status, out, err = call("run", "--", "mine", "{answers}")
     assert (status, err) == (130, "imaml-ref: interrupted\n")
     assert ("✗ ridge L2 hvp: 0.30 digits" in out) == whole
