@@ -1,6 +1,8 @@
 """JAX agrees with the certified answers, and its adapter tells right from wrong."""
 
+import importlib.util
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -245,7 +247,8 @@ def test_the_example_passes_and_warns():
 
 def test_the_mistake_in_the_example_fails_and_is_named():
     out = run_the_example("--mistake")
-    assert " 6 failed" in out
+    assert "0 not attempted" in out or importlib.util.find_spec("optax") is None
+    assert re.search(r" (6|12) failed", out)  # at L6 and L7 too, if Optax is there
     assert "this is what you get with curvature-at-theta" in " ".join(out.split())
 
 
