@@ -222,6 +222,17 @@ def test_a_gradient_of_another_form_is_told_in_one_line():
         assert text in found.message
 
 
+def test_the_code_on_the_first_page_runs_and_fails_where_it_says():
+    page = EXAMPLE.parents[1] / "docs" / "conformance.md"
+    _, _, code = page.read_text("utf-8").partition("```python\n")
+    code, _, _ = code.partition("```")
+    assert code.count('levels=("L4",)') == 1
+    scope = {}
+    exec(code.replace('levels=("L4",)', 'levels=("L4",), cases=["ridge"]'), scope)
+    assert scope["report"].count("fail") >= 1
+    assert "first-order" in scope["report"].diagnoses[0].text
+
+
 def run_the_example(*arguments):
     """Return what the example prints.
 
