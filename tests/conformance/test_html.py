@@ -165,3 +165,14 @@ def test_light_dark_and_narrow_are_provided_for(text):
 def colours(style):
     """Return the two blocks that define the colours."""
     return re.findall(r":root \{(.*?)\}", style, re.S)
+
+
+def test_failures_are_read_without_a_click(page, text, report):
+    blocks = [e["text"] for e in page.all("pre")]
+    wrong = report.count("fail") + report.count("did not warn")
+    assert len(blocks) == min(wrong, 20)
+    assert blocks[0].startswith("✗ ")
+    assert any("expected" in block and "ratio" in block for block in blocks)
+    assert text.index("<h2>What fails</h2>") < text.index("<table>")
+    right = tuple(v for v in report.verdicts if v.outcome == "pass")
+    assert "<h2>What fails</h2>" not in as_html(replace(report, verdicts=right), CASES)

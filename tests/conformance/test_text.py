@@ -71,7 +71,7 @@ def test_digits_are_rounded_down():
 
 def test_the_summary_counts_every_verdict_once(report):
     numbers = [int(w) for w in summary(report).replace(";", " ").split() if w.isdigit()]
-    assert numbers == [report.count(outcome) for outcome in OUTCOMES]
+    assert numbers == [report.count(outcome) for outcome in OUTCOMES[:5]]
     assert sum(numbers) == len(report.verdicts)
     assert summary(report).endswith("of what must be refused, 0 warned, 2 did not")
     assert summary(report) in as_text(report)
