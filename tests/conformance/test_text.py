@@ -35,7 +35,7 @@ def row(report, case):
 
 def test_the_matrix_has_a_row_for_each_case_and_a_column_for_each_level(good):
     head, *rows = matrix(good).splitlines()
-    assert head.split() == ["case", "L1", "L2", "L3", "L4", "L5", "L6", "L7"]
+    assert head.split() == ["case", "L1", "L2", "L3", "L4", "L5", "L6", "L7", "U"]
     assert [line.split()[0] for line in rows] == list(NAMES)
     assert len(head) == len(rows[0])  # right-aligned
     digits = [float(cell) for cell in row(good, "ridge")]

@@ -4,12 +4,12 @@ At L5 ``inner`` shows φ itself.  Where it was not answered, φ is looked for th
 meta-gradient: (5) at the φ of the family.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy
 
-from ..case import Array
+from ..case import Array, Case
 from ..judge import Verdict
 from .family import Real, of_answers
 
@@ -43,17 +43,7 @@ def of_walk(**numbers: Real):
             case = lab.case(verdict)
             if len(case.groups) > 1:
                 return None
-            subject = lab.subject(*lab.base)
-
-            def slope(phi: Array) -> Array:
-                return subject.at_support(case, phi).grad
-
-            start = numpy.repeat(case.theta[None], case.num_tasks, 0)
-            phis = []
-            for phi in walk(slope, start, case.lam, *values):
-                if not numpy.isfinite(phi).all() or numpy.abs(phi).max() > 1e6:
-                    break
-                phis.append(phi)
+            phis = visited(lab.subject(*lab.base), case, walk, values)
 
             def answer(phi: Array, k: int) -> Array:
                 if verdict.answer == "inner":
@@ -68,6 +58,19 @@ def of_walk(**numbers: Real):
         return walk
 
     return make
+
+
+def visited(subject: Any, case: Case, walk: Walk, values: Sequence[float]) -> list:
+    """Return the φ (T, P) of a walk from θ, up to where it runs away."""
+    start = numpy.repeat(case.theta[None], case.num_tasks, 0)
+    found: list[Array] = []
+    for phi in walk(
+        lambda p: subject.at_support(case, p).grad, start, case.lam, *values
+    ):
+        if not numpy.isfinite(phi).all() or numpy.abs(phi).max() > 1e6:
+            break
+        found.append(phi)
+    return found
 
 
 def descend(slope, phi: Array, step: float, momentum: float = 0.0) -> list[Array]:
@@ -140,7 +143,7 @@ def adam(slope, phi: Array, step: float) -> list[Array]:
     return found
 
 
-def minimised(function: Callable[[float], Any]):
+def minimised(function: Callable[..., Any]):
     """Make a family of another strength λ in (1), solved to the end."""
 
     def at(lab: Any, verdict: Verdict, c: float) -> Any:
