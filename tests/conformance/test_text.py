@@ -39,7 +39,7 @@ def test_the_matrix_has_a_row_for_each_case_and_a_column_for_each_level(good):
     assert [line.split()[0] for line in rows] == list(NAMES)
     assert len(head) == len(rows[0])  # right-aligned
     digits = [float(cell) for cell in row(good, "ridge")]
-    assert len(digits) == 6
+    assert len(digits) == 7
     assert min(digits) > 13
     assert row(good, "saddle") == ["warned"]
 
