@@ -158,7 +158,8 @@ class JaxAdapter(Adapter):
     def outputs(self, case, params, x, *, own):
         if own:
             return self.get(self.model(case, params)(params, x))
-        renamed = {ours: params[theirs] for ours, theirs in self.names(case).items()}
+        names = self.names(case).items()  # of layers without parameters too
+        renamed = {ours: params[theirs] for ours, theirs in names if theirs in params}
         return self.get(apply_of(case)(renamed, x))
 
     def model(self, case, params):
