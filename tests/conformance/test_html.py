@@ -113,7 +113,7 @@ def test_a_detail_has_numbers_ratio_and_how_the_answer_is_certified(page, report
         *answer.routes,
         f"to {answer.certified:.1f} digits",
         f"κ{answer.kappa:.3g}",
-        "Linear; squared-error, 8 parameters, 2 tasks, λ = 0.5",
+        "Linear; squared-error, 15 parameters, 7 tasks, λ = 0.421875",
     ):
         assert part in detail, part
     layout = page.by_id["conv-tanh-L2"]["text"]
