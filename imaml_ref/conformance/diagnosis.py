@@ -22,7 +22,7 @@ import numpy
 from ..compute import one_blas_thread
 from .case import Case
 from .explanation import Diagnosis, merged
-from .families import FAMILIES
+from .families import FAMILIES, stops
 from .families.evidence import (
     Explanation,
     Place,
@@ -242,10 +242,20 @@ class Search:
         yield from self.sums(question, verdicts, [(name,) for name in known])
 
     def second(self, question, verdicts, failing) -> Iterator[Explanation]:
-        """Yield families, and mistakes of the catalogue times a factor."""
-        for family in FAMILIES.values():
-            if question in family.where and self.in_time():
-                yield from of_family(self.lab, verdicts, family).explanations()
+        """Yield families, the simplest first, and mistakes times a factor."""
+        here = [f for f in FAMILIES.values() if question in f.where]
+        here.sort(key=lambda family: len(family.numbers))
+        whole = 99  # numbers of the simplest that explains everything
+        for family in here:
+            if len(family.numbers) > whole or not self.in_time():
+                continue
+            for one in of_family(self.lab, verdicts, family).explanations():
+                if len(one.explained) == len(failing):
+                    whole = min(whole, max(1, len(family.numbers)))
+                yield one
+        yield from stops.explanations(self.lab, question, verdicts)
+        if whole < 99:
+            return
         known = [*columns(self.lab, failing[0])]
         yield from self.sums(question, verdicts, combinations(known, 2))
         for member in MEMBERS:

@@ -78,7 +78,11 @@ class Diagnosis:
     def body(self) -> str:
         """What they are, without the note."""
         if self.names:
-            head = f"this is what you get with {' or '.join(self.names)}"
+            names = [n for n in self.names if n != "sum"]
+            if not names:
+                said = " Or: ".join(dict.fromkeys(self.says))
+                return f"{said} ({self.digits:.1f} digits)"
+            head = f"this is what you get with {' or '.join(names)}"
             tied = ", which cannot be told apart here" if len(self.names) > 1 else ""
             seen = f" Found in {'; '.join(self.found_in)}." if self.found_in else ""
             said = " ".join(dict.fromkeys(self.says))

@@ -274,7 +274,9 @@ def of_family(lab: Any, verdicts: Sequence[Verdict], family: Family) -> Trial:
         found = family.at(lab, verdict, *p)
         if found is None:
             return None
-        if isinstance(found, list):
+        if family.steps:
+            if not len(found):
+                return None
             found = found[min(steps, len(found)) - 1]
         return [found]
 
@@ -315,7 +317,8 @@ def of_columns(lab: Any, verdicts, names: tuple[str, ...], right: str, source) -
 
     def say(written, factors):
         shown = " + ".join(
-            n if f == "1" else f"{f} · {n}" for f, n in zip(factors, names, strict=True)
+            n if f == "1" else f"−{n}" if f == "−1" else f"{f} · {n}"
+            for f, n in zip(factors, names, strict=True)
         )
         return f"What comes is {shown}; right is {right}."
 

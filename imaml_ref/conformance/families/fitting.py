@@ -20,6 +20,7 @@ from .family import Family
 GRID = {1: 17, 2: 7, 3: 5}  # points in each direction
 BRANCHES = 5  # numbers of steps for which a fit is refined
 FLAT = 1e-7  # slope of the residual below which it is rounding
+SOON, HOPELESS = 6, 0.03  # after so many steps the residual is that small, or it ends
 STARTS = 2  # of the best points of the grid
 GOOD = 1e-5  # relative residual at which a family fits; of single precision 1e-3
 EXTRA = 1e-2  # residual on the grid above which there is no use in refining, per number

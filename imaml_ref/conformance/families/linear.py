@@ -110,7 +110,7 @@ def of_meta_gradients(lab: Any, verdict: Verdict) -> Columns:
         for t, g in enumerate(ground.g):
             last = t == len(ground.g) - 1
             name = "last" if last else ("first", "second", "third", "fourth")[min(t, 3)]
-            found.setdefault(f"g of the {name} task", g / len(ground.g))
+            found.setdefault(f"g of the {name} task alone", g)
     weights = sizes(lab.case(verdict))
     if weights is not None:
         found["g weighted by the tasks' sizes"] = weights @ ground.g

@@ -60,11 +60,11 @@ def rules(points: Sequence[Point]) -> list[Rule]:
     A rule with c constants needs more than c cases, or there is nothing to predict; of
     one case alone the constant is taken.
     """
-    found = [r for r in without_constants(points) if holds(r, points)]
-    found += [
+    exact = [r for r in without_constants(points) if holds(r, points)]
+    found = exact + [
         r
         for r in with_a_constant(points)
-        if holds(r, points) and not any(same(r, other, points) for other in found)
+        if holds(r, points) and not any(same(r, other, points) for other in exact)
     ]
     if len(points) > 2 and not any(not r.constants or not r.terms for r in found):
         found += [r for r in affine(points) if holds(r, points)]
@@ -104,6 +104,15 @@ def with_a_constant(points: Sequence[Point]) -> Iterator[Rule]:
             best = min(fitted, key=lambda p: p.spread / abs(p.value or 1.0))
             c = best.value / product(best.facts)
             yield scaled(c, text, terms, product, (c,))
+            if text == "1/‖g‖" and c > 0:
+                yield clipped(c)
+
+
+def clipped(c: float) -> Rule:
+    """Return min(1, c/‖g‖): clipping by norm."""
+    return Rule(
+        f"min(1, {written(c)}/‖g‖)", (c,), 2, lambda facts: min(1.0, c / facts["‖g‖"])
+    )
 
 
 def affine(points: Sequence[Point]) -> Iterator[Rule]:
