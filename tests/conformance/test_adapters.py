@@ -65,9 +65,9 @@ class OwnNet(nn.Module):
 
     def __init__(self, activation=torch.tanh):
         super().__init__()
-        self.features = nn.Conv2d(1, 3, 3, padding=1, bias=False)
-        self.norm = nn.BatchNorm2d(3)
-        self.classifier = nn.Linear(12, 3)
+        self.features = nn.Conv2d(1, 2, 3, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(2)
+        self.classifier = nn.Linear(8, 5)
         self.activation = activation
 
     def forward(self, x):
@@ -99,7 +99,7 @@ def test_a_module_that_flattens_in_the_other_order_is_recognised():
 
 
 def test_a_module_that_does_not_fit_says_which_tensor_has_which_shape():
-    said = "the Module has features.weight of shape (3, 1, 3, 3), mlp-tanh expects (4, "
+    said = "the Module has features.weight of shape (2, 1, 3, 3), mlp-tanh expects (4, "
     fixed = check(from_torch(OwnNet()), cases=["mlp-tanh"], levels="L1")
     made = check(from_torch(lambda case: OwnNet()), cases=["mlp-tanh"], levels="L1")
     assert outcomes(fixed) == {"loss": "not attempted", "grad": "not attempted"}
@@ -225,7 +225,7 @@ def test_the_tasks_of_all_groups_are_one_list_and_each_counts_once():
 def test_no_outer_step_and_scalar_lambda_are_said_in_one_word():
     mine = from_torch(meta_grad=witness.implicit, outer_step=False, scalar_lam=True)
     report = check(mine, cases=["mlp-tanh", "conv-lam-vector"])
-    found = {(v.case, v.level): v for v in report.verdicts}
+    found = {(v.case, v.level): v for v in report.verdicts if v.answer != "lam_grad"}
     assert found["mlp-tanh", "L6"].message == "no outer_step"
     assert found["conv-lam-vector", "L4"].message == "scalar λ only"
     assert found["mlp-tanh", "L4"].outcome == "pass"
