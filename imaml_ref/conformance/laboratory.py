@@ -12,6 +12,7 @@ from .agreement import agreement, moved
 from .asking import attempt
 from .case import Answer, Array, Case
 from .computation import Computation
+from .engine import Engine
 from .judge import FAIL, Verdict
 from .levels import OUTER_STEPS
 from .mutants import combined
@@ -180,7 +181,7 @@ class Laboratory:
     def solved(self, case: Case, lam: Any, anchor: Array) -> Array:
         """Return the φ (T, P) that solves (1) with another λ or anchor."""
         subject = Inner(self.subject(*self.base), lam, anchor)
-        return subject.solution(case)
+        return subject.inner(case)
 
     def around(self, case: Case, phi: Array) -> Ground:
         """Return the ground of a case at any φ."""
@@ -189,7 +190,7 @@ class Laboratory:
 
     def slope_of(self, case: Case) -> Callable[[Array], Array]:
         """Return θ ↦ the right meta-gradient, each computed once."""
-        return self.once(("slope", case.name), lambda: Slope(self.subject(), case))
+        return self.once(("slope", case.name), lambda: Slope(Engine(), case))
 
     def from_own(self, verdict: Verdict) -> Array | None:
         """Return the right answer, given the user's own wrong one below; else None."""
@@ -213,12 +214,14 @@ class Laboratory:
         return each if verdict.got.ndim else numpy.asarray(each.sum())
 
     def target(self, verdict: Verdict) -> Array:
-        """Return what is fitted: of an outer step how far it went."""
+        """Return what is fitted: of an outer step, and of φ, how far it went."""
+        if verdict.answer == "inner":
+            return verdict.got - self.case(verdict).theta.astype(verdict.got.dtype)
         return moved(self.case(verdict), verdict.level, verdict.got)
 
     def restored(self, verdict: Verdict, a: Array) -> Array:
         """Return an answer from what was fitted."""
-        step = verdict.level in OUTER_STEPS
+        step = verdict.level in OUTER_STEPS or verdict.answer == "inner"
         return self.case(verdict).theta + a if step else a
 
     def assembled(self, verdict: Verdict, rows: Array) -> Array:

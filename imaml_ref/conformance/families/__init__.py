@@ -3,9 +3,42 @@
 Knows cases and what was answered.  Must not know what a report says of it.
 """
 
-from . import inner, operators, outer, results, solvers, ten_steps, unrolled
-from .family import FAMILIES, Family
+from . import (
+    inner,
+    losses,
+    network,
+    operators,
+    outer,
+    results,
+    solvers,
+    ten_steps,
+    unrolled,
+)
+from .family import (
+    FAMILIES,
+    META,
+    SOLVE,
+    Family,
+    Real,
+    of_answers,
+    of_operator,
+    of_rows,
+    of_side,
+)
 
-TOPICS = (operators, results, solvers, inner, outer, ten_steps, unrolled)
+TOPICS = (
+    *(operators, results, solvers, inner, network, losses, outer, ten_steps),
+    unrolled,
+)
 
-__all__ = ["FAMILIES", "Family"]
+__all__ = [
+    "FAMILIES",
+    "META",
+    "SOLVE",
+    "Family",
+    "Real",
+    "of_answers",
+    "of_operator",
+    "of_rows",
+    "of_side",
+]

@@ -143,8 +143,11 @@ class Trial:
                 break
         else:
             return
+        hints = next(fits for fits in probed.values() if fits)
         found = {
-            place(v): probed[place(v)] if place(v) in probed else self.fits(v)
+            place(v): probed[place(v)] or self.fits(v)
+            if place(v) in probed
+            else self.fits(v, hints)
             for v in self.failing
         }
         seen = [(v, found[place(v)]) for v in self.failing if found[place(v)]]
@@ -294,7 +297,7 @@ def of_family(lab: Any, verdicts: Sequence[Verdict], family: Family) -> Trial:
 
     return Trial(
         lab, verdicts, (family.name,), family.numbers, columns,
-        lambda v: fit(family, lab, v), say, family.where,
+        lambda v, hints=(): fit(family, lab, v, (), hints), say, family.where,
         1 + (" + " in family.name),
     )  # fmt: skip
 
@@ -306,7 +309,7 @@ def of_columns(lab: Any, verdicts, names: tuple[str, ...], right: str, source) -
         known = source(lab, verdict)
         return [known[n] for n in names] if all(n in known for n in names) else None
 
-    def fits(verdict):
+    def fits(verdict, hints=()):
         found = columns(verdict, (), 0)
         if found is None or verdict.got.size < len(names):
             return []

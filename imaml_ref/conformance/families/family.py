@@ -62,6 +62,7 @@ class Family:
             the family has no meaning.
         steps: Name of its whole number; empty if it has none.
         bound: Whether there is no factor in front of it.
+        cheap: (lab, verdict) → whether it may be fitted there; elsewhere it is compared.
         rows: (ground, *values) → (T, P), of those that are computed from a ground.
         on: (ground, *values) → the ground with another operator or right side, of those
             that another family can follow.
@@ -75,6 +76,7 @@ class Family:
     at: Callable[..., Any]
     steps: str = ""
     bound: bool = False
+    cheap: Callable[[Any, Any], bool] | None = None
     rows: Callable[..., Any] | None = None
     on: Callable[..., Any] | None = None
 
@@ -202,6 +204,7 @@ def of_answers(
     steps: str = "",
     *,
     bound: bool = False,
+    cheap: Callable[[Any, Any], bool] | None = None,
     named_after: Callable | None = None,
     **numbers: Real,
 ):
@@ -212,6 +215,7 @@ def of_answers(
         where: See ``Family``.
         steps: See ``Family``.
         bound: See ``Family``.
+        cheap: See ``Family``.
         named_after: The function whose name and docstring it has; itself by default.
         **numbers: See ``Family``.
     """
@@ -221,7 +225,7 @@ def of_answers(
         register(
             Family(
                 named(source), said(source), part, where, numbers, function, steps,
-                bound=bound,
+                bound=bound, cheap=cheap,
             )
         )  # fmt: skip
         return function

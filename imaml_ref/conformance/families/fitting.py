@@ -7,7 +7,7 @@ first, equally spaced in log p, then SciPy's least squares from the best of it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -18,7 +18,8 @@ from ..case import Array
 from .family import Family
 
 GRID = {1: 17, 2: 7, 3: 5}  # points in each direction
-BRANCHES = 5  # numbers of steps for which a fit is refined
+BRANCHES = 2  # numbers of steps for which a fit is refined
+WALK = 10  # and how far the search goes from there
 FLAT = 1e-7  # slope of the residual below which it is rounding
 SOON, HOPELESS = 6, 0.03  # after so many steps the residual is that small, or it ends
 STARTS = 2  # of the best points of the grid
@@ -87,7 +88,13 @@ def usual(family: Family, values: Sequence[float], facts: Any) -> bool:
     return False
 
 
-def fit(family: Family, lab: Any, verdict: Any, others: Sequence[Array] = ()):
+def fit(
+    family: Family,
+    lab: Any,
+    verdict: Any,
+    others: Sequence[Array] = (),
+    hints: Sequence[Fit] = (),
+) -> list[Fit]:
     """Return the fits of a family at an answer, the best first; none if none is good.
 
     Args:
@@ -95,26 +102,33 @@ def fit(family: Family, lab: Any, verdict: Any, others: Sequence[Array] = ()):
         lab: Where it finds the case.
         verdict: The answer.
         others: Columns that may be added to what it gives, each with its factor.
+        hints: Fits at another answer, from which the search begins.
     """
     got = lab.target(verdict)
     if got.size <= len(family.numbers) + 1 + len(others):
         return []
+    if family.cheap is not None and not family.cheap(lab, verdict):
+        return []
     facts = lab.facts(verdict)
     if family.steps:
-        found = fit_steps(family, lab, verdict, others)
+        found = fit_steps(family, lab, verdict, others, hints)
         return [f for f in found if not usual(family, f.values, facts)]
 
     def columns(p):
         found = family.at(lab, verdict, *p)
         return None if found is None else [found, *others]
 
-    best = minimise(columns, family, lab, verdict)
+    near = [refine(columns, family, h.values, got) for h in hints if h.values]
+    close = [f for f in near if f is not None and f.residual <= good(got)]
+    best = close[0] if close else minimise(columns, family, lab, verdict)
     if best is None or best.residual > good(got) or usual(family, best.values, facts):
         return []
     return [best]
 
 
-def fit_steps(family: Family, lab: Any, verdict: Any, others: Sequence[Array]):
+def fit_steps(
+    family: Family, lab: Any, verdict: Any, others: Sequence[Array], hints=()
+) -> list[Fit]:
     """Return the good fits after 1, 2, … steps."""
     got, found = lab.target(verdict), []
     if not family.numbers:
@@ -124,17 +138,36 @@ def fit_steps(family: Family, lab: Any, verdict: Any, others: Sequence[Array]):
             if left <= good(got):
                 found.append(Fit((), (), tuple(a), left, k))
         return found
-    starts = on_grid(family, lab, verdict, others)
-    for k, p in starts:
+    starts = [(h.steps, h.values) for h in hints]
 
-        def columns(q, k=k):
+    def refined(k: int, p: tuple[float, ...]) -> Fit | None:
+        def columns(q):
             path = family.at(lab, verdict, *q)
             return None if path is None or len(path) < k else [path[k - 1], *others]
 
         best = refine(columns, family, p, got)
-        if best is not None and best.residual <= good(got):
-            found.append(Fit(best.values, best.spread, best.factors, best.residual, k))
-    return found
+        return None if best is None else replace(best, steps=k)
+
+    tried: dict[int, Fit | None] = {}
+    for k, p in starts or on_grid(family, lab, verdict, others):
+        one = refined(k, p)
+        if one is not None and (
+            tried.get(k) is None or one.residual < tried[k].residual
+        ):
+            tried[k] = one
+    # What is left falls towards the right number of steps from both sides.
+    for _ in range(0 if hints else WALK):
+        known = {k: f for k, f in tried.items() if f is not None}
+        if not known:
+            break
+        k = min(known, key=lambda k: known[k].residual)
+        new = [n for n in (k - 1, k + 1) if n > 0 and n not in tried]
+        if not new or known[k].residual <= good(got):
+            break
+        for n in new:
+            tried[n] = refined(n, known[k].values)
+    fits = [f for f in tried.values() if f is not None and f.residual <= good(got)]
+    return found + sorted(fits, key=lambda f: f.residual)
 
 
 def on_grid(family: Family, lab: Any, verdict: Any, others) -> list:

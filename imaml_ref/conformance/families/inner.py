@@ -5,6 +5,7 @@ meta-gradient: (5) at the φ of the family.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy
@@ -41,13 +42,11 @@ def of_walk(**numbers: Real):
     def make(walk: Walk) -> Walk:
         def at(lab: Any, verdict: Verdict, *values: float) -> Any:
             case = lab.case(verdict)
-            if len(case.groups) > 1:
-                return None
             phis = visited(lab.subject(*lab.base), case, walk, values)
 
             def answer(phi: Array, k: int) -> Array:
                 if verdict.answer == "inner":
-                    return phi
+                    return phi - case.theta
                 key = ("walked", case.name, walk.__name__, values, k)
                 found = lab.once(key, lambda: lab.around(case, phi))
                 return lab.assembled(verdict, found.g)
@@ -62,15 +61,22 @@ def of_walk(**numbers: Real):
 
 def visited(subject: Any, case: Case, walk: Walk, values: Sequence[float]) -> list:
     """Return the φ (T, P) of a walk from θ, up to where it runs away."""
-    start = numpy.repeat(case.theta[None], case.num_tasks, 0)
-    found: list[Array] = []
-    for phi in walk(
-        lambda p: subject.at_support(case, p).grad, start, case.lam, *values
-    ):
+    walks, found = [], []
+    for group in case.groups:
+        start = numpy.repeat(case.theta[None], group.num_tasks, 0)
+        slope = partial(slope_at, subject, group)
+        walks.append(walk(slope, start, case.lam, *values))
+    for parts in zip(*walks, strict=True):
+        phi = numpy.concatenate(parts)
         if not numpy.isfinite(phi).all() or numpy.abs(phi).max() > 1e6:
             break
         found.append(phi)
     return found
+
+
+def slope_at(subject: Any, case: Case, phi: Array) -> Array:
+    """Return ∇L (T, P)."""
+    return subject.at_support(case, phi).grad
 
 
 def descend(slope, phi: Array, step: float, momentum: float = 0.0) -> list[Array]:
@@ -148,11 +154,9 @@ def minimised(function: Callable[..., Any]):
 
     def at(lab: Any, verdict: Verdict, c: float) -> Any:
         case = lab.case(verdict)
-        if len(case.groups) > 1:
-            return None
         phi = lab.solved(case, *function(c, case))
         if verdict.answer == "inner":
-            return phi
+            return phi - case.theta
         return lab.assembled(verdict, lab.around(case, phi).g)
 
     of_answers("inner", WHERE, bound=True, named_after=function, c=Real(0.02, 50, "1"))(

@@ -75,7 +75,9 @@ def stopped(lab: Any, verdict: Verdict, stop: Stop, tol: float) -> Array:
 
 def intervals(lab: Any, verdict: Verdict, stop: Stop) -> list[Interval]:
     """Return the tolerances that give an answer."""
-    sizes = sorted({s for _, found in paths(lab, verdict, stop) for s in found if s > 0})
+    sizes = sorted(
+        {s for _, found in paths(lab, verdict, stop) for s in found if s > 0}
+    )
     edges = [sizes[0] / 10, *sizes, sizes[-1] * 10] if sizes else []
     found: list[Interval] = []
     for low, high in zip(edges, edges[1:], strict=False):

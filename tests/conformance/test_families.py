@@ -1,0 +1,68 @@
+"""Families are recovered with their numbers; what is right, and noise, gets no name."""
+
+import numpy as np
+import pytest
+
+from imaml_ref.compute.parallel import one_blas_thread
+from imaml_ref.conformance.diagnosis import diagnose
+from imaml_ref.conformance.families import FAMILIES
+from imaml_ref.conformance.families.members import is_one
+from imaml_ref.conformance.judge import FAIL
+from tests.helpers.planted import LABORATORY, SUITE, drawn, planted
+
+SOME = (
+    *("damped", "strength-times", "shifted", "neumann", "cg-steps-from-b"),
+    *("support-gradient-in-v", "strength-of-biases", "clipped-task-by-task"),
+    *("adam-epsilon", "outer-momentum", "unrolled-steps", "inner-steps"),
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    with one_blas_thread():
+        yield
+
+
+def named(name, dtype="float64", seed=0):
+    """Return the diagnoses of a planted family, and the numbers that were planted."""
+    values, steps = drawn(name, seed)
+    report = planted(name, values, steps, dtype)
+    assert report.count(FAIL)
+    return diagnose(report, SUITE, LABORATORY).diagnoses, values, steps
+
+
+def is_right(name, found, values, steps):
+    """Whether a diagnosis says a family, or a member of it, with its numbers."""
+    family = FAMILIES[name]
+    if not any(n == name or is_one(n, name) for n in found.names):
+        return False
+    if found.names[0] != name:
+        return True
+    said = [float(found.numbers[n].replace("−", "-")) for n in family.numbers]
+    return np.allclose(said, values, rtol=1e-3) and (
+        not family.steps or found.numbers["steps"] == str(steps)
+    )
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *SOME,
+        *(
+            pytest.param(n, marks=pytest.mark.thorough)
+            for n in FAMILIES
+            if n not in SOME
+        ),
+    ],
+)
+def test_a_family_is_recovered_with_its_numbers(name):
+    found, values, steps = named(name)
+    assert is_right(name, found[0], values, steps), [d.text for d in found]
+    assert all(not d.names for d in found[1:]), [d.text for d in found]
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_family_is_recovered_from_single_precision(name):
+    found, values, steps = named(name, "float32", seed=1)
+    assert is_right(name, found[0], values, steps), [d.text for d in found]
