@@ -95,7 +95,7 @@ def my_cg(matvec, b):
     """Solve A x = b to rounding; the tolerance is relative to b.
 
     Raises:
-        ArithmeticError: If A has negative curvature: then x need be no minimum.
+        Refused: If A has negative curvature: then x need be no minimum.
     """
     x, r = torch.zeros_like(b), b.clone()
     p = r.clone()
@@ -105,7 +105,7 @@ def my_cg(matvec, b):
         Ap = matvec(p)
         curvature = p @ Ap
         if curvature <= 0:
-            raise ArithmeticError(f"negative curvature: pᵀAp = {curvature:.2g}")
+            raise conformance.Refused(f"negative curvature: pᵀAp = {curvature:.2g}")
         alpha = (r @ r) / curvature
         x, before = x + alpha * p, r @ r
         r = r - alpha * Ap

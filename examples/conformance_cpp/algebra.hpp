@@ -1,6 +1,8 @@
 // Vectors, conjugate gradients and Cholesky's factorisation, refusing what is indefinite.
 #pragma once
 
+#include "conformance.hpp"
+
 #include <cmath>
 #include <functional>
 #include <stdexcept>
@@ -9,10 +11,7 @@
 
 using Vector = std::vector<double>;
 
-// There is no trustworthy answer; the message says why.
-struct Refused : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
+using conformance::Refused;
 
 inline double dot(const Vector& a, const Vector& b) {
   double sum = 0;

@@ -8,12 +8,15 @@
 // Needs the C library of HDF5 (Debian: libhdf5-dev). Of networks with other layers it
 // says nothing: they count as not attempted. Where there is no trustworthy answer, it
 // writes why, as the attribute `warned`.
-#include <cstdio>
-#include <map>
+//
+// What is about the files is in conformance.hpp; what is about the suite, in `mine`.
 #include <numeric>
 
-#include "hdf5_files.hpp"
+#include "conformance.hpp"
 #include "meta_gradient.hpp"
+
+using conformance::Answers;
+using conformance::Question;
 
 Examples examples_of(hid_t inputs, const std::string& which, std::size_t t) {
   const h5::Array x = h5::read(inputs, which + "_x"), y = h5::read(inputs, which + "_y");
@@ -38,8 +41,6 @@ Problem problem_of(hid_t group, hid_t inputs, const Network& net) {
   if (p.tasks.empty()) add_tasks(p, inputs);
   return p;
 }
-
-using Answers = std::map<std::string, h5::Array>;
 
 Answers solved_system(hid_t inputs) {
   const Vector A = h5::read(inputs, "A").data, b = h5::read(inputs, "b").data;
@@ -72,7 +73,9 @@ Answers with_both(const Problem& p, const std::vector<Vector>& phi, hid_t inputs
           {"lam_grad", {lam.shape, slope}}};
 }
 
-Answers answers_to(const std::string& level, const Problem& p, hid_t group, hid_t inputs) {
+Answers answers_to(const Question& q, const Problem& p) {
+  const std::string& level = q.level;
+  const hid_t inputs = q.inputs;
   using V = const Vector&;
   using E = const Examples&;
   const std::vector<hsize_t> flat{p.theta.size()};
@@ -104,60 +107,15 @@ Answers answers_to(const std::string& level, const Problem& p, hid_t group, hid_
     return found;
   }
   if (level == "U")
-    return {{"unrolled_grad", {flat, unrolled_gradient(p, h5::read_text(group, "unrolled"))}}};
-  const std::string outer = h5::read_text(group, "outer");
-  return {{"theta", {flat, outer_steps(p, outer, level == "L6" ? 1 : 10)}}};
+    return {{"unrolled_grad", {flat, unrolled_gradient(p, q.unrolled)}}};
+  return {{"theta", {flat, outer_steps(p, q.outer, level == "L6" ? 1 : 10)}}};
 }
 
-void answer_case(hid_t from, hid_t to, const std::string& name) {
-  const hid_t group = h5::open_group(from, "cases/" + name);
-  const hid_t inputs = h5::open_group(group, "inputs");
-  const hid_t levels = h5::open_group(group, "levels");
-  const bool system = h5::has(inputs, "A");
-  const std::string loss = h5::read_text(group, "loss");
-  const auto net = parsed(h5::read_text(group, "network"), loss);
-  if (system || net) {
-    for (const std::string& level : h5::names(levels)) {
-      const hid_t place = h5::make_group(to, "answers/" + name + "/" + level);
-      try {
-        const Answers found = system ? solved_system(inputs)
-                                     : answers_to(level, problem_of(group, inputs, *net),
-                                                  group, inputs);
-        for (const auto& [answer, a] : found) h5::write(place, answer, a.data, a.shape);
-      } catch (const Refused& reason) {
-        h5::write_text(place, "warned", reason.what());
-      }
-      H5Gclose(place);
-    }
-  } else {
-    std::printf("%s: not attempted\n", name.c_str());
-  }
-  for (hid_t id : {levels, inputs, group}) H5Gclose(id);
+Answers mine(const Question& q) {
+  if (q.has("A")) return solved_system(q.inputs);
+  const auto net = parsed(q.network, q.loss);
+  if (!net) throw conformance::NotAttempted();
+  return answers_to(q, problem_of(q.group, q.inputs, *net));
 }
 
-int main(int count, char** arguments) try {
-  if (count != 3) {
-    std::fprintf(stderr, "usage: %s inputs.h5 answers.h5\n", arguments[0]);
-    return 2;
-  }
-  H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);  // errors come as exceptions
-  const hid_t from = h5::good(H5Fopen(arguments[1], H5F_ACC_RDONLY, H5P_DEFAULT),
-                              "open the inputs");
-  if (h5::read_text(from, "schema") != "imaml_ref/conformance-inputs")
-    throw std::runtime_error("these are no inputs of the suite");
-  const hid_t to = h5::good(H5Fcreate(arguments[2], H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT),
-                            "write the answers");
-  h5::write_text(to, "schema", "imaml_ref/conformance-answers");
-  const long long version = 1;
-  h5::write_attribute(to, "schema_version", H5T_NATIVE_LLONG, &version);
-  h5::write_text(to, "suite_version", h5::read_text(from, "suite_version"));
-  const hid_t cases = h5::open_group(from, "cases");
-  for (const std::string& name : h5::names(cases)) answer_case(from, to, name);
-  H5Gclose(cases);
-  H5Fclose(to);
-  H5Fclose(from);
-  return 0;
-} catch (const std::exception& error) {
-  std::fprintf(stderr, "%s\n", error.what());
-  return 1;
-}
+int main(int count, char** files) { return conformance::run(count, files, mine); }

@@ -3,9 +3,6 @@
 The suite is imported when a command needs it: the others need not wait for it.
 """
 
-import os
-import subprocess
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,8 +11,17 @@ from typing import Annotated
 import typer
 
 from .._version import __version__
-from .conformance_report import choose, conclude, diagnosed, judged, say, split
-from .errors import WRONG_INPUT, Stop, refusing
+from .conformance_program import ended
+from .conformance_report import (
+    choose,
+    conclude,
+    demand_writable,
+    diagnosed,
+    judged,
+    say,
+    split,
+)
+from .errors import refusing
 
 app = typer.Typer(
     help="Tell whether a meta-gradient is right, and if not, which mistake it is.",
@@ -28,6 +34,10 @@ Answers = Annotated[
 Cases = Annotated[
     str | None,
     typer.Option("--cases", help="Names of cases, with commas.", show_default="all"),
+]
+Levels = Annotated[
+    str | None,
+    typer.Option("--levels", help="Levels, such as L1,L4.", show_default="all"),
 ]
 JsonFile = Annotated[
     Path | None,
@@ -84,6 +94,7 @@ def export_inputs(file: Path, names: str | None) -> int:
 def check(
     file: Answers,
     cases: Cases = None,
+    levels: Levels = None,
     json_file: JsonFile = None,
     html_file: HtmlFile = None,
     failures: Failures = DESCRIBED,
@@ -93,7 +104,8 @@ def check(
     Exit status 0 if what was attempted passed (a warning that is missing does not
     count), 1 if something failed, 2 if the file cannot be judged.
     """
-    report = judged(file, cases)
+    demand_writable(json_file, html_file)
+    report = judged(file, cases, levels)
     conclude(report, json_file, html_file, failures)
 
 
@@ -101,12 +113,14 @@ def check(
 def diagnose(
     file: Answers,
     cases: Cases = None,
+    levels: Levels = None,
     json_file: JsonFile = None,
     html_file: HtmlFile = None,
     failures: Failures = DESCRIBED,
 ):
     """Judge a file of answers, and name the mistakes that give what fails."""
-    report = diagnosed(judged(file, cases))
+    demand_writable(json_file, html_file)
+    report = diagnosed(judged(file, cases, levels))
     conclude(report, json_file, html_file, failures)
 
 
@@ -125,6 +139,7 @@ def run(
         ),
     ],
     cases: Cases = None,
+    levels: Levels = None,
     diagnosis: Annotated[
         bool | None,
         typer.Option(
@@ -138,45 +153,17 @@ def run(
     failures: Failures = DESCRIBED,
 ):
     """Write the inputs, run a program, and judge the answers that it wrote."""
+    demand_writable(json_file, html_file)
     with TemporaryDirectory(prefix="imaml-ref-") as folder:
         inputs, answers = Path(folder, "inputs.h5"), Path(folder, "answers.h5")
         with refusing():
             export_inputs(inputs, cases)
-        call(command, inputs, answers)
-        report = replace(judged(answers, cases), subject=" ".join(command))
-    if report.count("fail") if diagnosis is None else diagnosis:
+        stopped = ended(command, inputs, answers)
+        report = judged(answers, cases, levels)
+    report = replace(report, subject=" ".join(command), interrupted=stopped)
+    if not stopped and (report.count("fail") if diagnosis is None else diagnosis):
         report = diagnosed(report)
     conclude(report, json_file, html_file, failures)
-
-
-def call(command: Sequence[str], inputs: Path, answers: Path) -> None:
-    """Run a program that reads one file and writes the other.
-
-    Raises:
-        Stop: With exit status 2 if there is no such program, it fails, or it writes no
-            answers.
-    """
-    files = {"inputs": str(inputs), "answers": str(answers)}
-    words = [in_place(word, files) for word in command]
-    known = {f"IMAML_REF_{name.upper()}": path for name, path in files.items()}
-    try:
-        done = subprocess.run(words, env=os.environ | known, check=False)
-    except OSError as error:
-        raise Stop(WRONG_INPUT, f"cannot run {words[0]}: {error.strerror}") from error
-    if done.returncode:
-        raise Stop(WRONG_INPUT, f"{words[0]} ended with status {done.returncode}")
-    if not answers.exists():
-        raise Stop(
-            WRONG_INPUT,
-            f"{words[0]} wrote no answers; write them to the path in IMAML_REF_ANSWERS",
-        )
-
-
-def in_place(word: str, files: dict[str, str]) -> str:
-    """Return a word of a command with the names of files put in."""
-    for name, path in files.items():
-        word = word.replace(f"{{{name}}}", path)
-    return word
 
 
 @app.command(
@@ -186,6 +173,7 @@ def judge_self(
     dtype: Annotated[str, typer.Option(help="float64 or float32.")] = "float64",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "cpu",
     cases: Cases = None,
+    levels: Levels = None,
     json_file: JsonFile = None,
     html_file: HtmlFile = None,
     failures: Failures = DESCRIBED,
@@ -195,10 +183,13 @@ def judge_self(
     from ..conformance import check as check_object
     from ..runs import resolved_device
 
+    demand_writable(json_file, html_file)
     with refusing():
         demand_dtype(dtype)
         device = resolved_device(device)
-        report = check_object(Engine(device), cases=split(cases), dtype=dtype)
+        report = check_object(
+            Engine(device), cases=split(cases), levels=split(levels), dtype=dtype
+        )
     subject = f"imaml_ref {__version__}, {dtype}, {device}"
     conclude(replace(report, subject=subject), json_file, html_file, failures)
 

@@ -1,15 +1,16 @@
 """How a report on a meta-gradient is made, shown and written by the commands."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..files import atomic_path
-from .errors import CHECK_FAILED, WRONG_INPUT, Stop, refusing
+from ..files import atomic_path, check_writable
+from .errors import CHECK_FAILED, CTRL_C, WRONG_INPUT, Stop, refusing
 
 
 def split(names: str | None) -> list[str] | None:
-    """Return the names of cases in a flag; None, which means all, if it is absent."""
+    """Return the names in a flag; None, which means all, if it is absent."""
     return None if names is None else [name.strip() for name in names.split(",")]
 
 
@@ -27,19 +28,34 @@ def cases_of(report: Any) -> Any:
     return load_suite(version=report.suite_version).values()
 
 
-def judged(file: Path, names: str | None) -> Any:
+def demand_writable(*paths: Path | None) -> None:
+    """Stop, before anything is computed, where a report could not be written.
+
+    Raises:
+        Stop: With exit status 2.
+    """
+    with refusing():
+        for path in paths:
+            if path is not None:
+                check_writable(path)
+
+
+def judged(file: Path, names: str | None, levels: str | None) -> Any:
     """Return the report on a file of answers."""
     from ..conformance import check_file
 
     with refusing():
-        return check_file(file, cases=split(names))
+        return check_file(file, cases=split(names), levels=split(levels))
 
 
 def diagnosed(report: Any) -> Any:
-    """Return a report with what its failures are."""
+    """Return a report with what its failures are; without, if Ctrl-C comes before."""
     from ..conformance import diagnose
 
-    return diagnose(report)
+    try:
+        return diagnose(report)
+    except KeyboardInterrupt:
+        return replace(report, interrupted="the diagnosis")
 
 
 def conclude(
@@ -48,11 +64,13 @@ def conclude(
     """Show a report, write it, and end as it deserves.
 
     Raises:
-        Stop: With exit status 1 if something failed, 2 if nothing was attempted.
+        Stop: With exit status 1 if something failed, 2 if nothing was attempted, 130
+            if Ctrl-C came.
     """
     from ..conformance import FAIL, NOT_ATTEMPTED, PASS, as_html, as_json
 
-    if report.count(NOT_ATTEMPTED) == len(report.verdicts):
+    nothing = report.count(NOT_ATTEMPTED) == len(report.verdicts)
+    if nothing and not report.interrupted:
         raise Stop(WRONG_INPUT, f"{report.subject} answers nothing that is asked")
     try:
         for path, write in ((json_file, as_json), (html_file, as_html)):
@@ -62,6 +80,8 @@ def conclude(
                     temporary.write_text(text, encoding="utf-8")
     finally:
         show(report, failures)
+    if report.interrupted:
+        raise Stop(CTRL_C, "interrupted")
     failed, passed = report.count(FAIL), report.count(PASS)
     if failed:
         raise Stop(CHECK_FAILED, f"{failed} of {failed + passed} answers failed")

@@ -41,12 +41,16 @@ class Attempt:
         warned: What was said against them; empty if nothing.
         failed: Why there is no answer though one was tried; empty if there is one.
         absent: Answers that were not tried, each with the reason, if one was given.
+        failures: Why there is no answer, by the name of the answer, where it is known.
+        by_adapter: How an adapter computed an answer, where not the user did.
     """
 
     values: Mapping[str, Any] = field(default_factory=dict)
     warned: str = ""
     failed: str = ""
     absent: Mapping[str, str] = field(default_factory=dict)
+    failures: Mapping[str, str] = field(default_factory=dict)
+    by_adapter: Mapping[str, str] = field(default_factory=dict)
 
 
 Attempts = dict[tuple[str, str], Attempt]

@@ -1,23 +1,29 @@
-"""Ask an object: any of ``METHODS``, most of them named like the answer.
+"""Ask an object: any of the methods below; what it lacks is not attempted.
 
     loss(case) → (T,)                    L at case.phi, on the support sets
     grad(case) → (T, P)                  ∇L there
     hvp(case), gnvp(case) → (T, P)       H v and G v there, v = case.v
     solve(A, b) → (n,)                   x with A x = b
+    inner(case) → (T, P)                 φ, the solution of (1), from θ
     meta_grad(case, phi) → (P,)          (5) at given φ (T, P); case.theta, case.lam
     meta_grad(case) → (P,)               (5) at the solution of (1)
-    lam_grad(case, phi), lam_grad(case)  (7) there: () for a number λ, else (P,)
-    inner(case) → (T, P)                 the solution of (1)
-    unrolled_grad(case) → (P,)           of the mean of Q_t(φ_K(θ)); case.unrolled
+    lam_grad(case, phi), lam_grad(case)  (7) likewise; () or (P,), of the shape of λ
+    unrolled_grad(case) → (P,)           of the mean of Q_t(φ_K(θ)); see case.unrolled
     outer_step(case, theta, state)       → θ, or θ and a state; ``state`` is first None
 
-An array may be given as a dict of tensors by name.  A method that is absent, or raises
-NotImplementedError, is not attempted.  Where there is no trustworthy answer, warn
-(``warnings.warn``) or raise one of ``REFUSALS``; any other exception is a failure.
+An array may be given as a dict of tensors by name.  A method may raise
+NotImplementedError: not attempted.  Where tasks are of unequal size, ``case.groups``
+has cases of one size each, and T, φ and means are those of all tasks.
+
+Where there is no trustworthy answer, say so: ``warnings.warn("not positive definite")``
+in words that right answers do not come with, or raise ``conformance.Refused``, a
+LinAlgError, or a class of your own that the object names: ``refusals = (MyError,)``.
+Any other exception is a crash, and fails.  ``scalar_lam = True``: λ is a number, and
+cases with one for each parameter are not attempted.
 """
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 
@@ -26,21 +32,16 @@ import numpy
 from .answers import Attempt, Attempts, asked
 from .case import Case
 from .levels import OUTER_STEPS
+from .refusals import BETWEEN, refusals_of, refuses, warned
 
-# Warnings about the use of a library, not about its answer.
-HOUSEKEEPING = (
-    DeprecationWarning,
-    PendingDeprecationWarning,
-    FutureWarning,
-    ImportWarning,
-)
-# Exceptions that say "there is no answer", not "there is a mistake in this program".
-REFUSALS = (ArithmeticError, ValueError, RuntimeError)
 METHOD_OF = {"x": "solve", "theta": "outer_step"}  # others are named like the answer
 METHODS = (
     *("loss", "grad", "hvp", "gnvp", "solve", "inner", "meta_grad", "lam_grad"),
     *("outer_step", "unrolled_grad"),
 )
+WITH_LAM = ("L4", "L5", *OUTER_STEPS)
+
+Question = tuple[Case, str]
 
 
 def ask(
@@ -61,15 +62,28 @@ def ask(
         TypeError: If the object has none of the methods.
         ValueError: If the dtype is neither "float64" nor "float32".
     """
+    return dict(answers_to(subject, asked(cases), dtype, observe))
+
+
+def answers_to(
+    subject: Any,
+    questions: Iterable[Question],
+    dtype: str = "float64",
+    observe: Callable[[Case, str], Any] | None = None,
+) -> Iterator[tuple[tuple[str, str], Attempt]]:
+    """Yield what an object answers, under the name of the case and the level.
+
+    Raises:
+        TypeError: If the object has none of the methods.
+        ValueError: If the dtype is neither "float64" nor "float32".
+    """
     demand_methods(subject)
     if dtype not in ("float64", "float32"):
         raise ValueError(f"dtype must be float64 or float32, got {dtype!r}")
-    found = {}
-    for case, level in asked(cases):
+    for case, level in questions:
         if observe is not None:
             observe(case, level)
-        found[case.name, level] = attempt(subject, case.astype(dtype), level)
-    return found
+        yield (case.name, level), attempt(subject, case.astype(dtype), level)
 
 
 def demand_methods(subject: Any) -> None:
@@ -92,10 +106,17 @@ def demand_methods(subject: Any) -> None:
 
 def attempt(subject: Any, case: Case, level: str) -> Attempt:
     """Return what an object answers to one level."""
-    values, said, failed = {}, [], ""
+    values, said, failures, by_adapter = {}, [], {}, {}
     asked_for = questions(subject, case, level)
     absent = {name: "" for name in case.asks(level) if name not in asked_for}
     for name, question in asked_for.items():
+        # A method may come from another object: some of those of an adapter, say.
+        owner = getattr(question.args[0], "__self__", subject)
+        if level in WITH_LAM and numpy.ndim(case.lam) and scalar_only(subject, owner):
+            absent[name] = "scalar λ only"
+            continue
+        if how := getattr(owner, "by_adapter", nobody)(name):
+            by_adapter[name] = how
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
@@ -103,12 +124,23 @@ def attempt(subject: Any, case: Case, level: str) -> Attempt:
             except NotImplementedError as error:
                 absent[name] = first_line(error)
             except Exception as error:
-                failed = f"{type(error).__name__}: {first_line(error)}"
-                said += [failed] if isinstance(error, REFUSALS) else []
-        said += [
-            str(w.message) for w in caught if not issubclass(w.category, HOUSEKEEPING)
-        ]
-    return Attempt(values, "; ".join(dict.fromkeys(said)), failed, absent)
+                failures[name] = f"{type(error).__name__}: {first_line(error)}"
+                if not refuses(error, refusals_of(subject, owner)):
+                    continue  # what was warned of before a crash is no refusal
+                said.append(failures[name])
+        said += warned(caught)
+    heard, failed = (BETWEEN.join(dict.fromkeys(t)) for t in (said, failures.values()))
+    return Attempt(values, heard, failed, absent, failures, by_adapter)
+
+
+def nobody(answer: str) -> str:
+    """Return how an adapter computed an answer: there is none."""
+    return ""
+
+
+def scalar_only(*owners: Any) -> bool:
+    """Whether an object says that it knows no λ for each parameter."""
+    return any(getattr(owner, "scalar_lam", False) for owner in owners)
 
 
 def first_line(error: Exception) -> str:
@@ -116,7 +148,7 @@ def first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0]
 
 
-def questions(subject: Any, case: Case, level: str) -> dict[str, Callable[[], Any]]:
+def questions(subject: Any, case: Case, level: str) -> dict[str, partial]:
     """Return what to call for each answer of a level; absent methods are left out."""
     methods = {
         answer: getattr(subject, METHOD_OF.get(answer, answer), None)

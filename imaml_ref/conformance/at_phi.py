@@ -6,15 +6,12 @@ from ..layers import Layer
 from ..meta_gradients import TaskLoss
 from ..networks import Linearization, Loss, Network, SoftmaxCrossEntropy, SquaredError
 from .case import Array, Case
+from .refusals import Refused
 
 LOSSES: dict[str, type[Loss]] = {
     "cross-entropy": SoftmaxCrossEntropy,
     "squared-error": SquaredError,
 }
-
-
-class Refused(ArithmeticError):
-    """There is no trustworthy answer; the message says why."""
 
 
 class AtPhi:

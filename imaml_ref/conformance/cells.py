@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from .judge import (
+    BY_ADAPTER,
     CONVENTION,
     FAIL,
     NOT_ATTEMPTED,
@@ -16,8 +17,9 @@ from .judge import (
 from .levels import OUTER_STEPS
 
 # The first of these that a level's answers have is what its cell shows.
-GRAVEST = (FAIL, SILENT, CONVENTION, PASS, WARNED, NOT_ATTEMPTED)
-OUTCOMES = (PASS, FAIL, NOT_ATTEMPTED, WARNED, SILENT, CONVENTION)
+GRAVEST = (FAIL, SILENT, CONVENTION, PASS, BY_ADAPTER, WARNED, NOT_ATTEMPTED)
+OUTCOMES = (PASS, FAIL, NOT_ATTEMPTED, WARNED, SILENT, CONVENTION, BY_ADAPTER)
+MOST_REASONS = 3  # why nothing was attempted
 
 
 @dataclass(frozen=True)
@@ -61,18 +63,37 @@ def by_case(report: Report) -> dict[str, dict[str, Cell]]:
 
 
 def summary(report: Report) -> str:
-    """Return one line: how many passed; apart from it, how many warned."""
+    """Return one line: how many passed; apart from it, how many warned, and others."""
     counts = {outcome: report.count(outcome) for outcome in OUTCOMES}
     line = ", ".join(
         f"{counts[outcome]} {word}"
         for outcome, word in ((PASS, "passed"), (FAIL, "failed"), (NOT_ATTEMPTED,) * 2)
     )
-    if counts[CONVENTION]:
-        line += f", {counts[CONVENTION]} by another convention"
+    others = (
+        f"; {counts[outcome]} {word}"
+        for outcome, word in (
+            (CONVENTION, "by another convention"),
+            (BY_ADAPTER, "answered by the adapter, not counted"),
+        )
+        if counts[outcome]
+    )
     return (
         f"{line}; of what must be refused, {counts[WARNED]} warned, "
-        f"{counts[SILENT]} did not"
+        f"{counts[SILENT]} did not{''.join(others)}"
     )
+
+
+def remarks(report: Report) -> list[str]:
+    """Return what else is to be said of a report: why it ended, what an adapter did."""
+    why = {v.message for v in report.verdicts if v.outcome == NOT_ATTEMPTED}
+    nothing = report.count(NOT_ATTEMPTED) == len(report.verdicts)
+    found = sorted(why - {""})[:MOST_REASONS] if nothing else []
+    if report.interrupted:
+        found.append(
+            f"interrupted at {report.interrupted}: the report is on what was answered "
+            "before"
+        )
+    return [*found, *report.notes]
 
 
 def place(verdict: Verdict) -> str:

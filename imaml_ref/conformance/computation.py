@@ -11,9 +11,10 @@ from typing import Any
 import numpy
 
 from ..optimizers import SGD, Adam
-from .at_phi import LOSSES, AtPhi, Refused
+from .at_phi import LOSSES, AtPhi
 from .axes import along_axes, copies, times
 from .case import Array, Case
+from .refusals import Refused
 
 STATIONARY = 1e-3  # ‖∇G‖ over the norms of its two parts, for φ to count as a solution
 NEWTON_STEPS, HALVINGS = 60, 12

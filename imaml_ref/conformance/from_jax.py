@@ -12,11 +12,12 @@ dicts, ``params[layer][parameter]``, with Flax's names and layouts:
     convolution, linear    kernel, bias    as ours: (kh, kw, in, out) and (in, out)
     batch normalisation    scale, bias     our gamma, beta
 
-It returns a tree of the same form.  Images are (N, H, W, C), as with us.
+It returns a tree of the same form.  Images are (N, H, W, C), as with us; a function of
+the user's that flattens them C, H, W is recognised by its outputs.
 """
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -24,12 +25,15 @@ import jax
 import numpy
 from jax import numpy as jnp
 
-from .adapter import Adapter, Hooks
+from .adapter import Adapter
 from .case import Case
+from .hooks import Hooks
 from .jax_networks import LOSSES, apply_of
-from .orders import Order, kept
+from .orders import Order, channels_before, kept
+from .plain import Tensor
 
 FLAX = {"gamma": "scale", "beta": "bias"}
+ADAM = {"b1": "beta1", "b2": "beta2", "eps": "eps"}
 FLAX_KINDS = {"Conv2d": "Conv", "BatchNorm2d": "BatchNorm", "Linear": "Dense"}
 
 
@@ -38,12 +42,11 @@ def from_jax(
     *,
     names: Callable[[Case], Mapping[str, str]] | None = None,
     losses: Mapping[str, Callable] = LOSSES,
-    meta_grad: Callable | None = None,
-    batch_grad: Callable | None = None,
-    solve: Callable | None = None,
-    hvp: Callable | None = None,
-    outer_step: Callable | None = None,
+    outer_step: Callable | bool = True,
+    refusals: Iterable[type[Exception]] = (),
+    scalar_lam: bool = False,
     name: str = "JAX",
+    **hooks: Callable,
 ) -> "JaxAdapter":
     """Return an object with the methods of ``conformance.asking``.
 
@@ -57,16 +60,40 @@ def from_jax(
             ``params``; by default as in the case.  ``flax_names`` gives those of
             Flax's compact modules: Conv_0, BatchNorm_0, Dense_0.
         losses: ℓ(outputs, y) by the names of the suite.
-        meta_grad: (task) → the gradient of one task; see ``adapter.Task``.
-        batch_grad: (list of tasks) → the meta-gradient, where the user takes the mean.
-        solve: (A, b) → x; ``lambda A, b: my_cg(lambda p: A @ p, b)`` for most solvers.
-        hvp: (task, v) → H v at ``task.phi``, v a tree.
-        outer_step: (θ, gradient, state, outer) → θ and state, ``state`` first None and
-            ``outer`` such as {"optimizer": "sgd", "step_size": 0.25}.
+        outer_step: (θ, gradient, state, outer) → θ and state; by default the optimiser
+            of Optax that the case names, if Optax is there; False for none.
+        refusals: Exceptions that say "there is no trustworthy answer", beside
+            ``conformance.Refused`` and ``LinAlgError``; any other is a crash.
+        scalar_lam: Whether λ is a number in the user's program; cases with one for each
+            parameter are not attempted.
         name: What the report calls it.
+        hooks: ``meta_grad``, ``batch_grad``, ``lam_grad``, ``inner``,
+            ``unrolled_grad``, ``hvp`` and ``solve``, as in ``from_torch``, of trees.
+
+    Raises:
+        TypeError: If there is no hook of a name.
     """
-    hooks = Hooks(meta_grad, batch_grad, solve, hvp, outer_step)
-    return JaxAdapter(build or apply_of, names or own_names, hooks, losses, name)
+    step = optimizer_step if outer_step is True else outer_step or None
+    mine = Hooks(**hooks, outer_step=step)
+    words: dict[str, Any] = {"refusals": refusals, "scalar_lam": scalar_lam}
+    return JaxAdapter(build, names or own_names, mine, losses, name, **words)
+
+
+def optimizer_step(theta, grad, state, outer: dict):
+    """Take a step of Optax; the state is the optimiser with its moments.
+
+    Raises:
+        NotImplementedError: If Optax is not there.
+    """
+    try:
+        import optax
+    except ImportError:
+        raise NotImplementedError("no outer_step, and no Optax") from None
+    numbers = {k: outer[f] for k, f in ADAM.items() if f in outer}
+    chosen = optax.adam if outer["optimizer"] == "adam" else optax.sgd
+    optimizer = chosen(outer["step_size"], **numbers)
+    updates, state = optimizer.update(grad, state or optimizer.init(theta), theta)
+    return optax.apply_updates(theta, updates), state
 
 
 def own_names(case: Case) -> dict[str, str]:
@@ -100,8 +127,11 @@ def in_precision(method: Callable) -> Callable:
 class JaxAdapter(Adapter):
     """Asks JAX code; see ``from_jax``."""
 
-    def __init__(self, build, names, hooks: Hooks, losses: Mapping, name: str):
-        super().__init__(build, hooks, losses, name)
+    framework = "JAX"
+    other_order = "the function flattens C, H, W, and got its kernels in that order"
+
+    def __init__(self, build, names, hooks, losses, name, **settings):
+        super().__init__(build, hooks, losses, name, **settings)
         self.names = names
 
     loss = in_precision(Adapter.loss)
@@ -109,18 +139,31 @@ class JaxAdapter(Adapter):
     hvp = in_precision(Adapter.hvp)
     gnvp = in_precision(Adapter.gnvp)
     solve = in_precision(Adapter.solve)
+    inner = in_precision(Adapter.inner)
     meta_grad = in_precision(Adapter.meta_grad)
+    lam_grad = in_precision(Adapter.lam_grad)
+    unrolled_grad = in_precision(Adapter.unrolled_grad)
     outer_step = in_precision(Adapter.outer_step)
 
-    def orders(self, case: Case) -> dict[str, Order]:
+    def layouts(self, case, *, other):
         names, found = self.names(case), {}
         for tensor in case.tensors:
             layer, _, parameter = tensor.name.partition(".")
-            found[f"{names[layer]}.{FLAX.get(parameter, parameter)}"] = kept(tensor)
+            if layer not in names:
+                raise ValueError(f"names({case.name}) has no name for {layer}")
+            order = channels_first(case, tensor) if other else kept(tensor)
+            found[f"{names[layer]}.{FLAX.get(parameter, parameter)}"] = order
         return found
 
+    def outputs(self, case, params, x, *, own):
+        if own:
+            return self.get(self.model(case, params)(params, x))
+        names = self.names(case).items()  # of layers without parameters too
+        renamed = {ours: params[theirs] for ours, theirs in names if theirs in params}
+        return self.get(apply_of(case)(renamed, x))
+
     def model(self, case, params):
-        apply = self.build(case)
+        apply = (self.build or apply_of)(case)
         if apply is None:
             raise NotImplementedError(f"no function for {case.name}")
         return apply
@@ -148,6 +191,15 @@ class JaxAdapter(Adapter):
 
     def gauss_newton(self, task, v):
         return products(task.model, task.loss, task.phi, *task.support, v)[1]
+
+
+def channels_first(case: Case, tensor: Tensor) -> Order:
+    """Return the layout of a parameter where images are flattened C, H, W."""
+    channels = channels_before(case, tensor.name.partition(".")[0])
+    if tensor.axes != ("in", "out") or channels in (1, tensor.shape[0]):
+        return kept(tensor)
+    fan_in, fan_out = tensor.shape
+    return Order((fan_in // channels, channels, fan_out), (1, 0, 2), tensor.shape)
 
 
 def nested(named: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,75 +12,40 @@ sequence in their order, or as one flat vector.  Layouts:
 
     kernel of a convolution    (kh, kw, in, out) ↔ (out, in, kh, kw)
     kernel of a linear layer   (in, out) ↔ (out, in)
-    the same after Flatten     columns in the order H, W, C ↔ C, H, W
+    the same after Flatten     columns in the order H, W, C ↔ C, H, W; a Module of the
+                               user's that flattens H, W, C is recognised by its outputs
 """
 
 import copy
 import math
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from itertools import zip_longest
 from typing import Any
 
 import numpy
 import torch
 from torch import nn
 from torch.autograd.functional import vhp
-from torch.nn.functional import cross_entropy
 
-from .adapter import Adapter, Hooks
+from .adapter import Adapter
 from .case import Array, Case
+from .hooks import Hooks
 from .orders import Order, channels_before, kept
 from .plain import Tensor
+from .torch_networks import LOSSES, module_of
 
 Params = dict[str, torch.Tensor]
-
-
-def squared_error(z: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """Return the mean over examples of ½‖z − y‖²."""
-    return ((z - y) ** 2).sum(-1).mean() / 2
-
-
-LOSSES: dict[str, Callable] = {
-    "cross-entropy": cross_entropy,
-    "squared-error": squared_error,
-}
-LAYERS: dict[str, Callable[[dict], nn.Module]] = {
-    "Conv2d": lambda e: nn.Conv2d(
-        e["in_channels"],
-        e["out_channels"],
-        tuple(e["kernel_size"]),
-        tuple(e["stride"]),
-        tuple(e["padding"]),
-        bias=e["use_bias"],
-    ),
-    "ZeroPad2d": lambda e: nn.ZeroPad2d((0, e["right"], 0, e["bottom"])),
-    "BatchNorm2d": lambda e: nn.BatchNorm2d(
-        e["num_channels"], e["eps"], track_running_stats=False
-    ),
-    "Linear": lambda e: nn.Linear(e["in_features"], e["out_features"]),
-    "Flatten": lambda e: nn.Flatten(),
-    "ReLU": lambda e: nn.ReLU(),
-    "Softplus": lambda e: nn.Softplus(),
-    "Tanh": lambda e: nn.Tanh(),
-    "ELU": lambda e: nn.ELU(e["alpha"]),
-    "MaxPool2d": lambda e: nn.MaxPool2d(tuple(e["window"])),
-    "AveragePool2d": lambda e: nn.AvgPool2d(tuple(e["window"])),
-    "GlobalAveragePool2d": lambda e: nn.Sequential(
-        nn.AdaptiveAvgPool2d(1), nn.Flatten()
-    ),
-}
 
 
 def from_torch(
     build: nn.Module | Callable[[Case], nn.Module | None] | None = None,
     *,
     losses: Mapping[str, Callable] = LOSSES,
-    meta_grad: Callable | None = None,
-    batch_grad: Callable | None = None,
-    solve: Callable | None = None,
-    hvp: Callable | None = None,
-    outer_step: Callable | None = None,
+    outer_step: Callable | bool = True,
+    refusals: Iterable[type[Exception]] = (),
+    scalar_lam: bool = False,
     name: str = "PyTorch",
+    **hooks: Callable,
 ) -> "TorchAdapter":
     """Return an object with the methods of ``conformance.asking``.
 
@@ -90,23 +55,28 @@ def from_torch(
             choose those cases with ``check(..., cases=...)``.  By default
             ``module_of``.  Modules normalise by the batch: leave them in training mode.
         losses: ℓ(outputs, y) by the names of the suite.
-        meta_grad: (task) → the gradient of one task; see ``adapter.Task``.
-        batch_grad: (list of tasks) → the meta-gradient, where the user takes the mean.
-        solve: (A, b) → x; ``lambda A, b: my_cg(lambda p: A @ p, b)`` for most solvers.
-        hvp: (task, v) → H v at the parameters of ``task.model``, v by name.
         outer_step: (θ, gradient, state, outer) → θ and state; by default the optimiser
-            of ``torch.optim`` that the case names, with the user's gradient.
+            of ``torch.optim`` that the case names, with the user's gradient; False for
+            none.
+        refusals: Exceptions that say "there is no trustworthy answer", beside
+            ``conformance.Refused`` and ``LinAlgError``; any other is a crash.
+        scalar_lam: Whether λ is a number in the user's program; cases with one for each
+            parameter are not attempted.
         name: What the report calls it.
+        hooks: ``meta_grad(task)``, the gradient of one task; ``batch_grad(tasks)``, the
+            meta-gradient where the user takes the mean; ``lam_grad(task)``, of the
+            shape of ``task.lam``; ``inner(task)``, φ; ``unrolled_grad(task, steps,
+            step_size)``; ``hvp(task, v)`` at the parameters of ``task.model``, v by
+            name; ``solve(A, b)``, ``lambda A, b: my_cg(lambda p: A @ p, b)`` for most
+            solvers.  See ``hooks.Hooks`` and ``hooks.Task``.
+
+    Raises:
+        TypeError: If there is no hook of a name.
     """
-    hooks = Hooks(meta_grad, batch_grad, solve, hvp, outer_step or optimizer_step)
-    return TorchAdapter(build or module_of, hooks, losses, name)
-
-
-def module_of(case: Case) -> nn.Sequential:
-    """Return the network of a case as a Module, its layers named as in the case."""
-    entries = (case.network or {})["layers"]
-    layers = OrderedDict((e["name"], LAYERS[e["type"]](e)) for e in entries)
-    return nn.Sequential(layers)
+    step = optimizer_step if outer_step is True else outer_step or None
+    mine = Hooks(**hooks, outer_step=step)
+    words: dict[str, Any] = {"refusals": refusals, "scalar_lam": scalar_lam}
+    return TorchAdapter(build, mine, losses, name, **words)
 
 
 def optimizer_step(theta: Params, grad: Params, state: Any, outer: dict):
@@ -132,25 +102,36 @@ def optimizer_of(outer: dict, params) -> torch.optim.Optimizer:
 class TorchAdapter(Adapter):
     """Asks PyTorch code; see ``from_torch``."""
 
+    framework = "PyTorch"
+    other_order = "the Module flattens H, W, C, and got its kernels in that order"
+
     def module(self, case: Case) -> nn.Module:
         """Return a Module of one's own for a case, of its dtype.
 
         Raises:
-            NotImplementedError: If there is none, or its parameters are not the case's.
+            NotImplementedError: If there is none, or a Module that stands for several
+                cases has not the parameters of this one.
+            ValueError: If the one that was made for the case has not.
         """
         fixed = isinstance(self.build, nn.Module)
-        module = copy.deepcopy(self.build if fixed else self.build(case))
+        module = copy.deepcopy(self.build if fixed else (self.build or module_of)(case))
         if module is None:
             raise NotImplementedError(f"no Module for {case.name}")
-        shapes = [tuple(a.shape) for a in module.parameters()]
-        if shapes != [order_of(case, tensor).shape for tensor in case.tensors]:
-            raise NotImplementedError(f"another Module than that of {case.name}")
+        if odd := misfit(case, module):
+            raise (NotImplementedError if fixed else ValueError)(odd)
         return module.to(torch.from_numpy(case.theta).dtype)
 
-    def orders(self, case):
+    def layouts(self, case, *, other):
         names = [name for name, _ in self.module(case).named_parameters()]
-        orders = [order_of(case, tensor) for tensor in case.tensors]
+        orders = [order_of(case, tensor, rows_first=other) for tensor in case.tensors]
         return dict(zip(names, orders, strict=True))
+
+    def outputs(self, case, params, x, *, own):
+        module = self.module(case) if own else module_of(case).to(x.dtype)
+        with torch.no_grad():
+            for a, value in zip(module.parameters(), params.values(), strict=True):
+                a.copy_(value)
+            return self.get(module(x))
 
     def model(self, case, params):
         module = self.module(case)
@@ -213,14 +194,35 @@ def inner(a: Params, b: Params) -> torch.Tensor:
     return torch.stack([(a[k] * b[k]).sum() for k in a]).sum()
 
 
-def order_of(case: Case, tensor: Tensor) -> Order:
-    """Return the layout of a parameter in PyTorch."""
+def misfit(case: Case, module: nn.Module) -> str:
+    """Say which parameter of a Module is not that of a case; nothing if all are."""
+    found = [(n, tuple(a.shape)) for n, a in module.named_parameters()]
+    wanted = [(t.name, order_of(case, t).shape) for t in case.tensors]
+    for mine, ours in zip_longest(found, wanted):
+        if mine is None or ours is None or mine[1] != ours[1]:
+            got = f"{mine[0]} of shape {mine[1]}" if mine else "no more parameters"
+            want = f"{ours[1]} for {ours[0]}" if ours else "no more parameters"
+            return f"the Module has {got}, {case.name} expects {want}"
+    return ""
+
+
+def order_of(case: Case, tensor: Tensor, *, rows_first: bool = False) -> Order:
+    """Return the layout of a parameter in PyTorch.
+
+    Args:
+        case: The case.
+        tensor: The parameter.
+        rows_first: Whether images are flattened as ours are, H, W, C.
+    """
     if tensor.axes == ("kh", "kw", "in", "out"):
         kh, kw, fan_in, fan_out = tensor.shape
         return Order(tensor.shape, (3, 2, 0, 1), (fan_out, fan_in, kh, kw))
     if tensor.axes == ("in", "out"):
         fan_in, fan_out = tensor.shape
-        channels = channels_before(case, tensor.name.partition(".")[0])
+        layer = tensor.name.partition(".")[0]
+        channels = 1 if rows_first else channels_before(case, layer)
         split = (fan_in // channels, channels, fan_out)
+        if 1 in split[:2]:
+            return Order(tensor.shape, (1, 0), (fan_out, fan_in))
         return Order(split, (2, 1, 0), (fan_out, fan_in))
     return kept(tensor)

@@ -5,14 +5,16 @@ own: Escape closes it, and the keyboard reaches all of them.
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from html import escape
 from importlib.resources import files
 from string import Template
 
 from .._version import __version__
 from .case import Answer, Case
-from .cells import Cell, by_case, message, number, place, ratio, summary
+from .cells import Cell, by_case, message, number, place, ratio, remarks, summary
 from .judge import (
+    BY_ADAPTER,
     CONVENTION,
     FAIL,
     NOT_ATTEMPTED,
@@ -24,7 +26,7 @@ from .judge import (
 )
 from .levels import LEVELS
 from .suite import load_suite
-from .text import mark
+from .text import described, mark
 
 CLASSES = {
     PASS: "pass",
@@ -33,7 +35,9 @@ CLASSES = {
     WARNED: "warned",
     SILENT: "silent",
     CONVENTION: "convention",
+    BY_ADAPTER: "adapter",
 }
+MOST_FAILURES = 20  # that are read without a click
 
 
 def as_html(report: Report, cases: Iterable[Case] | None = None) -> str:
@@ -52,10 +56,11 @@ def as_html(report: Report, cases: Iterable[Case] | None = None) -> str:
         subject=escape(report.subject),
         state="fail" if failed else "pass" if passed else "none",
         verdict=escape(headline(failed, passed)),
-        summary=escape(summary(report)),
+        summary=escape(". ".join([summary(report), *remarks(report)])),
         suite=escape(report.suite_version),
         version=escape(__version__),
         diagnoses=diagnoses(report),
+        failures=failures(report),
         head="".join(heading(level) for level in LEVELS),
         rows="\n".join(
             row(known[name], found) for name, found in by_case(report).items()
@@ -74,6 +79,13 @@ def diagnoses(report: Report) -> str:
     """Return a section with what was recognised; empty if nothing was looked for."""
     items = "".join(f"<li>{escape(d.text)}</li>" for d in report.diagnoses)
     return f"<section><h2>Diagnosis</h2><ul>{items}</ul></section>" if items else ""
+
+
+def failures(report: Report) -> str:
+    """Return a section with what failed, in lines; empty if nothing did."""
+    blocks = [*described(replace(report, diagnoses=()), MOST_FAILURES)]
+    items = "".join(f"<li><pre>{escape(block)}</pre></li>" for block in blocks)
+    return f"<section><h2>What fails</h2><ul>{items}</ul></section>" if items else ""
 
 
 def heading(level: str) -> str:

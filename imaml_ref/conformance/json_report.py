@@ -41,6 +41,8 @@ def as_json(report: Report, cases: Iterable[Case]) -> str:
         "suite_version": report.suite_version,
         "subject": report.subject,
         "passed": report.passed,
+        "interrupted": report.interrupted,
+        "notes": report.notes,
         "summary": {outcome: report.count(outcome) for outcome in OUTCOMES},
         "verdicts": [row(v, known[v.case]) for v in report.verdicts],
         "diagnoses": [diagnosis(d) for d in report.diagnoses],

@@ -2,12 +2,13 @@
 
 pass, fail          digits of the worst tensor against those required for the dtype
 not attempted       no answer was given
-another convention  not ours, but right: another slope at a kink, ties shared, …
+by the adapter      right, but computed by from_torch or from_jax, not by the user
 warned, silent      where there is no trustworthy answer; graded apart
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Container, Iterable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .agreement import Agreement, agreement
@@ -15,11 +16,14 @@ from .answers import Attempt, Attempts, BadAnswer, asked, comparable
 from .case import Array, Case
 from .layouts import layout_hint
 from .levels import LEVELS
+from .refusals import BETWEEN, everyday, signs
 from .suite import SUITE_VERSION
 
 PASS, FAIL, NOT_ATTEMPTED = "pass", "fail", "not attempted"
 WARNED, SILENT = "warned", "did not warn"
 CONVENTION = "another convention"
+BY_ADAPTER = "answered by the adapter"
+RIGHT = (PASS, BY_ADAPTER)
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ class Verdict:
         return None if self.agreement is None else self.agreement.digits
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
     """All verdicts on a subject.
 
@@ -61,12 +65,22 @@ class Report:
         verdicts: In the order of the suite.
         diagnoses: What the failing answers are; empty until ``diagnosis`` looked.
         suite_version: Of the suite.
+        interrupted: What was being asked at Ctrl-C; the verdicts are those until then.
+        notes: What an adapter did on the way.
     """
 
     subject: str
     verdicts: tuple[Verdict, ...]
     diagnoses: tuple[Any, ...] = ()
     suite_version: str = SUITE_VERSION
+    interrupted: str = ""
+    notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """Say who was judged, and how often each outcome came."""
+        counts = Counter(v.outcome for v in self.verdicts)
+        found = ", ".join(f"{n} {outcome}" for outcome, n in counts.items())
+        return f"<Report on {self.subject}: {found or 'nothing was asked'}>"
 
     def count(self, outcome: str) -> int:
         """Return how many verdicts have an outcome."""
@@ -87,31 +101,90 @@ def judge(
     attempts: Attempts,
     subject: str = "answers",
     suite_version: str = SUITE_VERSION,
+    *,
+    among: Container[tuple[str, str]] | None = None,
 ) -> Report:
-    """Judge what was answered to some cases."""
-    verdicts: list[Verdict] = []
-    for case, level in asked(cases):
-        found = attempts.get((case.name, level), Attempt())
-        verdicts += judge_level(case, level, found)
-    return Report(subject, tuple(verdicts), suite_version=suite_version)
+    """Judge what was answered to some cases.
+
+    Args:
+        cases: The cases.
+        attempts: Answers by name of the case and level.
+        subject: Whose they are.
+        suite_version: Of the suite that the cases are from.
+        among: Names of cases and levels; nothing else is judged.  All by default.
+    """
+    questions = [
+        (case, level, attempts.get((case.name, level), Attempt()))
+        for case, level in asked(cases)
+        if among is None or (case.name, level) in among
+    ]
+    trusted = {
+        (case.name, level): judge_level(case, level, found)
+        for case, level, found in questions
+        if level not in case.refuse
+    }
+    heard = everyday(
+        (level, signs(found.warned, case.name), any(v.outcome in RIGHT for v in seen))
+        for case, level, found in questions
+        if found.values and (seen := trusted.get((case.name, level)))
+    )
+    return Report(
+        subject,
+        tuple(
+            v
+            for case, level, found in questions
+            for v in trusted.get((case.name, level))
+            or judge_level(case, level, found, heard)
+        ),
+        suite_version=suite_version,
+    )
 
 
-def judge_level(case: Case, level: str, found: Attempt) -> list[Verdict]:
-    """Judge what was answered to one level of a case."""
+def judge_level(
+    case: Case, level: str, found: Attempt, heard: Container[str] = ()
+) -> list[Verdict]:
+    """Judge what was answered to one level of a case.
+
+    Args:
+        case: The case.
+        level: The level.
+        found: What was answered.
+        heard: What is said with right answers too, and is no refusal therefore.
+    """
     if level in case.refuse:
-        return [refusal(case, level, found)]
-    return [verdict(case, level, name, found) for name in case.asks(level)]
+        return [refusal(case, level, found, heard)]
+    return [
+        credited(verdict(case, level, name, found), found.by_adapter.get(name, ""))
+        for name in case.asks(level)
+    ]
 
 
-def refusal(case: Case, level: str, found: Attempt) -> Verdict:
+def credited(verdict: Verdict, by_adapter: str) -> Verdict:
+    """Return a verdict that says how an adapter computed the answer, if one did."""
+    if by_adapter and verdict.outcome == PASS:
+        return replace(verdict, outcome=BY_ADAPTER)
+    if by_adapter and verdict.outcome == FAIL:
+        text = BETWEEN.join(filter(None, (verdict.message, by_adapter)))
+        return replace(verdict, message=text)
+    return verdict
+
+
+def refusal(
+    case: Case, level: str, found: Attempt, heard: Container[str] = ()
+) -> Verdict:
     """Judge a level that has no trustworthy answer."""
-    name = LEVELS[level].answers[0]
-    answered = SILENT if found.values else NOT_ATTEMPTED
-    if found.warned:
-        return Verdict(case.name, level, name, WARNED, message=found.warned)
+    at = (case.name, level, LEVELS[level].answers[0])
+    said = signs(found.warned, case.name)
+    if own := [text for sign, text in said.items() if sign not in heard]:
+        return Verdict(*at, WARNED, message=BETWEEN.join(own))
     if found.failed:
-        return Verdict(case.name, level, name, FAIL, message=found.failed)
-    return Verdict(case.name, level, name, answered, message=case.refuse[level])
+        return Verdict(*at, FAIL, message=found.failed)
+    reason = case.refuse[level]
+    if said:
+        reason += (
+            f" (right answers come with {', '.join(map(repr, said.values()))} too)"
+        )
+    return Verdict(*at, SILENT if found.values else NOT_ATTEMPTED, message=reason)
 
 
 def verdict(case: Case, level: str, name: str, found: Attempt) -> Verdict:
@@ -119,7 +192,8 @@ def verdict(case: Case, level: str, name: str, found: Attempt) -> Verdict:
     at = (case.name, level, name)
     if name not in found.values:
         tried = found.failed and name not in found.absent
-        text = found.failed if tried else found.absent.get(name, "")
+        why = found.failures.get(name, found.failed)
+        text = why if tried else found.absent.get(name, "")
         return Verdict(*at, FAIL if tried else NOT_ATTEMPTED, message=text)
     answer = case.answers[level][name]
     try:

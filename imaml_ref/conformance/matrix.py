@@ -4,7 +4,8 @@
     python -m imaml_ref.conformance.matrix conformance-mutants.md   writes the page too
 
 A mistake is looked for up to the level that it is about: one that shows with φ* given
-up to L4, one of the inner problem up to L5, one of the outer step up to L7.
+up to L4, one of the inner problem up to L5, one of the outer step up to L7, one of the
+unrolled steps at U.
 """
 
 import sys
@@ -21,7 +22,7 @@ from .levels import LEVELS
 from .mutants import CATALOGUE, TOPICS, Mistake, combined, mistakes_of, sentence
 from .suite import load_suite
 
-REACH = {"L1": "L4", "L2": "L4", "L3": "L4", "L4": "L4", "L5": "L5"}
+REACH = {"L1": "L4", "L2": "L4", "L3": "L4", "L4": "L4", "L5": "L5", "U": "U"}
 PASSED, UNWARNED = "·", "w"
 COMMAND = "python -m imaml_ref.conformance.matrix docs/conformance-mutants.md"
 
@@ -77,7 +78,7 @@ def mark(level: str, case: Case) -> str:
     """Return the sign for a cell: the number of the level, w for "did not warn"."""
     if not level:
         return PASSED
-    return UNWARNED if level in case.refuse else level[1:]
+    return UNWARNED if level in case.refuse else level.removeprefix("L")
 
 
 def stacked(names: list[str]) -> list[str]:
@@ -121,7 +122,9 @@ def table(mistakes: list[type[Mistake]]) -> list[str]:
 
 def tail(found: Matrix, cases: Mapping[str, Case]) -> list[str]:
     """Return the lines with the matrix."""
-    levels = ", ".join(f"{name[1:]} {level.title}" for name, level in LEVELS.items())
+    levels = ", ".join(
+        f"{name.removeprefix('L')} {level.title}" for name, level in LEVELS.items()
+    )
     return [
         "## Mistakes and cases",
         "",

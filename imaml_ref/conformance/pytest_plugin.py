@@ -27,8 +27,11 @@ from .asking import attempt, demand_methods
 from .case import Case
 from .cells import lines
 from .check import name_of, select
-from .judge import FAIL, NOT_ATTEMPTED, SILENT, judge_level
+from .judge import FAIL, NOT_ATTEMPTED, SILENT, Verdict, judge, judge_level
+from .progress import cost
 from .suite import load_suite
+
+OTHERS = 4  # small cases that are asked too where a warning is due
 
 
 class DidNotWarn(UserWarning):
@@ -78,8 +81,7 @@ def check_level(
     subject = subject() if isinstance(subject, type) else subject
     demand_methods(subject)
     with one_blas_thread():
-        answered = attempt(subject, case.astype(dtype), level)
-    verdicts = judge_level(case, level, answered)
+        verdicts = asked_alone(subject, case, level, dtype)
     outcomes = {verdict.outcome for verdict in verdicts}
     if FAIL in outcomes:
         wrong = [lines(v) for v in verdicts if v.outcome == FAIL]
@@ -89,3 +91,18 @@ def check_level(
         pytest.skip(f"{name_of(subject)} does not answer {names}")
     if SILENT in outcomes:
         warnings.warn("\n".join(lines(verdicts[0])), DidNotWarn, stacklevel=2)
+
+
+def asked_alone(subject: Any, case: Case, level: str, dtype: str) -> list[Verdict]:
+    """Return the verdicts on one level; a warning is compared with those elsewhere."""
+    answered = attempt(subject, case.astype(dtype), level)
+    if not (level in case.refuse and answered.warned):
+        return judge_level(case, level, answered)
+    right = [c for c in load_suite().values() if level in c.answers]
+    right = sorted(right, key=cost)[:OTHERS]
+    asked_of = {(case.name, level): answered} | {
+        (other.name, level): attempt(subject, other.astype(dtype), level)
+        for other in right
+    }
+    report = judge([*right, case], asked_of, among=asked_of)
+    return list(report.of(case.name, level))

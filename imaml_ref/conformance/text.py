@@ -11,8 +11,17 @@ from math import floor
 from textwrap import fill
 from typing import Any
 
-from .cells import Cell, by_case, lines, summary
-from .judge import CONVENTION, FAIL, NOT_ATTEMPTED, PASS, SILENT, WARNED, Report
+from .cells import Cell, by_case, lines, remarks, summary
+from .judge import (
+    BY_ADAPTER,
+    CONVENTION,
+    FAIL,
+    NOT_ATTEMPTED,
+    PASS,
+    SILENT,
+    WARNED,
+    Report,
+)
 from .levels import LEVELS
 
 MARKS = {
@@ -20,19 +29,24 @@ MARKS = {
     NOT_ATTEMPTED: "·",
     WARNED: "warned",
     SILENT: "!",
-    CONVENTION: "≈",
+    CONVENTION: "~",
+    BY_ADAPTER: "a",
 }
 STYLES = {
     PASS: "green",
     FAIL: "bold red",
     SILENT: "bold yellow",
     WARNED: "cyan",
-    CONVENTION: "cyan",
+    CONVENTION: "yellow",
 }
 LEGEND = (
     "digits of the worst tensor;  ✗ too few, or nothing to compare;  "
-    "· not attempted;  ! did not warn;  ≈ another convention"
+    "· not attempted;  ! did not warn"
 )
+RARE = {
+    CONVENTION: "~ right by another convention",
+    BY_ADAPTER: "a computed by the adapter, not by you",
+}
 WIDTH = 88
 # For streams that cannot hold them.
 SPELLED = {
@@ -93,11 +107,12 @@ def matrix(report: Report) -> str:
 def below(report: Report) -> str:
     """Return the lines below the matrix: legend, what was left out, summary."""
     left = [case for case, found in by_case(report).items() if not done(found)]
-    words = [LEGEND]
+    words = [LEGEND, *(text for kind, text in RARE.items() if report.count(kind))]
     if left:
         words.append(
             fill(f"not attempted: {', '.join(left)}", WIDTH, break_on_hyphens=False)
         )
+    words += remarks(report)
     words.append(f"{report.subject}, suite {report.suite_version}: {summary(report)}")
     return "\n".join(words)
 

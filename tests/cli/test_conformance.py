@@ -176,3 +176,71 @@ def test_output_is_plain_ascii_where_the_stream_holds_no_more(wrong, monkeypatch
     main(["conformance", "check", str(wrong)])
     assert "x ridge L2 hvp: 0.30 digits" in shown[0]
     assert all(text.isascii() for text in shown[:1])
+
+
+def test_only_the_levels_that_are_named_are_judged(call, wrong):
+    status, out, _ = call("check", wrong, "--levels", "L1, L3")
+    assert status == 0
+    assert out.splitlines()[0].split() == ["case", "L1", "L3"]
+    assert call("check", wrong, "--levels", "L2")[0] == 1
+    _, _, err = call("check", wrong, "--levels", "L8")
+    assert err.startswith("imaml-ref: no level 'L8'; there are L1, ")
+
+
+@pytest.mark.parametrize("flag", ["--json", "--html"])
+@pytest.mark.parametrize("command", ["check", "diagnose", "self", "run"])
+def test_a_report_that_could_not_be_written_is_refused_first(
+    refused, wrong, monkeypatch, command, flag
+):
+    from imaml_ref import conformance
+
+    monkeypatch.setattr(conformance, "check", None)
+    monkeypatch.setattr(conformance, "check_file", None)
+    monkeypatch.setattr(conformance, "export_inputs", None)
+    words = {"check": [wrong], "diagnose": [wrong], "self": [], "run": ["true"]}
+    err = refused(command, flag, "nowhere/report", *words[command])
+    assert "the folder nowhere does not exist" in err
+
+
+def test_ctrl_c_prints_the_report_so_far_and_ends_with_130(call, monkeypatch, tmp_path):
+    from imaml_ref.conformance import Engine
+
+    def hvp(self, case):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Engine, "hvp", hvp)
+    status, out, err = call("self", "--cases", "ridge,spd-10", "--json", "r.json")
+    assert (status, err) == (130, "imaml-ref: interrupted\n")
+    assert "interrupted at L2 of ridge: the report is on what was answered" in out
+    assert " 2 passed, 0 failed, " in out
+    found = json.loads((tmp_path / "r.json").read_text("utf-8"))
+    assert found["interrupted"] == "L2 of ridge"
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_ctrl_c_in_a_program_keeps_what_it_wrote(call, wrong, monkeypatch, whole):
+    from imaml_ref.cli import conformance_program
+
+    def run(words, **_):
+        with open(words[1], "wb") as file:
+            file.write(wrong.read_bytes()[: None if whole else 1000])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(conformance_program.subprocess, "run", run)
+    status, out, err = call("run", "--", "mine", "{answers}")
+    assert (status, err) == (130, "imaml-ref: interrupted\n")
+    assert ("✗ ridge L2 hvp: 0.30 digits" in out) == whole
+    assert ("interrupted at mine: the report" in out) == whole
+    assert "Diagnosis" not in out
+
+
+def test_ctrl_c_during_the_diagnosis_keeps_the_report(call, wrong, monkeypatch):
+    from imaml_ref import conformance
+
+    def diagnose(report, cases):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(conformance, "diagnose", diagnose)
+    status, out, _ = call("diagnose", wrong)
+    assert status == 130
+    assert "✗ ridge L2 hvp: 0.30 digits" in out

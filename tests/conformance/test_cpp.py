@@ -111,6 +111,25 @@ def test_a_factor_that_is_forgotten_fails_at_the_meta_gradient(inputs, tmp_path)
     assert outcomes.items() >= levels.items()
 
 
+def test_the_lines_at_the_head_of_the_header_are_a_program(inputs, tmp_path):
+    shutil.copytree(SOURCES, tmp_path / "mine")
+    text = (SOURCES / "conformance.hpp").read_text("utf-8")
+    lines = [t[5:] for t in text.splitlines() if t.startswith("//   ")]
+    assert len(lines) <= 10
+    start = [
+        '#include "meta_gradient.hpp"',
+        "h5::Array my_solve(h5::Array A, h5::Array b) {",
+    ]
+    start += ['  if (A.data.empty()) throw Refused("nothing");']
+    start += ["  return {{b.shape[0]}, Vector(b.shape[0], 0.5)};", "}"]
+    (tmp_path / "mine" / "answer.cpp").write_text("\n".join([*start, *lines]))
+    report = checked(
+        compiled(tmp_path / "mine", tmp_path / "mine.out"), inputs, tmp_path / "a.h5"
+    )
+    assert {v.outcome for v in report.verdicts if v.level != "L3"} == {"not attempted"}
+    assert {v.got[0] for v in report.verdicts if v.got is not None} == {0.5}
+
+
 def test_a_foreign_file_is_refused_in_one_line(program, tmp_path):
     answers = tmp_path / "answers.h5"
     conformance.write_answers(answers, {})

@@ -113,7 +113,7 @@ def test_a_detail_has_numbers_ratio_and_how_the_answer_is_certified(page, report
         *answer.routes,
         f"to {answer.certified:.1f} digits",
         f"κ{answer.kappa:.3g}",
-        "Linear; squared-error, 8 parameters, 2 tasks, λ = 0.5",
+        "Linear; squared-error, 15 parameters, 7 tasks, λ = 0.421875",
     ):
         assert part in detail, part
     layout = page.by_id["conv-tanh-L2"]["text"]
@@ -165,3 +165,14 @@ def test_light_dark_and_narrow_are_provided_for(text):
 def colours(style):
     """Return the two blocks that define the colours."""
     return re.findall(r":root \{(.*?)\}", style, re.S)
+
+
+def test_failures_are_read_without_a_click(page, text, report):
+    blocks = [e["text"] for e in page.all("pre")]
+    wrong = report.count("fail") + report.count("did not warn")
+    assert len(blocks) == min(wrong, 20)
+    assert blocks[0].startswith("✗ ")
+    assert any("expected" in block and "ratio" in block for block in blocks)
+    assert text.index("<h2>What fails</h2>") < text.index("<table>")
+    right = tuple(v for v in report.verdicts if v.outcome == "pass")
+    assert "<h2>What fails</h2>" not in as_html(replace(report, verdicts=right), CASES)

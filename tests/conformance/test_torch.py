@@ -18,15 +18,21 @@ from imaml_ref.conformance.from_torch import from_torch, module_of  # noqa: E402
 from tests.helpers.witness_torch import (  # noqa: E402
     flat,
     implicit,
+    lam_grad,
     loss_at,
     slope_and_hessian,
+    solution,
+    unrolled,
 )
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "conformance_torch.py"
 SUITE = conformance.load_suite()
+BY_ADAPTER = "answered by the adapter"
+BELOW = ("L1", "L2", "L4")  # φ is given
 STATED = 10
 ZEROS = {"conv-norm-bias"}  # a tensor is zero but for rounding: half the digits
 FEW = ["mlp-tanh", "conv-norm-tanh"]
+SMALL = ["mlp-tanh", "conv-lam-vector", "unequal-ridge"]
 
 
 def outcomes(report, *levels):
@@ -34,18 +40,46 @@ def outcomes(report, *levels):
     return {v.outcome for v in report.verdicts if v.level in levels}
 
 
+def of_meta_grad(report, *levels):
+    """Return the set of outcomes of the meta-gradient at some levels."""
+    found = [v for v in report.verdicts if v.answer == "meta_grad"]
+    return {v.outcome for v in found if v.level in levels}
+
+
+def witness():
+    """Return the witness: all that is asked, but for A x = b."""
+    return from_torch(
+        meta_grad=implicit, lam_grad=lam_grad, inner=solution, unrolled_grad=unrolled
+    )
+
+
 @pytest.fixture(name="report", scope="module")
 def ask_the_witness():
-    return conformance.check(from_torch(meta_grad=implicit))
+    """Return the report on every case, but for the levels that solve for φ."""
+    return conformance.check(witness(), levels=("L1", "L2", "L4", "U"))
 
 
-def test_the_witness_passes_every_case_at_every_level_but_the_solve(report):
-    assert outcomes(report, "L1", "L2", "L5", "L6", "L7") == {"pass"}
+def test_the_witness_passes_every_case_where_phi_is_given(report):
+    assert outcomes(report, "L1", "L2") == {BY_ADAPTER}
     assert outcomes(report, "L4") == {"pass", "warned"}
+    assert outcomes(report, "U") == {"pass"}
+
+
+@pytest.mark.parametrize(
+    "cases",
+    [SMALL, pytest.param([*SUITE], marks=pytest.mark.thorough)],
+    ids=["small", "all"],
+)
+def test_the_witness_passes_where_it_solves_for_phi(cases):
+    levels = {"L5", "L6", "L7"} if len(cases) > len(SMALL) else {"L5"}
+    cases = [n for n in cases if levels & set(SUITE[n].levels)]
+    report = conformance.check(witness(), cases=cases, levels=levels)
+    assert {v.outcome for v in report.verdicts} == {"pass"}
+    assert {"inner", "meta_grad", "lam_grad"} <= {v.answer for v in report.verdicts}
 
 
 def test_the_witness_agrees_with_the_certified_answers_to_ten_digits(report):
-    compared = [v for v in report.verdicts if v.outcome == "pass"]
+    compared = [v for v in report.verdicts if v.outcome in ("pass", BY_ADAPTER)]
     assert len(compared) > 150
     for v in compared:
         least = v.required if v.case in ZEROS else STATED
@@ -77,9 +111,10 @@ def first_order(task):
 
 @pytest.mark.parametrize("wrong", [halved, first_order])
 def test_a_wrong_meta_gradient_fails_and_what_is_right_passes(wrong):
-    report = conformance.check(from_torch(meta_grad=wrong), cases=FEW)
-    assert outcomes(report, "L1", "L2") == {"pass"}
-    assert outcomes(report, "L4") == {"fail"}
+    mine = from_torch(meta_grad=wrong)
+    report = conformance.check(mine, cases=FEW, levels=BELOW)
+    assert outcomes(report, "L1", "L2") == {BY_ADAPTER}
+    assert of_meta_grad(report, "L4") == {"fail"}
 
 
 class OwnNet(nn.Module):
@@ -87,9 +122,9 @@ class OwnNet(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.features = nn.Conv2d(1, 3, 3, padding=1, bias=False)
-        self.norm = nn.BatchNorm2d(3)
-        self.classifier = nn.Linear(12, 3)
+        self.features = nn.Conv2d(1, 2, 3, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(2)
+        self.classifier = nn.Linear(8, 5)
 
     def forward(self, x):
         x = nn.functional.avg_pool2d(torch.tanh(self.norm(self.features(x))), 2)
@@ -113,14 +148,15 @@ FORMS = {
 @pytest.mark.parametrize("mine", FORMS.values(), ids=FORMS)
 def test_a_module_of_ones_own_passes_however_the_gradient_is_returned(mine):
     report = conformance.check(
-        from_torch(OwnNet(), meta_grad=mine), cases=["more-queries"]
+        from_torch(OwnNet(), meta_grad=mine), cases=["more-queries"], levels=BELOW
     )
-    assert {v.outcome for v in report.verdicts} == {"pass"}
+    assert outcomes(report, "L1") == {"pass", BY_ADAPTER}
+    assert of_meta_grad(report, "L4") == {"pass"}
 
 
 def test_a_module_is_not_asked_for_other_networks():
     report = conformance.check(from_torch(OwnNet()), cases=["mlp-tanh", "duplicates"])
-    assert outcomes(report, "L1", "L2") == {"not attempted", "pass"}
+    assert outcomes(report, "L1") == {"not attempted", "pass", BY_ADAPTER}
     assert all(v.got is None for v in report.verdicts if v.case == "mlp-tanh")
 
 
@@ -128,13 +164,13 @@ def test_a_loss_that_is_not_given_is_not_attempted():
     mine = from_torch(losses={"cross-entropy": nn.functional.cross_entropy})
     report = conformance.check(mine, cases=["ridge", "logistic"])
     assert all(v.got is None for v in report.verdicts if v.case == "ridge")
-    assert outcomes(report, "L1", "L2") == {"not attempted", "pass"}
+    assert outcomes(report, "L1", "L2") == {"not attempted", BY_ADAPTER}
 
 
 def test_columns_after_flatten_are_put_in_order():
     case = SUITE["conv-norm-tanh"]
-    ours = case.unpack(case.phi[0])["head.kernel"].reshape(2, 2, 3, 3)
-    theirs = from_torch().params(case, case.phi[0])["head.weight"].reshape(3, 3, 2, 2)
+    ours = case.unpack(case.phi[0])["head.kernel"].reshape(2, 2, 2, 5)
+    theirs = from_torch().params(case, case.phi[0])["head.weight"].reshape(5, 2, 2, 2)
     np.testing.assert_array_equal(theirs.numpy(), ours.transpose(3, 2, 0, 1))
 
 
@@ -156,8 +192,9 @@ def test_what_a_task_changes_in_its_module_stays_there():
         return found
 
     mine = from_torch(lambda case: shared, meta_grad=careless)
-    report = conformance.check(mine, cases=FEW[:1])
-    assert {v.outcome for v in report.verdicts} == {"pass"}
+    report = conformance.check(mine, cases=FEW[:1], levels=BELOW)
+    assert outcomes(report, "L1", "L2") == {"pass", BY_ADAPTER}
+    assert of_meta_grad(report, "L4") == {"pass"}
 
 
 def test_the_mean_over_tasks_may_be_the_users():
@@ -165,11 +202,13 @@ def test_the_mean_over_tasks_may_be_the_users():
         return sum(map(implicit, tasks))
 
     right = from_torch(batch_grad=lambda tasks: summed(tasks) / len(tasks))
-    report = conformance.check(right, cases=["five-tasks"])
-    assert outcomes(report, "L4", "L5") == {"pass"}
-    report = conformance.check(from_torch(batch_grad=summed), cases=["five-tasks"])
-    ratios = [v.agreement.ratio for v in report.verdicts if v.level in ("L4", "L5")]
-    np.testing.assert_allclose(ratios, 5)
+    report = conformance.check(right, cases=["five-tasks"], levels="L4")
+    assert of_meta_grad(report, "L4") == {"pass"}
+    report = conformance.check(
+        from_torch(batch_grad=summed), cases=["five-tasks"], levels="L4"
+    )
+    (ratio,) = [v.agreement.ratio for v in report.verdicts if v.answer == "meta_grad"]
+    assert ratio == pytest.approx(5)
 
 
 def test_products_of_ones_own_are_asked():
@@ -182,7 +221,7 @@ def test_products_of_ones_own_are_asked():
         inner = sum((s * a).sum() for s, a in zip(slope, v.values(), strict=True))
         return torch.autograd.grad(2 * inner, list(task.model.parameters()))
 
-    report = conformance.check(from_torch(hvp=doubled), cases=FEW)
+    report = conformance.check(from_torch(hvp=doubled), cases=FEW, levels="L2")
     found = {v.agreement.ratio for v in report.verdicts if v.answer == "hvp"}
     np.testing.assert_allclose(list(found), 2)
 
@@ -195,7 +234,7 @@ def test_a_solver_of_ones_own_is_asked():
 
 def test_float32_stays_float32():
     report = conformance.check(from_torch(), cases=FEW, dtype="float32")
-    assert outcomes(report, "L1", "L2") == {"pass"}
+    assert outcomes(report, "L1", "L2") == {BY_ADAPTER}
     assert {v.got.dtype for v in report.verdicts if v.got is not None} == {
         np.dtype("float32")
     }
@@ -212,10 +251,23 @@ def test_a_gradient_of_another_form_is_told_in_one_line():
         (short, "missing parameter head.bias"),
         (turned, "linear1.weight expects shape (4, 3), got (3, 4)"),
     ):
-        report = conformance.check(from_torch(meta_grad=mine), cases=FEW[:1])
-        (found,) = report.of("mlp-tanh", "L4")
+        report = conformance.check(
+            from_torch(meta_grad=mine), cases=FEW[:1], levels="L4"
+        )
+        found, _ = report.of("mlp-tanh", "L4")
         assert found.outcome == "fail"
         assert text in found.message
+
+
+def test_the_code_on_the_first_page_runs_and_fails_where_it_says():
+    page = EXAMPLE.parents[1] / "docs" / "conformance.md"
+    _, _, code = page.read_text("utf-8").partition("```python\n")
+    code, _, _ = code.partition("```")
+    assert code.count('levels=("L4",)') == 1
+    scope = {}
+    exec(code.replace('levels=("L4",)', 'levels=("L4",), cases=["ridge"]'), scope)
+    assert scope["report"].count("fail") >= 1
+    assert "first-order" in scope["report"].diagnoses[0].text
 
 
 def run_the_example(*arguments):

@@ -61,13 +61,40 @@ def minimum(f, start):
     return phi
 
 
+def solution(task):
+    """Return the solution of (1), flat."""
+    theta, lam, support = flat(task.theta), flat(task.lam), loss_at(task, task.support)
+    return minimum(lambda p: support(p) + (lam * (p - theta) ** 2).sum() / 2, theta)
+
+
+def lam_grad(task):
+    """Return (7), −x (φ − θ) with (H + Λ) x = ∇Q: its sum for a number λ."""
+    theta, lam = flat(task.theta), flat(task.lam)
+    phi = (solution(task) if task.phi is None else flat(task.phi)).detach()
+    _, H = slope_and_hessian(loss_at(task, task.support), phi)
+    point = phi.clone().requires_grad_()
+    (v,) = torch.autograd.grad(loss_at(task, task.query)(point), point)
+    x = torch.linalg.solve(H + torch.diag(lam * torch.ones_like(phi)), v)
+    each = -x * (phi - theta)
+    return each.sum() if isinstance(lam, float) else each
+
+
+def unrolled(task, steps, step_size):
+    """Return the gradient of Q(φ_K) in θ = φ_0, by backpropagation through descent."""
+    theta = flat(task.theta).clone().requires_grad_()
+    support, phi = loss_at(task, task.support), theta
+    for _ in range(steps):
+        (slope,) = torch.autograd.grad(support(phi), phi, create_graph=True)
+        phi = phi - step_size * slope
+    return torch.autograd.grad(loss_at(task, task.query)(phi), theta)[0]
+
+
 def implicit(task):
     """Return g = Λ (H + Λ)⁻¹ ∇Q, H = ∇²L, at φ or at the solution of (1)."""
     theta, lam = flat(task.theta), flat(task.lam)
     support, query = loss_at(task, task.support), loss_at(task, task.query)
     phi = flat(task.phi)
-    if phi is None:
-        phi = minimum(lambda p: support(p) + (lam * (p - theta) ** 2).sum() / 2, theta)
+    phi = solution(task) if phi is None else phi
     slope, H = slope_and_hessian(support, phi)
     pull = lam * (phi - theta)
     if (slope + pull).norm() > 1e-6 * pull.norm():

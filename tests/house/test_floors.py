@@ -48,6 +48,7 @@ SCRIPTS = [p for f in OTHERS for p in PROJECT.glob(f"{f}/**/*.py")]
 SIDE_DOORS = {f"conformance.{n}" for n in ("from_jax", "from_torch", "pytest_plugin")}
 # A benchmark that measures what lies inside looks in: by its folder, at what.
 WINDOWS = {
+    "blind": {"conformance.json_report"},
     "conformance": {"conformance.json_report", "conformance.laboratory"},
     "gpu": {"kernels.graphs", "kernels.stage", "kernels.table"},
     "omniglot": {"training.loop"},

@@ -1,8 +1,35 @@
-"""Families of mistakes: each has numbers, which are worked out from the answers."""
+"""Families of mistakes: each has numbers, which are worked out from the answers.
 
-from . import formula, inner, losses, network, outer, solvers, unrolled
-from .family import FAMILIES, META, SOLVE, Family, Real
-from .family import of_answers, of_operator, of_rows, of_side
+Knows cases and what was answered.  Must not know what a report says of it.
+"""
+
+from . import (
+    inner,
+    losses,
+    network,
+    operators,
+    outer,
+    results,
+    solvers,
+    ten_steps,
+    unrolled,
+)
+from .family import (
+    FAMILIES,
+    META,
+    SOLVE,
+    Family,
+    Real,
+    of_answers,
+    of_operator,
+    of_rows,
+    of_side,
+)
+
+TOPICS = (
+    *(operators, results, solvers, inner, network, losses, outer, ten_steps),
+    unrolled,
+)
 
 __all__ = [
     "FAMILIES",

@@ -110,7 +110,7 @@ def of_rows(part: str, where: tuple[Question, ...], steps: str = "", **numbers: 
 
 
 def of_operator(where: tuple[Question, ...], **numbers: Real):
-    """Make a family of a function (ground, *values) → what is solved with, (T, P, P)."""
+    """Make a family of a function (ground, *values) → the operator, (T, P, P)."""
 
     def make(function: Callable) -> Callable:
         def on(ground: Any, *values: float) -> Any:
@@ -170,12 +170,18 @@ def answering(rows: Callable) -> Callable:
 
 
 def both(first: Family, second: Family) -> Family:
-    """Return two families at once: the second on the ground that the first leaves."""
-    count = len(first.numbers)
+    """Return two families at once: the second on the ground that the first leaves.
+
+    Raises:
+        ValueError: If nothing can follow the first, or the second is of no ground.
+    """
+    on, after, count = first.on, second.rows, len(first.numbers)
+    if on is None or after is None:
+        raise ValueError(f"{second.name} cannot follow {first.name}")
 
     def rows(ground: Any, *values: float) -> Any:
-        other = first.on(ground, *values[:count])
-        return None if other is None else second.rows(other, *values[count:])
+        other = on(ground, *values[:count])
+        return None if other is None else after(other, *values[count:])
 
     renamed = {f"{n}₂": number for n, number in second.numbers.items()}
     say = second.say

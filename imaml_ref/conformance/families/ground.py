@@ -8,13 +8,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy
 
 from ..axes import times
 from ..case import Array, Case
-from ..computation import Computation
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Ground:
         return self.lazily[name]()
 
     def mask(self, *words: str) -> Array:
-        """Return 1 for entries of tensors whose names have one of some words, else 0."""
+        """Return 1 at the entries of tensors whose names have one of some words."""
         found = numpy.zeros(self.theta.size)
         for name, where in self.parts:
             found[where] = any(word in name for word in words)
@@ -86,24 +86,6 @@ class Ground:
 def solve(A: Array, b: Array) -> Array:
     """Return A⁻¹ b of every task, (T, P)."""
     return numpy.linalg.solve(A, b[..., None])[..., 0]
-
-
-class Grounds:
-    """The grounds of cases, each made once.
-
-    Args:
-        subject: Who computes H, v and ∇L: the reference, or what was named below.
-    """
-
-    def __init__(self, subject: Any = None):
-        self.subject = subject or Computation()
-        self.made: dict[tuple, Ground] = {}
-
-    def at(self, case: Case, phi: Array, key: str) -> Ground:
-        """Return the ground of a case at a φ (T, P) that has a name."""
-        if (case.name, key) not in self.made:
-            self.made[case.name, key] = ground_of(case, phi, self.subject)
-        return self.made[case.name, key]
 
 
 def facts_of(case: Case) -> dict[str, float]:
@@ -127,7 +109,7 @@ def ground_of(case: Case, phi: Array, subject: Any) -> Ground:
     P = case.theta.size
     groups = getattr(case, "groups", (case,))
     edges = numpy.cumsum([0, *(len(g.inputs["support_x"]) for g in groups)])
-    phis = [phi[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    phis = [phi[a:b] for a, b in pairwise(edges)]
     pairs = list(zip(groups, phis, strict=True))
 
     def whole(f):
@@ -208,4 +190,4 @@ def swapped(case: Case) -> Case:
     return replace(case, name=f"{case.name} swapped", inputs={**case.inputs, **query})
 
 
-__all__ = ["Ground", "Grounds", "facts_of", "ground_of", "solve", "times"]
+__all__ = ["Ground", "facts_of", "ground_of", "solve", "times"]

@@ -4,7 +4,7 @@ At L5 ``inner`` shows φ itself.  Where it was not answered, φ is looked for th
 meta-gradient: (5) at the φ of the family.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -42,18 +42,7 @@ def of_walk(**numbers: Real):
     def make(walk: Walk) -> Walk:
         def at(lab: Any, verdict: Verdict, *values: float) -> Any:
             case = lab.case(verdict)
-            subject = lab.subject(*lab.base)
-            walks = []
-            for group in case.groups:
-                start = numpy.repeat(case.theta[None], group.num_tasks, 0)
-                slope = partial(slope_at, subject, group)
-                walks.append(walk(slope, start, case.lam, *values))
-            phis = []
-            for parts in zip(*walks, strict=True):
-                phi = numpy.concatenate(parts)
-                if not numpy.isfinite(phi).all() or numpy.abs(phi).max() > 1e6:
-                    break
-                phis.append(phi)
+            phis = visited(lab.subject(*lab.base), case, walk, values)
 
             def answer(phi: Array, k: int) -> Array:
                 if verdict.answer == "inner":
@@ -68,6 +57,21 @@ def of_walk(**numbers: Real):
         return walk
 
     return make
+
+
+def visited(subject: Any, case: Case, walk: Walk, values: Sequence[float]) -> list:
+    """Return the φ (T, P) of a walk from θ, up to where it runs away."""
+    walks, found = [], []
+    for group in case.groups:
+        start = numpy.repeat(case.theta[None], group.num_tasks, 0)
+        slope = partial(slope_at, subject, group)
+        walks.append(walk(slope, start, case.lam, *values))
+    for parts in zip(*walks, strict=True):
+        phi = numpy.concatenate(parts)
+        if not numpy.isfinite(phi).all() or numpy.abs(phi).max() > 1e6:
+            break
+        found.append(phi)
+    return found
 
 
 def slope_at(subject: Any, case: Case, phi: Array) -> Array:
@@ -145,7 +149,7 @@ def adam(slope, phi: Array, step: float) -> list[Array]:
     return found
 
 
-def minimised(function: Callable[[float], Any]):
+def minimised(function: Callable[..., Any]):
     """Make a family of another strength λ in (1), solved to the end."""
 
     def at(lab: Any, verdict: Verdict, c: float) -> Any:

@@ -144,7 +144,7 @@ def of_lam_gradients(lab: Any, verdict: Verdict) -> Columns:
         "x": x,
     }
     found = {name: a.mean(0) for name, a in rows.items()}
-    if verdict.got.ndim == 0:
+    if numpy.ndim(verdict.got) == 0:
         return {name: numpy.asarray(a.sum()) for name, a in found.items()}
     P = ground.theta.size
     found["Σ x (φ − θ) in every entry"] = numpy.full(P, found["x (φ − θ)"].sum())

@@ -17,7 +17,13 @@ from .forward import TABLE, Variant, answer, chosen, conv2d, log_softmax, scaled
 WHERE: tuple[Question, ...] = (
     ("L1", "loss"), ("L1", "grad"), ("L2", "hvp"), ("L2", "gnvp"),
 )  # fmt: skip
-EXP, LOG, TANH, CE, SE = numpy.exp, numpy.log, numpy.tanh, "cross-entropy", "squared-error"
+EXP, LOG, TANH, CE, SE = (
+    numpy.exp,
+    numpy.log,
+    numpy.tanh,
+    "cross-entropy",
+    "squared-error",
+)
 
 
 class Few(Real):
@@ -78,8 +84,7 @@ ACTIVATIONS: dict[str, tuple[str, Callable]] = {
     "leaky-relu": ("Leaky ReLU of slope {c}", lambda x, c: of_sign(x, x, c * x)),
     "selu": (
         "SELU",
-        lambda x: 1.0507009873554805
-        * of_sign(x, x, 1.6732632423543772 * (EXP(x) - 1)),
+        lambda x: 1.0507009873554805 * of_sign(x, x, 1.6732632423543772 * (EXP(x) - 1)),
     ),
     "softplus": ("Softplus with β = {c}", lambda x, c: LOG(1 + EXP(c * x)) / c),
     "softplus-threshold": (

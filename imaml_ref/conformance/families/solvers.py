@@ -113,7 +113,7 @@ def recurrence(A: Array, b: Array, direction, scale: float = 1.0) -> list[Array]
 
 @of_rows("solver", SOLVE, "k")
 def steepest_descent_steps(ground):
-    """x by {k} steps of steepest descent, its directions the residuals."""
+    """Steepest descent gives x in {k} steps, its directions the residuals."""
 
     def steps(A, b):
         x, found = 0 * b, []

@@ -1,0 +1,131 @@
+"""Families of (5), g = Λ (H + Λ)⁻¹ v: its right side, its result, and its tasks."""
+
+import numpy
+
+from .family import META, Real, of_rows, of_side
+from .ground import solve
+
+
+@of_side(META, s=Real(1e-3, 1.0, "0"))
+def v_on_the_way(ground, s):
+    """The right side v is taken at (1 − {s}) φ + {s} θ."""
+    return ground.also("v on the way")(s)
+
+
+@of_side(META)
+def v_at_theta(ground):
+    """The right side v is taken at θ."""
+    return ground.also("v at θ")
+
+
+@of_side(META, b=Real(1e-4, 1e4, "0", signed=True))
+def support_gradient_in_v(ground, b):
+    """In place of v, v + {b} ∇L is solved for."""
+    return ground.v + b * ground.s
+
+
+@of_side(META, c=Real(1e-4, 1e4, "0", signed=True))
+def displacement_in_v(ground, c):
+    """In place of v, v + {c} (φ − θ) is solved for."""
+    return ground.v + c * ground.d
+
+
+@of_rows("result", META, p=Real(1e-2, 8.0, "1", signed=True))
+def power_of_strength(ground, p):
+    """λ to the power {p} stands before (H + Λ)⁻¹ v."""
+    if numpy.ptp(ground.lam) == 0:
+        return None
+    return ground.lam**p * solve(ground.A, ground.v)
+
+
+@of_rows("result", META)
+def strength_left_out(ground):
+    """The result is x = (H + Λ)⁻¹ v: it is not multiplied by λ."""
+    return solve(ground.A, ground.v)
+
+
+@of_rows("result", META)
+def strength_on_the_other_side(ground):
+    """(H + Λ)⁻¹ Λ v is computed in place of Λ (H + Λ)⁻¹ v."""
+    return solve(ground.A, ground.lam * ground.v)
+
+
+@of_rows("result", META, c=Real(1e-6, 1e2))
+def clipped_by_value(ground, c):
+    """Each task's gradient is clipped to [−{c}, {c}], entry by entry."""
+    return numpy.clip(ground.g, -c, c)
+
+
+@of_rows("result", META, c=Real(1e-6, 1e3))
+def clipped_task_by_task(ground, c):
+    """Each task's gradient is clipped to the norm {c}."""
+    norms = numpy.linalg.norm(ground.g, axis=1, keepdims=True)
+    return ground.g * numpy.minimum(1, c / norms)
+
+
+@of_rows("result", META)
+def normalised_task_by_task(ground):
+    """Each task's gradient is divided by its norm."""
+    return ground.g / numpy.linalg.norm(ground.g, axis=1, keepdims=True)
+
+
+@of_side(META, c=Real(1e-6, 1e3))
+def v_clipped(ground, c):
+    """The right side v of each task is clipped to the norm {c}."""
+    norms = numpy.linalg.norm(ground.v, axis=1, keepdims=True)
+    return ground.v * numpy.minimum(1, c / norms)
+
+
+@of_rows("result", META)
+def signs(ground):
+    """Only the sign of each task's entries is kept."""
+    return numpy.sign(ground.g)
+
+
+@of_rows("result", META)
+def sum_everywhere(ground):
+    """Every entry is the sum of all."""
+    return numpy.repeat(ground.g.sum(1, keepdims=True), ground.theta.size, 1)
+
+
+@of_rows("tasks", META)
+def mean_curvature(ground):
+    """One solve for all tasks: the mean of H, the mean of v."""
+    if len(ground.v) == 1:
+        return None
+    mean = numpy.broadcast_to(ground.A.mean(0), ground.A.shape)
+    return ground.lam * solve(mean, ground.v)
+
+
+@of_rows("tasks", META)
+def tasks_mixed(ground):
+    """Each task's H is paired with the v of the next one."""
+    if len(ground.v) == 1:
+        return None
+    return ground.lam * solve(ground.A, numpy.roll(ground.v, -1, 0))
+
+
+@of_rows("tasks", META)
+def tasks_mixed_backwards(ground):
+    """Each task's H is paired with the v of the one before."""
+    if len(ground.v) == 1:
+        return None
+    return ground.lam * solve(ground.A, numpy.roll(ground.v, 1, 0))
+
+
+@of_rows("tasks", META)
+def curvature_of_the_first_task(ground):
+    """The first task's H is used for all."""
+    if len(ground.v) == 1:
+        return None
+    first = numpy.broadcast_to(ground.A[:1], ground.A.shape)
+    return ground.lam * solve(first, ground.v)
+
+
+@of_rows("tasks", META)
+def curvature_of_the_last_task(ground):
+    """The last task's H is used for all."""
+    if len(ground.v) == 1:
+        return None
+    last = numpy.broadcast_to(ground.A[-1:], ground.A.shape)
+    return ground.lam * solve(last, ground.v)
