@@ -10,6 +10,8 @@ omniglot        how far five estimators train in the same time; omniglot.table
 conformance     what published implementations answer to the conformance suite;
                 conformance.table, conformance.control_lam_vector
 gpu             a meta-step and a training on a card
+frameworks      which layers and losses have wrong second derivatives, in which
+                framework, by which route; frameworks.table
 
 It runs from any folder, on the imaml_ref that lies beside it, installed or not.
 """
@@ -30,6 +32,8 @@ QUESTIONS = (
     "conformance.table",
     "conformance.control_lam_vector",
     "gpu",
+    "frameworks",
+    "frameworks.table",
 )
 
 
