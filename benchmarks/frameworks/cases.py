@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .witness import NEEDED_DIGITS, OF_JACOBIANS
+
 SIZES = (3, 5)
 SEEDS = (0, 1)
 
@@ -46,7 +48,7 @@ class Case:
         length = sum(map(size_of, self.shapes(size)))
         rng = np.random.default_rng([size, seed])
         p = {
-            "normal": lambda: rng.normal(size=length),
+            "normal": lambda: apart(rng.normal(size=length)),
             "positive": lambda: rng.uniform(0.2, 1.2, length),
             "zero": lambda: np.zeros(length),
         }[self.draw]()
@@ -58,6 +60,11 @@ class Case:
         if self.held is not None:
             mask[slice(*self.held(size))] = 0.0
         return mask
+
+
+def apart(p):
+    """Return p, what is within 0.1 of zero 0.1 further off: no difference has a kink."""
+    return np.where(np.abs(p) < 0.1, p + np.copysign(0.1, p), p)
 
 
 def size_of(shape) -> int:
@@ -89,6 +96,8 @@ class Framework:
     cases: tuple = ()
     routes: dict = {}  # noqa: RUF012 - declared, set by each framework
     gn_routes: dict = {}  # noqa: RUF012
+    needed: float = NEEDED_DIGITS  # of its arithmetic; see ``witness.judged``
+    steps: tuple = OF_JACOBIANS
 
     def array(self, values):
         """Return a tensor of the framework, float64."""

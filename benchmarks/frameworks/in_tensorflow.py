@@ -1,5 +1,7 @@
 """TensorFlow with Keras' layers and losses: its routes to H v and G v."""
 
+from functools import partial
+
 import tensorflow as tf
 
 from .cases import Framework
@@ -12,6 +14,11 @@ def slope(f, p, u=None):
         tape.watch(p)
         found = f(p)
     return tape.gradient(found, p, output_gradients=u)
+
+
+def value(f, p):
+    """Return f(p)."""
+    return f(p)
 
 
 def tangent(f, p, v):
@@ -31,12 +38,12 @@ def grad_jvp(f, p, v):
     return slope(lambda q: tangent(f, q, v), p)
 
 
-def hessian(f, p, v, **options):
+def hessian(f, p, v):
     """The tape's Jacobian of the gradient."""
-    with tf.GradientTape(persistent=not options.get("experimental_use_pfor", True)) as tape:
+    with tf.GradientTape() as tape:
         tape.watch(p)
         found = slope(f, p)
-    return tf.linalg.matvec(tape.jacobian(found, p, **options), v)
+    return tf.linalg.matvec(tape.jacobian(found, p), v)
 
 
 def in_graph(f, p, v):
@@ -65,7 +72,6 @@ class TensorFlow(Framework):
         "accumulator(tape)": lambda f, p, v: tangent(lambda q: slope(f, q), p, v),
         "tape(accumulator)": grad_jvp,
         "tape.jacobian": hessian,
-        "tape.jacobian, no pfor": lambda f, p, v: hessian(f, p, v, experimental_use_pfor=False),
         "tf.function": in_graph,
     }
     gn_routes = {  # noqa: RUF012
@@ -76,6 +82,21 @@ class TensorFlow(Framework):
     def array(self, values):
         return tf.constant(values, dtype=tf.float64)
 
+    def __init__(self):
+        self.known = {}
+
+    def evaluate(self, f, p):
+        return self.graph(f, value)(p)
+
+    def gradient(self, f, p):
+        return self.graph(f, slope)(p)
+
+    def graph(self, f, made):
+        """Return a function of f as a graph: thousands of values are asked of it."""
+        if (f, made) not in self.known:
+            self.known[f, made] = tf.function(partial(made, f))
+        return self.known[f, made]
+
     def numpy(self, tensor):
         return tf.convert_to_tensor(tensor).numpy()
 
@@ -84,9 +105,6 @@ class TensorFlow(Framework):
 
     def mean_square(self, tensor):
         return tf.reduce_mean(tensor * tensor)
-
-    def gradient(self, f, p):
-        return slope(f, p)
 
 
 FRAMEWORK = TensorFlow()

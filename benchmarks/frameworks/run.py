@@ -4,7 +4,7 @@
 
 NAME is that of a file ``in_NAME.py`` in this folder.  Every case runs in a process of
 its own, two at a time, and in a new one after whatever raised.  NAME.json is written
-to DIR, results/frameworks by default, unless cases are named and no DIR is;
+to DIR, results/frameworks by default; where cases are named, their rows are renewed.
 frameworks.table makes docs/frameworks.md of all such files.
 """
 
@@ -41,9 +41,21 @@ def main(arguments=None):
         rows = dict(zip([c.name for c in cases], found, strict=True))
     while not workers.empty():
         workers.get().close()
-    out = args.out or (None if args.cases else RESULTS)
-    if out:
-        record.write(out / f"{args.name}.json", about(args, at) | {"cases": rows})
+    path, new = args.out / f"{args.name}.json", about(args, at)
+    record.write(path, new | {"cases": merged(path, new, rows, at) if args.cases else rows})
+
+
+def merged(path, new, rows, at):
+    """Return a file's rows with some asked again, in order.
+
+    Raises:
+        SystemExit: If the file is of other versions.
+    """
+    old = json.loads(path.read_text("utf-8")) if path.exists() else new | {"cases": {}}
+    if any(old[key] != new[key] for key in ("versions", "routes", "python")):
+        raise SystemExit(f"{path} is of other versions: give another --out")
+    rows = old["cases"] | rows
+    return {case.name: rows[case.name] for case in at.cases if case.name in rows}
 
 
 def parsed(arguments):
@@ -53,7 +65,7 @@ def parsed(arguments):
     )
     parser.add_argument("name", choices=NAMES)
     parser.add_argument("cases", nargs="*", help="some rows, in place of all")
-    parser.add_argument("--out", type=Path, help="folder for NAME.json")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="for NAME.json")
     parser.add_argument("--seconds", type=int, default=120, help="for an answer")
     parser.add_argument("--at-once", type=int, default=2, help="processes")
     return parser.parse_args(arguments)

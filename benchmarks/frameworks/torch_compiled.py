@@ -94,7 +94,7 @@ KINDS = {
 }
 WHERE = {
     "aot_eager": tuple(KINDS),
-    "inductor": ("loss compiled + penalty", "the same, after a gradient", "loss compiled, alone"),
+    "inductor": ("loss compiled + penalty",),
     "eager": ("loss compiled + penalty",),
 }
 COMPILED = tuple(

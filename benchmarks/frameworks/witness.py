@@ -15,11 +15,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-STEPS = (1e-1, 3e-2, 1e-2, 3e-3, 1e-3, 3e-4, 1e-4)
+STEPS = (3e-1, 1e-1, 3e-2, 1e-2, 3e-3, 1e-3, 3e-4, 1e-4)
+OF_JACOBIANS = (3e-3, 1e-3, 2e-4)  # fewer, since each is P differences
 WEIGHTS = {1: 45 / 60, 2: -9 / 60, 3: 1 / 60}
 MOST_DIGITS = 15.0
-NEEDED_DIGITS = 6.0  # fewer of the witness, and nothing is said
-RIGHT, WRONG = 1e-5, 1e-4  # largest relative error of one, smallest of the other
+NEEDED_DIGITS = 6.0  # of the witness, of arithmetic in float64: fewer, and nothing is said
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def derivative(function, p, v) -> Witness:
     return best(found)
 
 
-def jacobian(function, p, steps=(3e-3, 1e-3, 2e-4)) -> Witness:
+def jacobian(function, p, steps=OF_JACOBIANS) -> Witness:
     """Return J (n, P) of a function with n outputs, and its digits."""
     found = [
         np.stack([difference(function, p, e, h) for e in np.eye(len(p))], -1)
@@ -78,23 +78,25 @@ def relative(found, want) -> float:
     return float(off / scale if scale > 1e-9 else off)
 
 
-def judged(found, witness: Witness) -> tuple[str, float | None]:
+def judged(found, witness: Witness, needed=NEEDED_DIGITS) -> tuple[str, float | None]:
     """Return what a product is, in a word, and its relative error.
 
     Args:
         found: (P,), or None where the framework gave none.
         witness: What it should be.
+        needed: Digits of the witness, d: right is an error of at most 10^(1 − d), wrong
+            one of at least 10^(2 − d).
     """
     if found is None:
         return "None", None
     found = np.asarray(found, dtype=float)
-    if not np.isfinite(witness.value).all() or witness.digits < NEEDED_DIGITS:
+    if not np.isfinite(witness.value).all() or witness.digits < needed:
         return "no witness", None
     if not np.isfinite(found).all():
         return "NaN", None
     error = relative(found, witness.value)
-    if error <= RIGHT:
+    if error <= 10 ** (1 - needed):
         return "right", error
-    if error < WRONG:
+    if error < 10 ** (2 - needed):
         return "unclear", error
     return ("zero" if not found.any() else "wrong"), error

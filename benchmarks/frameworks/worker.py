@@ -22,8 +22,6 @@ import numpy as np
 from .cases import SEEDS, SIZES, target
 from .witness import Witness, derivative, jacobian, judged, relative
 
-SAME = 1e-7  # a control has the values of its case to this
-
 
 def framework(name: str):
     """Return the framework of a file ``in_NAME.py``."""
@@ -54,7 +52,7 @@ class Point:
     @cached_property
     def witnesses(self) -> dict:
         """Return ∇f, H v and G v by differences."""
-        z, jac = self.values(self.p), jacobian(self.values, self.p)
+        z, jac = self.values(self.p), jacobian(self.values, self.p, self.at.steps)
         j = jac.value * self.free
         slope = np.ones(1) if self.case.is_loss else 2 * (z - target(len(z))) / len(z)
         found = {"gradient": Witness(slope @ j, jac.digits)}
@@ -108,7 +106,7 @@ class Asked:
         """Return what is right; from the control where the gradient is wrong."""
         point = self.points(subject)[k]
         if kind == "H" and subject == "case" and self.case.control is not None:
-            first = judged(point.gradient(point.p), point.witnesses["gradient"])
+            first = judged(point.gradient(point.p), point.witnesses["gradient"], self.at.needed)
             if first[0] != "right":
                 return self.witness("control", k, kind)
         return point.witnesses.get(kind, Witness(np.full(1, np.nan), 0.0))
@@ -122,7 +120,7 @@ class Asked:
             # First the answer: what raises needs no witness.
             got = point.gradient(point.p) if kind == "gradient" else point.answer(route)
             want = self.witness(subject, k, kind)
-            verdict, error = judged(got, want)
+            verdict, error = judged(got, want, self.at.needed)
             verdicts.append(verdict)
             errors.append(error if error is None else float(f"{error:.2g}"))
             digits.append(round(want.digits, 1))
@@ -134,7 +132,7 @@ class Asked:
     def same_values(self) -> bool:
         """Whether the control has the values of the case."""
         pairs = zip(self.points("case"), self.points("control"), strict=True)
-        return all(relative(b.values(b.p), a.values(a.p)) < SAME for a, b in pairs)
+        return all(relative(b.values(b.p), a.values(a.p)) < 10 ** (-1 - self.at.needed) for a, b in pairs)
 
 
 def main():
