@@ -8,6 +8,7 @@ The control is the same function in elementary operations.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -63,7 +64,7 @@ class Case:
 
 
 def apart(p):
-    """Return p, what is within 0.1 of zero 0.1 further off: no difference has a kink."""
+    """Return p, what is within 0.1 of zero 0.1 further off, away from kinks."""
     return np.where(np.abs(p) < 0.1, p + np.copysign(0.1, p), p)
 
 
@@ -75,7 +76,7 @@ def size_of(shape) -> int:
 def spans(shapes):
     """Return (first, last + 1, shape) of each tensor in the flat vector."""
     ends = np.cumsum([0, *map(size_of, shapes)]).tolist()
-    return list(zip(ends, ends[1:], shapes, strict=False))
+    return [(a, b, s) for (a, b), s in zip(pairwise(ends), shapes, strict=True)]
 
 
 def target(count: int) -> np.ndarray:

@@ -34,7 +34,7 @@ def grad_jvp(f, p, v):
 def jvp_vjp(z, p, v):
     """Jᵀ (2/n) J v, J v forwards."""
     found, z_dot = make_jvp(z)(p)(v)
-    return make_vjp(z, p)[0](2 / len(found) * z_dot)
+    return make_vjp(z)(p)[0](2 / len(found) * z_dot)
 
 
 def ggnvp(z, p, v):
@@ -122,7 +122,10 @@ POSITIVE = {
     "beta": special.beta,
 }
 ALGEBRA = {
-    "linalg.solve": (lambda n: ((n, n), (n, 2)), lambda a, b: np.linalg.solve(off(a), b)),
+    "linalg.solve": (
+        lambda n: ((n, n), (n, 2)),
+        lambda a, b: np.linalg.solve(off(a), b),
+    ),
     "linalg.inv": (square, lambda a: np.linalg.inv(off(a))),
     "linalg.cholesky": (square, lambda a: np.linalg.cholesky(spd(a))),
     "linalg.det": (square, lambda a: one(np.linalg.det(off(a)) / 10)),
@@ -152,7 +155,12 @@ CASES = (
     ),
     *(Case(name, shapes, function) for name, (shapes, function) in ALGEBRA.items()),
     Case("sum of eigh, all equal", square, repeated, repeated_by_hand, draw="zero"),
-    Case("cross-entropy, learned targets", lambda n: ((4, n),) * 2, cross_entropy, is_loss=True),
+    Case(
+        "cross-entropy, learned targets",
+        lambda n: ((4, n),) * 2,
+        cross_entropy,
+        is_loss=True,
+    ),
     penalty("np.linalg.norm(p)**2", lambda p: np.linalg.norm(p) ** 2),
     penalty("np.sum(p**2)", lambda p: np.sum(p**2)),
     penalty("np.sum(np.abs(p)**2)", lambda p: np.sum(np.abs(p) ** 2)),

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-np.int = int  # DeZero's own imports want it; NumPy has it no more
+int = int  # DeZero's own imports want it; NumPy has it no more
 
 import dezero.functions as F  # noqa: E402
 from dezero import Variable  # noqa: E402
@@ -119,16 +119,38 @@ CASES = (
     Case("matmul", lambda n: ((2, n), (n, 3)), F.matmul),
     Case("batch_nrom", lambda n: ((4, n), (n,), (n,)), batch_norm, standard),
     Case("conv2d", lambda n: ((1, 2, n, 3), (2, 2, 2, 2), (2,)), F.conv2d),
-    Case("conv2d_simple", lambda n: ((1, 2, n, 3), (2, 2, 2, 2), (2,)), F.conv2d_simple),
+    Case(
+        "conv2d_simple", lambda n: ((1, 2, n, 3), (2, 2, 2, 2), (2,)), F.conv2d_simple
+    ),
     Case("deconv2d", lambda n: ((1, 2, n, 2), (2, 1, 2, 2), (1,)), F.deconv2d),
     Case("pooling", images, lambda x: F.pooling(x, 2, 2)),
     Case("average_pooling", images, lambda x: F.average_pooling(x, 2, 2)),
-    Case("get_item", lambda n: ((n, 3),), lambda w: F.get_item(w, np.array([0, 2, 1, 2])) ** 2),
-    loss("softmax_cross_entropy", lambda z: F.softmax_cross_entropy(z, labels(z)), control=cross_entropy),
-    loss("softmax_cross_entropy_simple", lambda z: F.softmax_cross_entropy_simple(z, labels(z)), control=cross_entropy),
-    loss("sigmoid_cross_entropy", lambda z: F.sigmoid_cross_entropy(z, np.arange(len(z)) % 2), lambda n: ((n,),)),
+    Case(
+        "get_item",
+        lambda n: ((n, 3),),
+        lambda w: F.get_item(w, np.array([0, 2, 1, 2])) ** 2,
+    ),
+    loss(
+        "softmax_cross_entropy",
+        lambda z: F.softmax_cross_entropy(z, labels(z)),
+        control=cross_entropy,
+    ),
+    loss(
+        "softmax_cross_entropy_simple",
+        lambda z: F.softmax_cross_entropy_simple(z, labels(z)),
+        control=cross_entropy,
+    ),
+    loss(
+        "sigmoid_cross_entropy",
+        lambda z: F.sigmoid_cross_entropy(z, np.arange(len(z)) % 2),
+        lambda n: ((n,),),
+    ),
     loss("mean_squared_error", F.mean_squared_error, lambda n: ((4, n),) * 2),
-    loss("mean_squared_error_simple", F.mean_squared_error_simple, lambda n: ((4, n),) * 2),
+    loss(
+        "mean_squared_error_simple",
+        F.mean_squared_error_simple,
+        lambda n: ((4, n),) * 2,
+    ),
     penalty("F.sum(p**2)", lambda p: F.sum(p**2)),
     penalty("F.sum(p**2)**0.5**2", lambda p: (F.sum(p**2) ** 0.5) ** 2),
 )

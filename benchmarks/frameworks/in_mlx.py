@@ -90,17 +90,43 @@ ELEMENTWISE = (
 )
 CASES = (
     *(Case(f"nn.{name}", matrix, getattr(nn, name)) for name in ELEMENTWISE),
-    Case("fast.layer_norm", lambda n: ((4, n), (n,), (n,)), lambda x, g, b: mx.fast.layer_norm(x, g, b, 1e-5), lambda x, g, b: standard(x) * g + b),
-    Case("fast.rms_norm", lambda n: ((4, n), (n,)), lambda x, g: mx.fast.rms_norm(x, g, 1e-5), lambda x, g: x / mx.sqrt((x * x).mean(-1, keepdims=True) + 1e-5) * g),
-    Case("fast.scaled_dot_product_attention", lambda n: ((1, 1, n, 2),) * 3, attention, attention_by_hand),
-    Case("fast.rope", lambda n: ((1, 1, n, 2),), lambda x: mx.fast.rope(x, 2, traditional=False, base=10.0, scale=1.0, offset=1) ** 2),
+    Case(
+        "fast.layer_norm",
+        lambda n: ((4, n), (n,), (n,)),
+        lambda x, g, b: mx.fast.layer_norm(x, g, b, 1e-5),
+        lambda x, g, b: standard(x) * g + b,
+    ),
+    Case(
+        "fast.rms_norm",
+        lambda n: ((4, n), (n,)),
+        lambda x, g: mx.fast.rms_norm(x, g, 1e-5),
+        lambda x, g: x / mx.sqrt((x * x).mean(-1, keepdims=True) + 1e-5) * g,
+    ),
+    Case(
+        "fast.scaled_dot_product_attention",
+        lambda n: ((1, 1, n, 2),) * 3,
+        attention,
+        attention_by_hand,
+    ),
+    Case(
+        "fast.rope",
+        lambda n: ((1, 1, n, 2),),
+        lambda x: mx.fast.rope(x, 2, traditional=False, base=10.0, scale=1.0, offset=1)
+        ** 2,
+    ),
     Case("addmm", three, addmm(2), addmm_by_hand(1.0, 1.0)),
     Case("addmm, alpha 0.7", three, addmm(2, alpha=0.7), addmm_by_hand(0.7, 1.0)),
     Case("addmm, beta 0.7", three, addmm(2, beta=0.7), addmm_by_hand(1.0, 0.7)),
     Case("matmul", lambda n: ((2, n), (n, 3)), lambda a, b: a @ b),
     Case("conv1d", lambda n: ((1, n, 2), (2, 3, 2)), lambda x, w: mx.conv1d(x, w)),
-    Case("conv2d", lambda n: ((1, n, 3, 2), (2, 2, 2, 2)), lambda x, w: mx.conv2d(x, w, padding=1)),
-    Case("conv_transpose2d", lambda n: ((1, n, 2, 2), (2, 2, 2, 2)), mx.conv_transpose2d),
+    Case(
+        "conv2d",
+        lambda n: ((1, n, 3, 2), (2, 2, 2, 2)),
+        lambda x, w: mx.conv2d(x, w, padding=1),
+    ),
+    Case(
+        "conv_transpose2d", lambda n: ((1, n, 2, 2), (2, 2, 2, 2)), mx.conv_transpose2d
+    ),
     Case("var", matrix, lambda x: mx.var(x, -1)),
     Case("std", matrix, lambda x: mx.std(x, -1)),
     Case("logsumexp", matrix, lambda x: mx.logsumexp(x, -1)),
@@ -114,15 +140,36 @@ CASES = (
     Case("power", lambda n: ((3, n), (3, n)), mx.power, draw="positive"),
     Case("arctan2", lambda n: ((3, n), (3, n)), mx.arctan2),
     Case("erf", matrix, mx.erf),
-    Case("take", lambda n: ((n, 3),), lambda w: mx.take(w, mx.array([0, 2, 1, 2]), 0) ** 2),
-    loss("cross_entropy, learned targets", lambda z, t: losses.cross_entropy(z, mx.softmax(t, -1), reduction="mean")),
-    loss("binary_cross_entropy, learned targets", lambda z, t: losses.binary_cross_entropy(z, mx.sigmoid(t))),
-    loss("kl_div_loss, learned targets", lambda z, t: losses.kl_div_loss(nn.log_softmax(z), nn.log_softmax(t), reduction="mean")),
+    Case(
+        "take",
+        lambda n: ((n, 3),),
+        lambda w: mx.take(w, mx.array([0, 2, 1, 2]), 0) ** 2,
+    ),
+    loss(
+        "cross_entropy, learned targets",
+        lambda z, t: losses.cross_entropy(z, mx.softmax(t, -1), reduction="mean"),
+    ),
+    loss(
+        "binary_cross_entropy, learned targets",
+        lambda z, t: losses.binary_cross_entropy(z, mx.sigmoid(t)),
+    ),
+    loss(
+        "kl_div_loss, learned targets",
+        lambda z, t: losses.kl_div_loss(
+            nn.log_softmax(z), nn.log_softmax(t), reduction="mean"
+        ),
+    ),
     loss("huber_loss", lambda z, t: losses.huber_loss(z, t, reduction="mean")),
     loss("smooth_l1_loss", lambda z, t: losses.smooth_l1_loss(z, t)),
     loss("log_cosh_loss", lambda z, t: losses.log_cosh_loss(z, t, reduction="mean")),
-    loss("gaussian_nll_loss", lambda z, t: losses.gaussian_nll_loss(z, mx.sin(z), mx.exp(t))),
-    loss("cosine_similarity_loss", lambda z, t: losses.cosine_similarity_loss(z, t, reduction="mean")),
+    loss(
+        "gaussian_nll_loss",
+        lambda z, t: losses.gaussian_nll_loss(z, mx.sin(z), mx.exp(t)),
+    ),
+    loss(
+        "cosine_similarity_loss",
+        lambda z, t: losses.cosine_similarity_loss(z, t, reduction="mean"),
+    ),
     penalty("mx.linalg.norm(p)**2", lambda p: mx.linalg.norm(p) ** 2),
     penalty("(p**2).sum()", lambda p: (p**2).sum()),
     penalty("mx.square(p).sum()", lambda p: mx.square(p).sum()),

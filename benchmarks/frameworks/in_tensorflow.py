@@ -5,7 +5,8 @@ from functools import partial
 import tensorflow as tf
 
 from .cases import Framework
-from .tensorflow_cases import LAYERS, LOSSES, OPERATIONS
+from .tensorflow_cases import LOSSES, OPERATIONS
+from .tensorflow_layers import LAYERS
 
 
 def slope(f, p, u=None):

@@ -1,16 +1,16 @@
 """PyTorch: its routes to H v and G v."""
 
 import torch
-import torch._decomp.decompositions_for_jvp  # once, not in every process
 from torch import func
 from torch.autograd import functional
 
 from .cases import Framework
 from .torch_algebra import ALGEBRA
 from .torch_compiled import COMPILED
-from .torch_layers import NORMS, WEIGHTED
-from .torch_more import MORE
+from .torch_layers import WEIGHTED
 from .torch_losses import LOSSES
+from .torch_more import MORE
+from .torch_norms import NORMS
 
 torch.set_num_threads(1)
 

@@ -86,7 +86,9 @@ LOSSES = (
     loss(
         "optax cross-entropy, integer labels",
         logits,
-        lambda z: optax.softmax_cross_entropy_with_integer_labels(z, labels(z.shape[1])),
+        lambda z: optax.softmax_cross_entropy_with_integer_labels(
+            z, labels(z.shape[1])
+        ),
     ),
     loss(
         "optax cross-entropy, learned targets",
@@ -105,7 +107,9 @@ LOSSES = (
     ),
     loss("optax huber", pair, optax.huber_loss),
     loss("optax cosine_distance", pair, optax.cosine_distance),
-    loss("optax focal", pair, lambda z, t: optax.sigmoid_focal_loss(z, jax.nn.sigmoid(t))),
+    loss(
+        "optax focal", pair, lambda z, t: optax.sigmoid_focal_loss(z, jax.nn.sigmoid(t))
+    ),
     loss("optax ctc", logits, ctc),
     penalty("jnp.linalg.norm(p)**2", lambda p: jnp.linalg.norm(p) ** 2),
     penalty("optax.global_norm(p)**2", lambda p: optax.global_norm(p) ** 2),
@@ -174,16 +178,33 @@ OPERATIONS = (
     *(Case(f"jnp.linalg.{n}", shapes, f) for n, (shapes, f) in ALGEBRA.items()),
     Case("sum of eigvalsh, all equal", square, repeated, repeated_by_hand, draw="zero"),
     Case("expm", square, lambda a: jax.scipy.linalg.expm(a / 2)),
-    Case("dot_product_attention", lambda n: ((1, n, 1, 2),) * 3, jax.nn.dot_product_attention),
+    Case(
+        "dot_product_attention",
+        lambda n: ((1, n, 1, 2),) * 3,
+        jax.nn.dot_product_attention,
+    ),
     Case("scan", square, scanned),
     Case("reduce_window, max", lambda n: ((3, 2 * n),), pooled),
     Case("prod", matrix, lambda x: x.prod(-1)),
-    Case("at[].mul", lambda n: ((4,),), lambda x: jnp.ones(2).at[jnp.array([0, 1, 0, 1])].mul(x)),
-    Case("segment_prod", lambda n: ((4,),), lambda x: jax.ops.segment_prod(x, jnp.array([0, 1, 0, 1]), 2)),
+    Case(
+        "at[].mul",
+        lambda n: ((4,),),
+        lambda x: jnp.ones(2).at[jnp.array([0, 1, 0, 1])].mul(x),
+    ),
+    Case(
+        "segment_prod",
+        lambda n: ((4,),),
+        lambda x: jax.ops.segment_prod(x, jnp.array([0, 1, 0, 1]), 2),
+    ),
     Case("sort", matrix, lambda x: jnp.sort(x, -1) ** 2),
     Case("var", matrix, lambda x: x.var(-1)),
     Case("std", matrix, lambda x: x.std(-1)),
     Case("power", lambda n: ((3, n), (3, n)), jnp.power, draw="positive"),
     Case("logaddexp", lambda n: ((3, n), (3, n)), jnp.logaddexp),
-    Case("betainc in x", matrix, lambda x: jax.scipy.special.betainc(2.0, 3.0, x / 2), draw="positive"),
+    Case(
+        "betainc in x",
+        matrix,
+        lambda x: jax.scipy.special.betainc(2.0, 3.0, x / 2),
+        draw="positive",
+    ),
 )

@@ -23,7 +23,10 @@ from .worker import framework
 HERE = Path(__file__).parent
 NAMES = sorted(p.stem.removeprefix("in_") for p in HERE.glob("in_*.py"))
 RESULTS = record.RESULTS / "frameworks"
-ENVIRONMENT = child.threads_of(1) | {"TF_CPP_MIN_LOG_LEVEL": "3", "GLOG_minloglevel": "3"}
+ENVIRONMENT = child.threads_of(1) | {
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "GLOG_minloglevel": "3",
+}
 
 
 def main(arguments=None):
@@ -42,7 +45,9 @@ def main(arguments=None):
     while not workers.empty():
         workers.get().close()
     path, new = args.out / f"{args.name}.json", about(args, at)
-    record.write(path, new | {"cases": merged(path, new, rows, at) if args.cases else rows})
+    record.write(
+        path, new | {"cases": merged(path, new, rows, at) if args.cases else rows}
+    )
 
 
 def merged(path, new, rows, at):

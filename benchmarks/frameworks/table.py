@@ -16,7 +16,16 @@ from .run import RESULTS
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "frameworks.md"
 KNOWN = ROOT / "imaml_ref" / "conformance" / "frameworks.toml"
-ORDER = ("torch", "jax", "tensorflow", "autograd", "paddle", "mlx", "tinygrad", "dezero")
+ORDER = (
+    "torch",
+    "jax",
+    "tensorflow",
+    "autograd",
+    "paddle",
+    "mlx",
+    "tinygrad",
+    "dezero",
+)
 TITLES = {
     "torch": "PyTorch",
     "jax": "JAX, flax, optax",
@@ -39,22 +48,7 @@ SYMBOLS = {
     "differs": "differs",
 }
 SILENT = ("wrong", "zero", "differs")
-HEAD = """# Second derivatives in frameworks
-
-Implicit MAML solves a system in H or G, and asks a framework for nothing but products with them. Which layers and losses can be asked, and by which route? Measured, not read: every row is a program of a few
-lines, run on one core in float64.
-
-    python benchmarks/run.py frameworks torch                # NAME.json, in some minutes
-    python benchmarks/run.py frameworks torch LayerNorm      # one row, printed
-    python benchmarks/run.py frameworks.table                # this page, from the files
-
-**The witness** is no route: the gradient must equal sixth-order differences of function values, entry by entry, H v those of the gradient, and G v is made of a J by differences. Each difference is taken at several steps, and two
-that agree say how many digits it has; below six nothing is said. p holds input and parameters of a layer together, a layer's loss is the mean of (zᵢ − sin i)². Two sizes, two seeds; *wrong* means an error of 1e-4 and more
-in all of them. Each silent error has a **control**, the same function in elementary operations by the same routes: right on all of them, with the same values. One process for each row, a new one after each exception.
-
-**✓** right: 1e-5 or better in all · **12 %** silently wrong, the largest error seen · **0** exactly zero, and should not be · **NaN**, **None** as they are · **raises** an exception · **died** the process did · **?** the witness
-has too few digits · **differs** between sizes or seeds · **–** not asked: for a loss G is H.
-"""
+HEAD = Path(__file__).with_name("head.md")
 
 
 def main(arguments=None):
@@ -73,7 +67,7 @@ def page(folder=RESULTS) -> str:
     records = {p.stem: json.loads(p.read_text("utf-8")) for p in folder.glob("*.json")}
     names = sorted(records, key=ORDER.index)
     entries = known()
-    parts = [HEAD, summary(records, names)]
+    parts = [HEAD.read_text("utf-8"), summary(records, names)]
     parts += [section(records[name], entries.get(name, [])) for name in names]
     return "\n".join(parts)
 
@@ -91,11 +85,17 @@ def summary(records, names) -> str:
     heads = ("right", "wrong", "zero", "NaN", "None", "raises", "died")
     lines = [f"| | rows × routes | {' | '.join(heads)} | else |", "|---" * 10 + "|"]
     for name in names:
-        given = [r["verdict"] for row in records[name]["cases"].values() for r in row["case"].values()]
+        given = [
+            r["verdict"]
+            for row in records[name]["cases"].values()
+            for r in row["case"].values()
+        ]
         counts = [sum(v == head for v in given) for head in heads]
         cells = [str(n or "") for n in (*counts, len(given) - sum(counts))]
         title = TITLES[name]
-        lines.append(f"| [{title}](#{anchor(title)}) | {len(given)} | {' | '.join(cells)} |")
+        lines.append(
+            f"| [{title}](#{anchor(title)}) | {len(given)} | {' | '.join(cells)} |"
+        )
     return "\n".join([*lines, ""])
 
 
@@ -118,13 +118,17 @@ def section(record, entries) -> str:
 def words(entry) -> str:
     """Return a silent error in words."""
     routes = ", ".join(f"`{r}`" for r in entry["routes"])
-    return f"- **{entry['where']}**, by {routes}: {entry['comes']} Instead: {entry['instead']}"
+    said = f"{entry['comes']} Instead: {entry['instead']}"
+    return f"- **{entry['where']}**, by {routes}: {said}"
 
 
 def table(record) -> list[str]:
     """Return the rows where something is not right."""
     columns = ["gradient", *record["routes"]]
-    lines = ["| | " + " | ".join(columns) + " | control |", "|---" * (len(columns) + 2) + "|"]
+    lines = [
+        "| | " + " | ".join(columns) + " | control |",
+        "|---" * (len(columns) + 2) + "|",
+    ]
     for name, row in record["cases"].items():
         if not all_right(row):
             cells = [cell(row["case"].get(column)) for column in columns]
@@ -135,7 +139,9 @@ def table(record) -> list[str]:
 def clean(record) -> list[str]:
     """Return the rows that are right by every route, in a line."""
     names = [name for name, row in record["cases"].items() if all_right(row)]
-    return [f"Right by every route ({len(names)}): {'; '.join(names)}."] if names else []
+    return (
+        [f"Right by every route ({len(names)}): {'; '.join(names)}."] if names else []
+    )
 
 
 def all_right(row) -> bool:

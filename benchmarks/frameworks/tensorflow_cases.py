@@ -1,88 +1,10 @@
-"""Layers and losses of Keras, operations of TensorFlow."""
-
-from functools import cache
+"""Losses of Keras, operations of TensorFlow."""
 
 import keras
 import tensorflow as tf
 
 from .cases import Case
-
-keras.backend.set_floatx("float64")
-
-
-def standard(x, axes, eps=1e-3):
-    """Return (x − mean) / √(variance + ε), the mean not held constant anywhere."""
-    centred = x - tf.reduce_mean(x, axes, keepdims=True)
-    return centred / tf.sqrt(tf.reduce_mean(centred**2, axes, keepdims=True) + eps)
-
-
-def layer(name, make, shape, control=None, **call):
-    """Return a Keras layer as a case; ``shape`` is that of its input, from n."""
-
-    @cache
-    def built(n):
-        layer = make()
-        layer.build(shape(n))
-        return layer
-
-    def shapes(n):
-        return [tuple(w.shape) for w in built(n).trainable_variables] + [shape(n)]
-
-    def function(*tensors):
-        *weights, x = tensors
-        layer = built(x.shape[-1])
-        others = [tf.constant(w.numpy()) for w in layer.non_trainable_variables]
-        return layer.stateless_call(weights, others, x, **call)[0]
-
-    return Case(f"Keras {name}", shapes, function, control)
-
-
-def rows(n):
-    return (4, n)
-
-
-def images(n):
-    return (2, 3, 2, n)
-
-
-def norm_by_hand(axes):
-    return lambda g, b, x: standard(x, axes) * g + b
-
-
-def group_by_hand(g, b, x):
-    n = x.shape[-1]
-    return tf.reshape(standard(x, (1, 2)), (2, 3, n)) * g + b
-
-
-K = keras.layers
-
-
-class SelfAttention(keras.layers.Layer):
-    def build(self, shape):
-        self.inner = K.MultiHeadAttention(1, 2)
-        self.inner.build(shape, shape)
-
-    def call(self, x):
-        return self.inner(x, x)
-
-
-LAYERS = (
-    layer("Dense", lambda: K.Dense(3), rows),
-    layer("Conv2D", lambda: K.Conv2D(2, 2), images),
-    layer("Conv2DTranspose", lambda: K.Conv2DTranspose(2, 2), images),
-    layer("LayerNormalization", K.LayerNormalization, rows, norm_by_hand(-1)),
-    layer("BatchNormalization, training, rows", K.BatchNormalization, rows, norm_by_hand(0), training=True),
-    layer("BatchNormalization, training, images", K.BatchNormalization, images, norm_by_hand((0, 1, 2)), training=True),
-    layer("BatchNormalization, inference", K.BatchNormalization, rows, training=False),
-    layer("GroupNormalization", lambda: K.GroupNormalization(1), lambda n: (2, 3, n), group_by_hand),
-    layer("RMSNormalization", K.RMSNormalization, rows),
-    layer("UnitNormalization", K.UnitNormalization, rows),
-    layer("MultiHeadAttention, query and value alike", SelfAttention, lambda n: (1, 3, n)),
-    layer("LSTM", lambda: K.LSTM(2, return_sequences=True), lambda n: (1, 3, n)),
-    layer("GRU", lambda: K.GRU(2, return_sequences=True), lambda n: (1, 3, n)),
-    layer("SpectralNormalization, inference", lambda: K.SpectralNormalization(K.Dense(3)), rows),
-    layer("MaxPooling2D", lambda: K.MaxPooling2D((2, 1)), images),
-)
+from .tensorflow_layers import images, standard
 
 
 def pair(n):
@@ -123,7 +45,9 @@ LOSSES = (
     ),
     loss(
         "tf.nn.softmax_cross_entropy_with_logits, constant targets",
-        lambda z: tf.nn.softmax_cross_entropy_with_logits(tf.one_hot(ids(z), z.shape[1], dtype=tf.float64), z),
+        lambda z: tf.nn.softmax_cross_entropy_with_logits(
+            tf.one_hot(ids(z), z.shape[1], dtype=tf.float64), z
+        ),
         shapes=lambda n: ((4, n),),
     ),
     loss(
@@ -133,19 +57,26 @@ LOSSES = (
     ),
     loss(
         "Keras categorical_crossentropy, from_logits, learned targets",
-        lambda z, t: losses.categorical_crossentropy(tf.nn.softmax(t), z, from_logits=True),
+        lambda z, t: losses.categorical_crossentropy(
+            tf.nn.softmax(t), z, from_logits=True
+        ),
         cross_entropy_by_hand,
     ),
     loss(
         "Keras categorical_crossentropy of softmax, learned targets",
-        lambda z, t: losses.categorical_crossentropy(tf.nn.softmax(t), tf.nn.softmax(z)),
+        lambda z, t: losses.categorical_crossentropy(
+            tf.nn.softmax(t), tf.nn.softmax(z)
+        ),
         cross_entropy_by_hand,
     ),
     loss(
         "tf.nn.sigmoid_cross_entropy_with_logits, learned targets",
         lambda z, t: tf.nn.sigmoid_cross_entropy_with_logits(tf.sigmoid(t), z),
     ),
-    loss("Keras kl_divergence, learned targets", lambda z, t: losses.kl_divergence(tf.nn.softmax(t), tf.nn.softmax(z))),
+    loss(
+        "Keras kl_divergence, learned targets",
+        lambda z, t: losses.kl_divergence(tf.nn.softmax(t), tf.nn.softmax(z)),
+    ),
     loss("Keras huber", lambda z, t: losses.huber(t, z)),
     loss("Keras log_cosh", lambda z, t: losses.log_cosh(t, z)),
     loss("Keras cosine_similarity", lambda z, t: losses.cosine_similarity(t, z)),
@@ -187,7 +118,9 @@ def with_batch_normalization(x, g, b):
 
 
 def repeated(a):
-    matrix = (a + tf.transpose(a)) / 2 + tf.reduce_sum(a * a) * tf.eye(a.shape[0], dtype=tf.float64)
+    matrix = (a + tf.transpose(a)) / 2 + tf.reduce_sum(a * a) * tf.eye(
+        a.shape[0], dtype=tf.float64
+    )
     return tf.reshape(tf.reduce_sum(tf.linalg.eigvalsh(matrix)), (1,))
 
 
@@ -200,27 +133,53 @@ ELEMENTWISE = (
 )
 ALGEBRA = {
     "linalg.solve": (system, lambda a, b: tf.linalg.solve(off(a), b)),
-    "linalg.cholesky_solve": (system, lambda a, b: tf.linalg.cholesky_solve(tf.linalg.cholesky(spd(a)), b)),
+    "linalg.cholesky_solve": (
+        system,
+        lambda a, b: tf.linalg.cholesky_solve(tf.linalg.cholesky(spd(a)), b),
+    ),
     "linalg.inv": (square, lambda a: tf.linalg.inv(off(a))),
     "linalg.cholesky": (square, lambda a: tf.linalg.cholesky(spd(a))),
     "linalg.det": (square, lambda a: tf.linalg.det(off(a))[None] / 10),
     "linalg.slogdet": (square, lambda a: tf.linalg.slogdet(spd(a))[1][None]),
     "linalg.eigvalsh": (square, lambda a: tf.linalg.eigvalsh(spd(a))),
-    "linalg.svd": (lambda n: ((n + 1, n),), lambda a: tf.linalg.svd(a, compute_uv=False)),
+    "linalg.svd": (
+        lambda n: ((n + 1, n),),
+        lambda a: tf.linalg.svd(a, compute_uv=False),
+    ),
 }
 OPERATIONS = (
     *(Case(f"tf.nn.{n}", matrix, getattr(tf.nn, n)) for n in ELEMENTWISE),
     Case("tf.nn.moments", matrix, with_moments, lambda x: standard(x, 0)),
-    Case("tf.nn.batch_normalization of tf.nn.moments", lambda n: (images(n), (n,), (n,)), with_batch_normalization, lambda x, g, b: standard(x, (0, 1, 2)) * g + b),
+    Case(
+        "tf.nn.batch_normalization of tf.nn.moments",
+        lambda n: (images(n), (n,), (n,)),
+        with_batch_normalization,
+        lambda x, g, b: standard(x, (0, 1, 2)) * g + b,
+    ),
     Case("reduce_variance", matrix, lambda x: tf.math.reduce_variance(x, 0)),
     Case("l2_normalize", matrix, lambda x: tf.math.l2_normalize(x, -1)),
     Case("reduce_prod", matrix, lambda x: tf.reduce_prod(x, -1)),
     Case("reduce_logsumexp", matrix, lambda x: tf.reduce_logsumexp(x, -1)),
-    Case("segment_prod", lambda n: ((4,),), lambda x: tf.math.unsorted_segment_prod(x, [0, 1, 0, 1], 2)),
+    Case(
+        "segment_prod",
+        lambda n: ((4,),),
+        lambda x: tf.math.unsorted_segment_prod(x, [0, 1, 0, 1], 2),
+    ),
     Case("sort", matrix, lambda x: tf.sort(x, -1) ** 2),
-    Case("max_pool2d", lambda n: ((1, 4, 2, n),), lambda x: tf.nn.max_pool2d(x, 2, 2, "VALID")),
+    Case(
+        "max_pool2d",
+        lambda n: ((1, 4, 2, n),),
+        lambda x: tf.nn.max_pool2d(x, 2, 2, "VALID"),
+    ),
     *(Case(f"tf.{n}", shapes, f) for n, (shapes, f) in ALGEBRA.items()),
     Case("sum of eigvalsh, all equal", square, repeated, repeated_by_hand, draw="zero"),
     Case("power", lambda n: ((3, n), (3, n)), tf.pow, draw="positive"),
-    Case("betainc in x", matrix, lambda x: tf.math.betainc(tf.constant(2.0, tf.float64), tf.constant(3.0, tf.float64), x / 2), draw="positive"),
+    Case(
+        "betainc in x",
+        matrix,
+        lambda x: tf.math.betainc(
+            tf.constant(2.0, tf.float64), tf.constant(3.0, tf.float64), x / 2
+        ),
+        draw="positive",
+    ),
 )

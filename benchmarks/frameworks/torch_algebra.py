@@ -69,7 +69,12 @@ def repeated_by_hand(a):
 
 
 ALGEBRA = (
-    Case("linalg.solve", system, lambda a, b: torch.linalg.solve(off(a), b), solved_by_hand),
+    Case(
+        "linalg.solve",
+        system,
+        lambda a, b: torch.linalg.solve(off(a), b),
+        solved_by_hand,
+    ),
     Case(
         "linalg.solve, ridge",
         lambda n: ((4, n), (4, 2)),
@@ -82,9 +87,21 @@ ALGEBRA = (
         lambda a, b: torch.linalg.tensorsolve(off(a), b[:, 0]),
         lambda a, b: eliminated(off(a), b)[0][:, 0],
     ),
-    Case("linalg.solve_triangular", system, lambda a, b: torch.linalg.solve_triangular(off(a).triu(), b, upper=True)),
-    Case("cholesky_solve", system, lambda a, b: torch.cholesky_solve(b, torch.linalg.cholesky(spd(a)))),
-    Case("linalg.lstsq", lambda n: ((n + 2, n), (n + 2, 2)), lambda a, b: torch.linalg.lstsq(a, b).solution),
+    Case(
+        "linalg.solve_triangular",
+        system,
+        lambda a, b: torch.linalg.solve_triangular(off(a).triu(), b, upper=True),
+    ),
+    Case(
+        "cholesky_solve",
+        system,
+        lambda a, b: torch.cholesky_solve(b, torch.linalg.cholesky(spd(a))),
+    ),
+    Case(
+        "linalg.lstsq",
+        lambda n: ((n + 2, n), (n + 2, 2)),
+        lambda a, b: torch.linalg.lstsq(a, b).solution,
+    ),
     Case("linalg.inv", square, lambda a: torch.linalg.inv(spd(a)), inverse_by_hand),
     Case(
         "cholesky_inverse",
@@ -96,10 +113,19 @@ ALGEBRA = (
     Case("linalg.cholesky", square, lambda a: torch.linalg.cholesky(spd(a))),
     Case("linalg.det", square, lambda a: torch.linalg.det(spd(a))[None], det_by_hand),
     Case("logdet", square, lambda a: torch.logdet(spd(a))[None], logdet_by_hand),
-    Case("linalg.slogdet", square, lambda a: torch.linalg.slogdet(spd(a))[1][None], logdet_by_hand),
+    Case(
+        "linalg.slogdet",
+        square,
+        lambda a: torch.linalg.slogdet(spd(a))[1][None],
+        logdet_by_hand,
+    ),
     Case("linalg.qr", lambda n: ((n + 1, n),), lambda a: torch.linalg.qr(a).R.abs()),
     Case("linalg.svdvals", lambda n: ((n + 1, n),), torch.linalg.svdvals),
-    Case("linalg.matrix_norm, nuclear", lambda n: ((n + 1, n),), lambda a: torch.linalg.matrix_norm(a, "nuc")[None]),
+    Case(
+        "linalg.matrix_norm, nuclear",
+        lambda n: ((n + 1, n),),
+        lambda a: torch.linalg.matrix_norm(a, "nuc")[None],
+    ),
     Case("linalg.eigvalsh", square, lambda a: torch.linalg.eigvalsh(spd(a))),
     Case("sum of eigvalsh, all equal", square, repeated, repeated_by_hand, draw="zero"),
     Case("linalg.matrix_exp", square, lambda a: torch.linalg.matrix_exp(a / 2)),

@@ -16,7 +16,7 @@ def penalty(p):
 
 
 def fresh(function, backend):
-    """Return a function compiled anew, whatever was compiled before, on disk or here."""
+    """Return a function compiled anew, whatever was compiled before or cached."""
     import torch._inductor.config as inductor  # slow, and for these cases alone
 
     inductor.force_disable_caches = True

@@ -88,7 +88,9 @@ CLASSES = (
         lambda z, t: F.kl_div(z.log_softmax(-1), t.log_softmax(-1), log_target=True),
     ),
     loss(
-        "multi_margin", logits, lambda z: F.multi_margin_loss(z, labels(z.shape[1]), p=2)
+        "multi_margin",
+        logits,
+        lambda z: F.multi_margin_loss(z, labels(z.shape[1]), p=2),
     ),
     loss("ctc", lambda n: ((4, n),), ctc),
     loss(
@@ -141,7 +143,9 @@ PENALTIES = (
     penalty("(p**2).sum()", lambda p: (p**2).sum()),
     penalty("p.pow(2.0).sum()", lambda p: p.pow(2.0).sum()),
     penalty("p.abs().square().sum()", lambda p: p.abs().square().sum()),
-    penalty("F.mse_loss(p, 0)", lambda p: F.mse_loss(p, 0 * p.detach(), reduction="sum")),
+    penalty(
+        "F.mse_loss(p, 0)", lambda p: F.mse_loss(p, 0 * p.detach(), reduction="sum")
+    ),
     penalty("torch.dist(p, 0)**2", lambda p: torch.dist(p, torch.zeros_like(p)) ** 2),
     penalty("(p*p).sum().sqrt()**2", lambda p: (p * p).sum().sqrt() ** 2),
 )

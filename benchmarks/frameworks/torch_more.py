@@ -40,10 +40,22 @@ POOLS = (
     Case("AvgPool2d", image, lambda x: F.avg_pool2d(x, 2)),
     Case("AdaptiveAvgPool2d", image, lambda x: F.adaptive_avg_pool2d(x, 2)),
     Case("LPPool2d", image, lambda x: F.lp_pool2d(x, 3, 2), draw="positive"),
-    Case("interpolate, bilinear", image, lambda x: F.interpolate(x, scale_factor=2, mode="bilinear") ** 2),
-    Case("interpolate, bicubic", image, lambda x: F.interpolate(x, scale_factor=2, mode="bicubic") ** 2),
+    Case(
+        "interpolate, bilinear",
+        image,
+        lambda x: F.interpolate(x, scale_factor=2, mode="bilinear") ** 2,
+    ),
+    Case(
+        "interpolate, bicubic",
+        image,
+        lambda x: F.interpolate(x, scale_factor=2, mode="bicubic") ** 2,
+    ),
     Case("unfold", image, lambda x: F.unfold(x, 2) ** 2),
-    Case("grid_sample", lambda n: ((1, 1, n, 3), (1, 2, 2, 2)), lambda x, g: F.grid_sample(x, 0.9 * g.tanh(), align_corners=False)),
+    Case(
+        "grid_sample",
+        lambda n: ((1, 1, n, 3), (1, 2, 2, 2)),
+        lambda x, g: F.grid_sample(x, 0.9 * g.tanh(), align_corners=False),
+    ),
 )
 
 
@@ -59,7 +71,12 @@ def scatter_by_hand(x):
 
 REDUCTIONS = (
     Case("logsumexp", matrix, lambda x: torch.logsumexp(x, -1)),
-    Case("logcumsumexp", matrix, lambda x: torch.logcumsumexp(x, -1), lambda x: x.exp().cumsum(-1).log()),
+    Case(
+        "logcumsumexp",
+        matrix,
+        lambda x: torch.logcumsumexp(x, -1),
+        lambda x: x.exp().cumsum(-1).log(),
+    ),
     Case("prod", matrix, lambda x: x.prod(-1)),
     Case("cumprod", matrix, lambda x: x.cumprod(-1)),
     Case("std", matrix, lambda x: x.std(-1)),
@@ -74,7 +91,18 @@ REDUCTIONS = (
     Case("pairwise_distance", lambda n: ((3, n), (3, n)), F.pairwise_distance),
     Case("renorm", matrix, lambda x: x.renorm(2, 0, 0.5)),
     Case("scatter_reduce, prod", lambda n: ((4,),), scatter_prod, scatter_by_hand),
-    Case("index_reduce, prod", lambda n: ((4,),), lambda x: torch.ones(2, dtype=x.dtype).index_reduce(0, torch.tensor([0, 1, 0, 1]), x, "prod"), scatter_by_hand),
-    Case("einsum", lambda n: ((2, n), (n, 3)), lambda a, b: torch.einsum("ij,jk->ik", a, b)),
+    Case(
+        "index_reduce, prod",
+        lambda n: ((4,),),
+        lambda x: torch.ones(2, dtype=x.dtype).index_reduce(
+            0, torch.tensor([0, 1, 0, 1]), x, "prod"
+        ),
+        scatter_by_hand,
+    ),
+    Case(
+        "einsum",
+        lambda n: ((2, n), (n, 3)),
+        lambda a, b: torch.einsum("ij,jk->ik", a, b),
+    ),
 )
 MORE = (*ACTIVATIONS, *POOLS, *REDUCTIONS)

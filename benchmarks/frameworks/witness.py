@@ -1,4 +1,4 @@
-r"""What a product with H or G should be, from function values; and what a verdict needs.
+"""What a product with H or G should be, from function values, and what a verdict needs.
 
 Central differences of sixth order along a unit vector v, with f₊ₖ = f(p + k h v):
 
@@ -12,14 +12,17 @@ gradient.  No route to a product is ever compared with another route.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 STEPS = (3e-1, 1e-1, 3e-2, 1e-2, 3e-3, 1e-3, 3e-4, 1e-4)
-OF_JACOBIANS = (3e-3, 1e-3, 2e-4)  # fewer, since each is P differences
+OF_JACOBIANS = (3e-3, 1e-3, 2e-4, 5e-5)  # fewer, since each is P differences
 WEIGHTS = {1: 45 / 60, 2: -9 / 60, 3: 1 / 60}
 MOST_DIGITS = 15.0
-NEEDED_DIGITS = 6.0  # of the witness, of arithmetic in float64: fewer, and nothing is said
+NEEDED_DIGITS = (
+    6.0  # of the witness, of arithmetic in float64: fewer, and nothing is said
+)
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ def jacobian(function, p, steps=OF_JACOBIANS) -> Witness:
 
 def best(found) -> Witness:
     """Return what two neighbours agree on best; NaN and no digits if none is finite."""
-    gaps = [relative(b, a) for a, b in zip(found, found[1:], strict=False)]
+    gaps = [relative(b, a) for a, b in pairwise(found)]
     gaps = [gap if np.isfinite(gap) else np.inf for gap in gaps]
     k = int(np.argmin(gaps))
     if not np.isfinite(gaps[k]):
