@@ -96,8 +96,15 @@ def penalty(name, function):
     return Case(f"{name} at p = 0", lambda n: ((n,),), function, by_hand, True, "zero")
 
 
-def loss(name, function, shapes=lambda n: ((4, n),) * 2):
-    return Case(name, shapes, function, is_loss=True)
+def loss(name, function, shapes=lambda n: ((4, n),) * 2, control=None):
+    return Case(name, shapes, function, control, is_loss=True)
+
+
+def cross_entropy(z, t):
+    """Return it in elementary operations, its targets the softmax of t."""
+    logs = z - z.exp().sum(-1, keepdim=True).log()
+    weights = t.exp() / t.exp().sum(-1, keepdim=True)
+    return -(weights * logs).sum(-1).mean()
 
 
 def labels(z):
@@ -177,12 +184,18 @@ CASES = (
     loss(
         "cross_entropy, learned targets",
         lambda z, t: F.cross_entropy(z, F.softmax(t), soft_label=True),
+        control=cross_entropy,
     ),
     loss(
         "BCE with logits, learned targets",
         lambda z, t: F.binary_cross_entropy_with_logits(z, F.sigmoid(t)),
+        control=lambda z, t: ((1 + z.exp()).log() - F.sigmoid(t) * z).mean(),
     ),
-    loss("kl_div, learned targets", lambda z, t: F.kl_div(z, paddle.exp(t))),
+    loss(
+        "kl_div, learned targets",
+        lambda z, t: F.kl_div(z, paddle.exp(t)),
+        control=lambda z, t: (paddle.exp(t) * (t - z)).mean(),
+    ),
     loss("mse_loss", F.mse_loss),
     loss("smooth_l1_loss", F.smooth_l1_loss),
     loss("square_error_cost", lambda z, t: F.square_error_cost(z, t).mean()),

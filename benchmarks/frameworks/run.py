@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from queue import Queue
+from threading import Lock
 
 from ..shared import child, record
 from ..shared.machine import version_of
@@ -36,31 +37,37 @@ def main(arguments=None):
     cases = [c for c in at.cases if not args.cases or c.name in args.cases]
     if not cases:
         raise SystemExit(f"no such case; {args.name} has: {[c.name for c in at.cases]}")
-    workers = Queue()
+    path, new = args.out / f"{args.name}.json", about(args, at)
+    rows = earlier(path, new) if args.cases else {}
+    workers, writing = Queue(), Lock()
     for _ in range(args.at_once):
         workers.put(started(args))
+
+    def ask(case):
+        row = row_of(args, at, workers, case)
+        with writing:  # what was measured is kept, whatever comes
+            rows[case.name] = row
+            known = {c.name: rows[c.name] for c in at.cases if c.name in rows}
+            record.write(path, new | {"cases": known})
+
     with ThreadPoolExecutor(args.at_once) as pool:
-        found = pool.map(lambda case: row_of(args, at, workers, case), cases)
-        rows = dict(zip([c.name for c in cases], found, strict=True))
+        list(pool.map(ask, cases))
     while not workers.empty():
         workers.get().close()
-    path, new = args.out / f"{args.name}.json", about(args, at)
-    record.write(
-        path, new | {"cases": merged(path, new, rows, at) if args.cases else rows}
-    )
 
 
-def merged(path, new, rows, at):
-    """Return a file's rows with some asked again, in order.
+def earlier(path, new):
+    """Return the rows of a file that some rows are to be renewed in.
 
     Raises:
         SystemExit: If the file is of other versions.
     """
-    old = json.loads(path.read_text("utf-8")) if path.exists() else new | {"cases": {}}
+    if not path.exists():
+        return {}
+    old = json.loads(path.read_text("utf-8"))
     if any(old[key] != new[key] for key in ("versions", "routes", "python")):
         raise SystemExit(f"{path} is of other versions: give another --out")
-    rows = old["cases"] | rows
-    return {case.name: rows[case.name] for case in at.cases if case.name in rows}
+    return old["cases"]
 
 
 def parsed(arguments):

@@ -69,7 +69,6 @@ class SelfAttention(keras.layers.Layer):
 LAYERS = (
     layer("Dense", lambda: K.Dense(3), rows),
     layer("Conv2D", lambda: K.Conv2D(2, 2), images),
-    layer("Conv2DTranspose", lambda: K.Conv2DTranspose(2, 2), images),
     layer("LayerNormalization", K.LayerNormalization, rows, norm_by_hand(-1)),
     layer(
         "BatchNormalization, training, rows",
@@ -93,16 +92,9 @@ LAYERS = (
         group_by_hand,
     ),
     layer("RMSNormalization", K.RMSNormalization, rows),
-    layer("UnitNormalization", K.UnitNormalization, rows),
     layer(
         "MultiHeadAttention, query and value alike", SelfAttention, lambda n: (1, 3, n)
     ),
     layer("LSTM", lambda: K.LSTM(2, return_sequences=True), lambda n: (1, 3, n)),
-    layer("GRU", lambda: K.GRU(2, return_sequences=True), lambda n: (1, 3, n)),
-    layer(
-        "SpectralNormalization, inference",
-        lambda: K.SpectralNormalization(K.Dense(3)),
-        rows,
-    ),
     layer("MaxPooling2D", lambda: K.MaxPooling2D((2, 1)), images),
 )
