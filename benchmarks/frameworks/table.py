@@ -74,10 +74,8 @@ def page(folder=RESULTS) -> str:
 
 def known() -> dict[str, list]:
     """Return what is known to be wrong, by framework."""
-    found = {}
-    for entry in tomllib.loads(KNOWN.read_text("utf-8"))["wrong"]:
-        found.setdefault(entry["framework"], []).append(entry)
-    return found
+    told = tomllib.loads(KNOWN.read_text("utf-8"))
+    return {name: errors for name, errors in told.items() if name != "versions"}
 
 
 def summary(records, names) -> str:
@@ -119,7 +117,7 @@ def words(entry) -> str:
     """Return a silent error in words."""
     routes = ", ".join(f"`{r}`" for r in entry["routes"])
     said = f"{entry['comes']} Instead: {entry['instead']}"
-    return f"- **{entry['where']}**, by {routes}: {said}"
+    return f"- **{', '.join(entry['layers'])}**, by {routes}: {said}"
 
 
 def table(record) -> list[str]:

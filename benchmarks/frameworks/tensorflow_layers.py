@@ -23,15 +23,14 @@ def layer(name, make, shape, control=None, **call):
     def built(n):
         layer = make()
         layer.build(shape(n))
-        return layer
+        return layer, [tf.constant(w.numpy()) for w in layer.non_trainable_variables]
 
     def shapes(n):
-        return [tuple(w.shape) for w in built(n).trainable_variables] + [shape(n)]
+        return [tuple(w.shape) for w in built(n)[0].trainable_variables] + [shape(n)]
 
     def function(*tensors):
         *weights, x = tensors
-        layer = built(x.shape[-1])
-        others = [tf.constant(w.numpy()) for w in layer.non_trainable_variables]
+        layer, others = built(x.shape[-1])
         return layer.stateless_call(weights, others, x, **call)[0]
 
     return Case(f"Keras {name}", shapes, function, control)
