@@ -159,6 +159,7 @@ class Here:
         return in_a_process(Asked(Planted(), LAYER), **question)
 
 
+@pytest.mark.filterwarnings("ignore:.*use of fork")
 def test_what_raises_and_what_dies_end_their_process_and_no_answer_is_lost():
     worker = Here()
     args = run.parsed(["torch", "--seconds", "60"])
