@@ -23,6 +23,7 @@ from .case import Case
 from .explanation import Diagnosis, merged
 from .families.evidence import Explanation, Place, compared, place
 from .families.family import Question
+from .framework_defects import defects
 from .judge import FAIL, PASS, Report, Verdict
 from .laboratory import Laboratory, nearly_right
 from .layouts import layout_hint
@@ -76,7 +77,9 @@ def diagnose(
     known = load_suite(version=report.suite_version) if cases is None else cases
     search = Search(laboratory or Laboratory(known), report)
     with one_blas_thread(), numpy.errstate(all="ignore"):
-        return replace(report, diagnoses=tuple(search.diagnoses()))
+        found = tuple(search.diagnoses())
+    notes = (*report.notes, *defects(report, search.lab.cases))
+    return replace(report, diagnoses=found, notes=tuple(dict.fromkeys(notes)))
 
 
 class Search:

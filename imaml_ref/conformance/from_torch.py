@@ -102,6 +102,8 @@ def optimizer_of(outer: dict, params) -> torch.optim.Optimizer:
 class TorchAdapter(Adapter):
     """Asks PyTorch code; see ``from_torch``."""
 
+    framework = "torch"
+
     framework = "PyTorch"
     other_order = "the Module flattens H, W, C, and got its kernels in that order"
 
