@@ -1,7 +1,7 @@
 """What frameworks are known to compute wrongly, where an answer fails for that reason.
 
-``frameworks.toml`` is what ``benchmarks/frameworks`` measured; docs/frameworks.md has the
-numbers.  Defects of second derivatives alone are told: the gradient passes there.
+``frameworks.toml`` is what ``benchmarks/frameworks`` measured; docs/frameworks.md has
+the numbers.  Defects of second derivatives alone are told: the gradient passes there.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,14 +11,15 @@ from .case import Case
 from .judge import FAIL, PASS, Report
 from .recipes import table
 
+TABLES = {"PyTorch": "torch", "JAX": "jax"}  # what the adapters say
 SECOND = {("L2", "hvp"), ("L2", "gnvp"), ("L4", "meta_grad"), ("U", "unrolled_grad")}
 
 
 def defects(report: Report, cases: Mapping[str, Case]) -> Iterator[str]:
     """Yield a sentence for each defect that fits what fails.
 
-    It fits where every case that fails in second derivatives alone has such a layer, and
-    one without it passes.
+    It fits where every case that fails in second derivatives alone has such a layer,
+    and one without it passes.
 
     Args:
         report: Of a subject that says its framework.
@@ -31,10 +32,11 @@ def defects(report: Report, cases: Mapping[str, Case]) -> Iterator[str]:
     if not failing or failing & first:
         return
     known: dict[str, Any] = table("frameworks")
-    for entry in known.get(report.framework, ()):
+    name = TABLES.get(report.framework, "")
+    for entry in known.get(name, ()):
         has = {name for name in failing | right if uses(cases[name], entry["layers"])}
         if failing <= has and right - has:
-            version = known["versions"][report.framework]
+            version = known["versions"][name]
             yield (
                 f"{report.framework} {version} is known to be wrong here: "
                 f"{', '.join(entry['layers'][:3])} by {', '.join(entry['routes'])}: "

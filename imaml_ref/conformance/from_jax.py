@@ -127,8 +127,6 @@ def in_precision(method: Callable) -> Callable:
 class JaxAdapter(Adapter):
     """Asks JAX code; see ``from_jax``."""
 
-    framework = "jax"
-
     framework = "JAX"
     other_order = "the function flattens C, H, W, and got its kernels in that order"
 

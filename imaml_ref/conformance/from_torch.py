@@ -102,8 +102,6 @@ def optimizer_of(outer: dict, params) -> torch.optim.Optimizer:
 class TorchAdapter(Adapter):
     """Asks PyTorch code; see ``from_torch``."""
 
-    framework = "torch"
-
     framework = "PyTorch"
     other_order = "the Module flattens H, W, C, and got its kernels in that order"
 

@@ -67,7 +67,7 @@ class Report:
         suite_version: Of the suite.
         interrupted: What was being asked at Ctrl-C; the verdicts are those until then.
         notes: What an adapter did on the way.
-        framework: With which an adapter computed: "torch", "jax", or empty.
+        framework: With which an adapter computed: "PyTorch", "JAX", or empty.
     """
 
     subject: str

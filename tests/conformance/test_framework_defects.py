@@ -11,7 +11,7 @@ CASES = load_suite()
 NORMED, PLAIN = "conv-norm-tanh", "mlp-tanh"
 
 
-def report(*found, framework="torch"):
+def report(*found, framework="PyTorch"):
     verdicts = tuple(
         Verdict(case, level, name, out) for case, level, name, out in found
     )
@@ -42,5 +42,5 @@ def test_not_where_something_else_is_wrong(found):
 
 
 def test_not_of_another_framework():
-    assert not [*defects(report(*FITS, framework="jax"), CASES)]
+    assert not [*defects(report(*FITS, framework="JAX"), CASES)]
     assert not [*defects(replace(report(*FITS), framework=""), CASES)]
