@@ -260,7 +260,10 @@ class Search:
         yield from self.sums(question, verdicts, combinations(known, 2))
         for member in MEMBERS:
             if self.in_time():
-                yield from of_family(self.lab, verdicts, member).explanations()
+                plain = self.exact(member)
+                for one in of_family(self.lab, verdicts, member).explanations():
+                    if not self.contradicted(plain, one.explained):
+                        yield one
 
     def third(self, question, verdicts, failing) -> Iterator[Explanation]:
         """Yield two at once."""
@@ -311,8 +314,27 @@ class Search:
     def compared(self, one: Explanation, verdicts) -> Iterator[Explanation]:
         """Yield an explanation if no answer contradicts it."""
         found = compared(self.lab, one, verdicts)
-        if found is not None:
+        if found is not None and not self.contradicted(one, found.explained):
             yield found
+
+    def contradicted(self, one: Explanation, places: Iterable[Place]) -> bool:
+        """Whether what answers are computed from passes, and would not with a mistake.
+
+        Args:
+            one: The mistake.
+            places: The answers that it explains.
+        """
+        below = {
+            (case, *question)
+            for case, level, answer in places
+            for question in beneath((level, answer))
+        }
+        for v in self.report.verdicts:
+            if v.outcome == PASS and v.got is not None and place(v) in below:
+                theirs = one.predict(v)
+                if theirs is not None and not self.lab.invisible(v, theirs):
+                    return True
+        return False
 
     def shows(self, member: Family, verdict: Verdict) -> bool:
         """Whether a mistake changes an answer."""
@@ -393,6 +415,12 @@ class Search:
             if not self.in_time():
                 note += f" The search ended after {SECONDS:.0f} s: not all was tried."
             yield Diagnosis(places, digits=digits, factor=factor, note=note.strip())
+
+
+def beneath(question: Question) -> set[Question]:
+    """Return all that an answer is computed from."""
+    found = set(FROM.get(question, ()))
+    return found.union(*map(beneath, found))
 
 
 def without_twins(found: list[Explanation]) -> list[Explanation]:
