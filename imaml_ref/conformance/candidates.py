@@ -6,18 +6,19 @@
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import combinations
 
 from .families import FAMILIES, stops
-from .families.evidence import Explanation, compared, probes
+from .families.evidence import Explanation, Place, compared, place, probes
 from .families.family import Family, Question, both
 from .families.linear import columns
 from .families.members import MEMBERS, is_one
 from .families.trial import of_columns, of_family
-from .judge import PASS, Report, Verdict
+from .judge import FAIL, PASS, Report, Verdict
 from .laboratory import Laboratory
 from .mutants import CATALOGUE, sentence
+from .questions import beneath
 
 SECONDS = 45.0  # of computing, for everything
 RIGHT = {
@@ -91,25 +92,39 @@ class Candidates:
         return [m for m in MEMBERS if least <= CATALOGUE[m.name].level <= level]
 
     def second(self, question, verdicts, failing) -> Iterator[Explanation]:
-        """Yield families, the simplest first, and mistakes times a factor."""
-        here = [f for f in FAMILIES.values() if question in f.where]
-        here.sort(key=lambda family: len(family.numbers))
-        whole = 99  # numbers of the simplest that explains everything
-        for family in here:
-            if len(family.numbers) > whole or not self.in_time():
-                continue
-            for one in of_family(self.lab, verdicts, family).explanations():
-                if len(one.explained) == len(failing):
-                    whole = min(whole, max(1, len(family.numbers)))
-                yield one
-        yield from stops.explanations(self.lab, question, verdicts)
-        if whole < 99:
+        """Yield families and tolerances; if none explains all, sums and multiples."""
+        whole = False
+        for one in self.fitted(question, verdicts):
+            whole = whole or len(one.explained) == len(failing)
+            yield one
+        if whole:
             return
         known = [*columns(self.lab, failing[0])]
         yield from self.sums(question, verdicts, combinations(known, 2))
         for member in self.members(question, verdicts):
             if self.in_time():
-                yield from of_family(self.lab, verdicts, member).explanations()
+                yield from self.multiples(member, verdicts)
+
+    def fitted(self, question, verdicts) -> Iterator[Explanation]:
+        """Yield families, those with few numbers first, and tolerances."""
+        here = [f for f in FAMILIES.values() if question in f.where]
+        here.sort(key=lambda family: len(family.numbers))
+        failing, enough = sum(v.outcome == FAIL for v in verdicts), 99
+        for family in here:
+            if len(family.numbers) > enough or not self.in_time():
+                continue
+            for one in of_family(self.lab, verdicts, family).explanations():
+                if len(one.explained) == failing:
+                    enough = min(enough, max(1, len(family.numbers)))
+                yield one
+        yield from stops.explanations(self.lab, question, verdicts)
+
+    def multiples(self, member: Family, verdicts) -> Iterator[Explanation]:
+        """Yield a mistake of the catalogue, times a factor."""
+        plain = self.exact(member)
+        for one in of_family(self.lab, verdicts, member).explanations():
+            if not self.contradicted(plain, one.explained):
+                yield one
 
     def third(self, question, verdicts, failing) -> Iterator[Explanation]:
         """Yield two at once."""
@@ -161,8 +176,27 @@ class Candidates:
     def compared(self, one: Explanation, verdicts) -> Iterator[Explanation]:
         """Yield an explanation if no answer contradicts it."""
         found = compared(self.lab, one, verdicts)
-        if found is not None:
+        if found is not None and not self.contradicted(one, found.explained):
             yield found
+
+    def contradicted(self, one: Explanation, places: Iterable[Place]) -> bool:
+        """Whether what answers are computed from passes, and would not with a mistake.
+
+        Args:
+            one: The mistake.
+            places: The answers that it explains.
+        """
+        below = {
+            (case, *question)
+            for case, level, answer in places
+            for question in beneath((level, answer))
+        }
+        for v in self.report.verdicts:
+            if v.outcome == PASS and v.got is not None and place(v) in below:
+                theirs = one.predict(v)
+                if theirs is not None and not self.lab.invisible(v, theirs):
+                    return True
+        return False
 
     def shows(self, member: Family, verdict: Verdict) -> bool:
         """Whether a mistake changes an answer."""

@@ -28,37 +28,10 @@ from .judge import FAIL, PASS, Report, Verdict
 from .laboratory import Laboratory, nearly_right
 from .layouts import layout_hint
 from .mutants import sentence
+from .questions import FROM, QUESTIONS
 from .suite import load_suite
 
 TIES = 3  # explanations of the same answers that are told; of more, none is
-QUESTIONS: tuple[Question, ...] = (
-    ("L1", "loss"),
-    ("L1", "grad"),
-    ("L2", "hvp"),
-    ("L2", "gnvp"),
-    ("L3", "x"),
-    ("L4", "meta_grad"),
-    ("L4", "lam_grad"),
-    ("L5", "inner"),
-    ("L5", "meta_grad"),
-    ("L5", "lam_grad"),
-    ("L6", "theta"),
-    ("L7", "theta"),
-    ("U", "unrolled_grad"),
-)
-# What an answer is computed from: where that fails in a case, the answer fails too.
-FROM: dict[Question, tuple[Question, ...]] = {
-    ("L1", "grad"): (("L1", "loss"),),
-    ("L2", "hvp"): (("L1", "grad"),),
-    ("L2", "gnvp"): (("L1", "loss"),),
-    ("L4", "meta_grad"): (("L1", "grad"), ("L2", "hvp")),
-    ("L4", "lam_grad"): (("L4", "meta_grad"),),
-    ("L5", "inner"): (("L1", "grad"),),
-    ("L5", "meta_grad"): (("L4", "meta_grad"),),
-    ("L5", "lam_grad"): (("L4", "lam_grad"), ("L5", "meta_grad")),
-    ("L7", "theta"): (("L6", "theta"), ("L5", "meta_grad")),
-    ("U", "unrolled_grad"): (("L1", "grad"), ("L2", "hvp")),
-}
 
 
 def diagnose(
