@@ -1,6 +1,6 @@
 """Families of mistakes: each has numbers, which are worked out from the answers."""
 
-from . import formula, inner, losses, network, outer, solvers, unrolled
+from . import formula, images, inner, losses, network, outer, solvers, unrolled
 from .family import FAMILIES, Family
 
 __all__ = ["FAMILIES", "Family"]
