@@ -147,7 +147,8 @@ for order in permutations(range(3)):
     if order not in ((0, 1, 2), (2, 0, 1)):  # ours; the catalogue has the other
         axes = (0, 1, *(i + 2 for i in order))
         words = ", ".join(("height", "width", "channel")[i] for i in order)
-        add("flatten-" + "".join("hwc"[i] for i in order),
-            f"Images are flattened in the order {words}.", "Flatten", lambda axes=axes: Variant({"Flatten": lambda e, p, x:
+        add(f"flatten-{words.replace(', ', '-')}",
+            f"Images are flattened in the order {words}.", "Flatten",
+            lambda axes=axes: Variant({"Flatten": lambda e, p, x:
                 x.transpose(axes).reshape(*x.shape[:2], -1)}))
 # fmt: on

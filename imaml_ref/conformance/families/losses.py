@@ -116,7 +116,8 @@ for name, say, of_gap, numbers in (
      lambda d: log((exp(d) + exp(-d)) / 2).sum(-1), {}),
 ):
     add(name, f"{say} stands in place of the squared error.", SE,
-        lambda *c, f=of_gap: Variant(loss=lambda z, y: f(z - y, *c)), free=True, **numbers)
+        lambda *c, f=of_gap: Variant(loss=lambda z, y: f(z - y, *c)), free=True,
+        **numbers)
 # fmt: on
 
 
