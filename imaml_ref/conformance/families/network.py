@@ -107,6 +107,8 @@ ACTIVATIONS: tuple[tuple[str, str, Callable], ...] = (
 SMOOTH = ("Tanh", "ReLU", "ELU", "Softplus")
 for kind in SMOOTH:
     for word, say, f in ACTIVATIONS:
+        if word == "scaled-tanh" and kind != "Tanh":
+            continue  # a variant of tanh itself; elsewhere it ties with tanh
         if word != kind.lower() or "{" in say:
             add(f"{kind.lower()}-is-{word}", f"{say} stands in place of {kind}.", kind,
                 lambda *c, f=f, k=kind: Variant({k: lambda e, p, x: f(x, *c)}),
@@ -173,13 +175,13 @@ for name, say, of_bn, numbers in (
      lambda: norm(of="both"), {}),
 ):
     add(name, say, BN, of_bn, **numbers)
+for unbiased in (True, False):
+    add(f"bn-running{'-unbiased' * unbiased}",
+        f"{HAS} running statistics, constants, after one update of momentum {{m}} from "
+        f"mean 0 and variance 1{', unbiased' * unbiased}.", BN,
+        lambda m, u=unbiased: norm(move=running(m, u), constant=True),
+        m=Few(0.01, 1.0, "1"))
 for held, also in ((True, ", constants when differentiating"), (False, "")):
-    for unbiased in (True, False):
-        add(f"bn-running{'-unbiased' * unbiased}{'-constant' * held}",
-            f"{HAS} running statistics after one update of momentum {{m}} from mean 0 "
-            f"and variance 1{', unbiased' * unbiased}{also}.", BN,
-            lambda m, u=unbiased, h=held: norm(move=running(m, u), constant=h),
-            m=Few(0.01, 1.0, "1"))
     add(f"bn-of-query{'-constant' * held}", f"{HAS} the query set's statistics{also}.",
         BN, lambda h=held: norm(of="query", constant=h))
 # fmt: on
