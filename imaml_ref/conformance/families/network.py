@@ -27,6 +27,7 @@ class Few(Real):
         return super().grid(min(count, 7))
 
 
+LEAK = Few(1e-3, 30.0, "1")  # of slope one it is the identity
 SOME, TIMES, EPS = Few(1e-3, 30.0), Few(1e-2, 1e2, "1"), Few(1e-9, 1.0)
 
 
@@ -112,7 +113,8 @@ for kind in SMOOTH:
         if word != kind.lower() or "{" in say:
             add(f"{kind.lower()}-is-{word}", f"{say} stands in place of {kind}.", kind,
                 lambda *c, f=f, k=kind: Variant({k: lambda e, p, x: f(x, *c)}),
-                **{n: SOME for n in ("a", "c") if f"{{{n}}}" in say})
+                **{n: LEAK if word == "leaky-relu" else SOME
+                   for n in ("a", "c") if f"{{{n}}}" in say})
     add(f"{kind.lower()}-times", f"The output of {kind} counts {{c}} times.", kind,
         lambda c, k=kind: Variant({k: lambda e, p, x: c * TABLE[k](e, p, x)}), c=TIMES)
     add(f"{kind.lower()}-of-outputs", f"{kind} is applied to the outputs too.", kind,
