@@ -73,6 +73,11 @@ THOROUGH = {
         "test_what_cannot_be_printed*[[]--version]": "evaluate, list",
     },
     "conformance/test_cpp": {"test_a_factor_that_is_forgotten*": "the right program"},
+    "conformance/test_families_network": {
+        "test_numbers_are_found*[[]grad]": "the same of the loss",
+        "test_they_are_named_blind[[]many*": "few",
+        "test_what_is_right_or_noise*[[]n*-conv-*": "the same of mlp-tanh",
+    },
     "conformance/test_mutants": {"*": "the mistakes that test_mistakes plants"},
     "conformance/test_naming": {"test_mistakes_are_named_blind*": "the same, named"},
     "data_tools/test_omniglot": {"test_archives_are_found*[[]unpacked]": "one_of_each"},

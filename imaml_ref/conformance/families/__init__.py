@@ -4,6 +4,7 @@ Knows cases and what was answered.  Must not know what a report says of it.
 """
 
 from . import (
+    images,
     inner,
     losses,
     network,
@@ -27,8 +28,8 @@ from .family import (
 )
 
 TOPICS = (
-    *(operators, results, solvers, inner, network, losses, outer, ten_steps),
-    unrolled,
+    *(operators, results, solvers, inner, network, images, losses, outer),
+    *(ten_steps, unrolled),
 )
 
 __all__ = [

@@ -1,8 +1,8 @@
 """L and its derivatives of a network or a loss that is not the case's, forward only.
 
-First derivatives come from complex steps: for each parameter a copy of the pass in which
-it is moved by i h.  A copy begins at the layer of its parameter, and the loss is bent
-apart from the network: dL/dφ = Jᵀ dL/dz, with J kept where the network is right.
+First derivatives come from complex steps: for each parameter a copy of the pass in
+which it is moved by i h.  A copy begins at the layer of its parameter; the loss has its
+own derivative, dL/dφ = Jᵀ dL/dz, and J is kept where the network is right.
 
     H v ≈ (4 D(h/2) − D(h)) / 3,   D(h) = (∇L(φ + h v) − ∇L(φ − h v)) / 2h
 """
@@ -25,8 +25,8 @@ class Variant:
     """What is not the case's.
 
     Args:
-        layers: (entry, parameters, x) → y by type of layer: x is (B, N, ...), parameters
-            (B, *shape), complex; ``entry["support"]`` is the number of support examples.
+        layers: (entry, parameters, x) → y by type of layer, x (B, N, ...) and
+            parameters (B, *shape) complex; ``entry["support"]`` is the support's N.
         arrange: Layers → layers, in another order.
         inputs: x (T, N, ...) → x.
         query: Whether the query examples go through the layers after the support.
@@ -90,8 +90,7 @@ class At:
     def loss(self, phi: Array) -> Array:
         """Return L (T,)."""
         z, _ = self.outputs(phi, False)
-        L = self.mean(self.value(z)).real
-        return L + self.penalty(phi).real.sum(1) if self.variant.penalty else L
+        return self.mean(self.value(z)).real + self.penalty(phi).real.sum(1)
 
     def grad(self, phi: Array) -> Array:
         """Return ∇L (T, P)."""
@@ -100,7 +99,7 @@ class At:
         found = numpy.einsum("ptnd,tnd->tp", J, slope)
         if self.variant.after:
             found *= self.mean(self.value(z)).imag[:, None] / TINY
-        return found + self.penalty(phi).imag / TINY if self.variant.penalty else found
+        return found + self.penalty(phi).imag / TINY
 
     def gnvp(self, phi: Array, v: Array) -> Array:
         """Return the Gauss-Newton product (T, P), of what is right after the loss."""
@@ -134,7 +133,10 @@ class At:
 
     def penalty(self, phi: Array) -> Array:
         """Return what is added, (T, P), moved by i h."""
-        return self.variant.penalty(self.case, phi + 1j * TINY)
+        add = self.variant.penalty
+        return (
+            add(self.case, phi + 1j * TINY) if add else numpy.zeros(phi.shape, complex)
+        )
 
 
 def outputs(

@@ -1,50 +1,44 @@
-"""Families of the loss: its value, the weights of the examples, what is added to it."""
+"""Families of the loss: its value, the weights of the examples, what is added to it.
+
+Outputs z are (..., N, D), targets y (T, N) of classes or (T, N, D), weights (T, N).
+"""
 
 from collections.abc import Callable
 
 import numpy
+from numpy import exp, log
 
 from .family import Real
-from .forward import Variant, chosen, log_softmax
-from .network import ADDED, CE, EXP, LOG, SE, SHARE, TIMES, add
+from .forward import RIGHT, Variant, chosen, log_softmax
+from .network import TIMES, add, sigmoid
 
-# Values of examples, of outputs z (..., N, D) and targets y (T, N), classes or vectors.
+CE, SE = "cross-entropy", "squared-error"
+entropy = RIGHT[CE]
 
 
 def one_hot(z, y):
-    """Return one where the class is, else zero, (T, N, D)."""
+    """Return one at the class, else zero, (T, N, D)."""
     return numpy.eye(z.shape[-1])[y]
 
 
-def smoothed(z, y, off, on):
-    """Return the cross-entropy with other targets than zero and one."""
-    target = off + (on - off) * one_hot(z, y)
+def p(z, y):
+    """Return the probability of the right class."""
+    return exp(chosen(log_softmax(z), y))
+
+
+def smoothed(z, y, off):
+    """Return the cross-entropy, the other targets not zero."""
+    target = numpy.where(one_hot(z, y), 1 - (z.shape[-1] - 1) * off, off)
     return -(target * log_softmax(z)).sum(-1)
 
 
-def entropy(z, y):
-    """Return the cross-entropy."""
-    return -chosen(log_softmax(z), y)
-
-
-def probability(z, y):
-    """Return the probability of the right class."""
-    return EXP(chosen(log_softmax(z), y))
-
-
-def logarithms(z, y):
-    """Return Σ exp z by its logarithm."""
-    return chosen(z, y) - chosen(log_softmax(z), y)
-
-
-def binary(p, y):
+def binary(q, y):
     """Return the binary cross-entropy of probabilities, summed over classes."""
-    target = one_hot(p, y)
-    return -(target * LOG(p) + (1 - target) * LOG(1 - p)).sum(-1)
+    return -log(numpy.where(one_hot(q, y), q, 1 - q)).sum(-1)
 
 
 def size(x):
-    """Return |x|, of complex x too."""
+    """Return |x|, differentiable by complex steps."""
     return numpy.where(x.real > 0, x, -x)
 
 
@@ -55,8 +49,9 @@ def hinge(z, y, margin):
 
 
 def bounded(d, delta):
-    """Return d²/2 up to δ, and δ (|d| − δ/2) beyond."""
-    return numpy.where(abs(d.real) < delta, d * d / 2, delta * (size(d) - delta / 2))
+    """Return the sum of d²/2 up to δ, of δ (|d| − δ/2) beyond."""
+    beyond = delta * (size(d) - delta / 2)
+    return numpy.where(abs(d.real) < delta, d * d / 2, beyond).sum(-1)
 
 
 def at_most(z, c):
@@ -64,105 +59,93 @@ def at_most(z, c):
     return numpy.where(abs(z.real) < c, z, c * numpy.sign(z.real))
 
 
-def of_loss(f: Callable) -> Callable:
-    """Return the variant of a loss f(z, y, *values)."""
-    return lambda *values: Variant(loss=lambda z, y: f(z, y, *values))
-
-
-FREE, POWER, WIDTH = {"free": True}, Real(0.05, 8.0), Real(1e-3, 30.0)
+FREE, WIDTH, ADDED = {"free": True}, Real(1e-3, 30.0), Real(1e-6, 1e2, "0")
+SHARE, FEW = {"eps": Real(1e-4, 0.9, "0")}, {"eps": Real(1e-7, 1.0, "0")}
+FOR = "stands in place of cross-entropy"
 # fmt: off
-for name, say, of, f, numbers in (
-    ("smoothing", "Labels are smoothed: 1 − {eps} + {eps}/D, and {eps}/D elsewhere.", CE,
-     lambda z, y, e: smoothed(z, y, e / z.shape[-1], 1 - e + e / z.shape[-1]),
-     {"eps": SHARE}),
-    ("smoothing-of-others", "Labels are smoothed: 1 − {eps}, and {eps}/(D − 1) "
-     "elsewhere.", CE,
-     lambda z, y, e: smoothed(z, y, e / (z.shape[-1] - 1), 1 - e), {"eps": SHARE}),
-    ("temperature", "The logits are divided by a temperature of {tau}.", CE,
-     lambda z, y, c: entropy(z / c, y), {"tau": TIMES}),
-    ("squared-error-of-logits", "½‖z − one-hot‖² stands in place of cross-entropy.", CE,
+for name, say, f, numbers in (
+    ("smoothing", "Labels are smoothed: 1 − {eps} + {eps}/D, and {eps}/D elsewhere.",
+     lambda z, y, e: smoothed(z, y, e / z.shape[-1]), SHARE),
+    ("smoothing-of-others", "Labels are smoothed: 1 − {eps}, {eps}/(D − 1) elsewhere.",
+     lambda z, y, e: smoothed(z, y, e / (z.shape[-1] - 1)), SHARE),
+    ("temperature", "The logits are divided by a temperature of {tau}.",
+     lambda z, y, tau: entropy(z / tau, y), {"tau": TIMES}),
+    ("squared-error-of-logits", f"½‖z − one-hot‖² {FOR}.",
      lambda z, y: ((z - one_hot(z, y)) ** 2).sum(-1) / 2, FREE),
-    ("squared-error-of-probabilities", "½‖softmax z − one-hot‖² stands in place of "
-     "cross-entropy.", CE,
-     lambda z, y: ((EXP(log_softmax(z)) - one_hot(z, y)) ** 2).sum(-1) / 2, FREE),
-    ("binary-of-logits", "The binary cross-entropy of sigmoids stands in place of "
-     "cross-entropy, summed over classes.", CE,
-     lambda z, y: binary(1 / (1 + EXP(-z)), y), FREE),
-    ("binary-of-probabilities", "The binary cross-entropy of the softmax stands in "
-     "place of cross-entropy, summed over classes.", CE,
-     lambda z, y: binary(EXP(log_softmax(z)), y), FREE),
-    ("focal", "The focal loss with γ = {gamma} stands in place of cross-entropy.", CE,
-     lambda z, y, c: (1 - probability(z, y)) ** c * entropy(z, y),
+    ("squared-error-of-probabilities", f"½‖softmax z − one-hot‖² {FOR}.",
+     lambda z, y: ((exp(log_softmax(z)) - one_hot(z, y)) ** 2).sum(-1) / 2, FREE),
+    ("binary-of-logits", f"The binary cross-entropy of sigmoids, summed, {FOR}.",
+     lambda z, y: binary(sigmoid(z), y), FREE),
+    ("binary-of-probabilities", f"The binary cross-entropy of the softmax {FOR}.",
+     lambda z, y: binary(exp(log_softmax(z)), y), FREE),
+    ("focal", f"The focal loss with γ = {{gamma}} {FOR}.",
+     lambda z, y, c: (1 - p(z, y)) ** c * entropy(z, y),
      {"gamma": Real(1e-2, 10.0, "0")} | FREE),
-    ("hinge", "The hinge loss of margin {c}, summed over classes, stands in place of "
-     "cross-entropy.", CE, hinge, {"c": WIDTH} | FREE),
-    ("generalised", "(1 − pᵠ)/q with q = {q} stands in place of cross-entropy.", CE,
-     lambda z, y, q: (1 - probability(z, y) ** q) / q, {"q": Real(1e-2, 4.0)}),
-    ("probability", "−p of the right class, not its logarithm, is the loss.", CE,
-     lambda z, y: -probability(z, y), FREE),
-    ("logit", "−z of the right class is the loss: the softmax is left out.", CE,
+    ("hinge", f"The hinge loss of margin {{c}}, summed over classes, {FOR}.",
+     hinge, {"c": WIDTH} | FREE),
+    ("generalised", f"(1 − pᵠ)/q with q = {{q}} {FOR}.",
+     lambda z, y, q: (1 - p(z, y) ** q) / q, {"q": Real(1e-2, 4.0)}),
+    ("probability", "−p of the right class, not its logarithm, is the loss.",
+     lambda z, y: -p(z, y), FREE),
+    ("logit", "−z of the right class is the loss: the softmax is left out.",
      lambda z, y: -chosen(z, y), FREE),
-    ("log-of-p-plus", "−log(p + {eps}) is the loss.", CE,
-     lambda z, y, e: -LOG(probability(z, y) + e), {"eps": Real(1e-7, 1.0, "0")}),
-    ("z-loss", "{c} (log Σ exp z)² is added to the loss of each example.", CE,
-     lambda z, y, c: entropy(z, y) + c * logarithms(z, y) ** 2, {"c": ADDED}),
-    ("confidence-penalty", "{c} Σ p log p is added to the loss of each example.", CE,
+    ("log-of-p-plus", "−log(p + {eps}) is the loss.",
+     lambda z, y, e: -log(p(z, y) + e), FEW),
+    ("z-loss", "{c} (log Σ exp z)² is added to the loss of each example.",
+     lambda z, y, c: entropy(z, y) + c * (entropy(z, y) + chosen(z, y)) ** 2,
+     {"c": ADDED}),
+    ("confidence-penalty", "{c} Σ p log p is added to the loss of each example.",
      lambda z, y, c: entropy(z, y)
-     + c * (EXP(log_softmax(z)) * log_softmax(z)).sum(-1), {"c": ADDED}),
-    ("poly", "{c} (1 − p) is added to the loss of each example.", CE,
-     lambda z, y, c: entropy(z, y) + c * (1 - probability(z, y)), {"c": ADDED}),
-    ("logits-clamped", "The logits are clamped to ± {c}.", CE,
+     + c * (exp(log_softmax(z)) * log_softmax(z)).sum(-1), {"c": ADDED}),
+    ("poly", "{c} (1 − p) is added to the loss of each example.",
+     lambda z, y, c: entropy(z, y) + c * (1 - p(z, y)), {"c": ADDED}),
+    ("logits-clamped", "The logits are clamped to ± {c}.",
      lambda z, y, c: entropy(at_most(z, c), y), {"c": WIDTH}),
-    ("huber", "The Huber loss with δ = {delta} stands in place of the squared error.",
-     SE, lambda z, y, d: bounded(z - y, d).sum(-1), {"delta": WIDTH} | FREE),
-    ("smooth-l1", "The smooth L1 loss with β = {beta} stands in place of the squared "
-     "error.", SE, lambda z, y, d: bounded(z - y, d).sum(-1) / d,
-     {"beta": WIDTH} | FREE),
-    ("absolute", "The absolute error stands in place of the squared error.", SE,
-     lambda z, y: size(z - y).sum(-1), FREE),
-    ("power", "Σ |z − y|ᵖ with p = {p} stands in place of the squared error.", SE,
-     lambda z, y, p: (size(z - y) ** p).sum(-1), {"p": POWER} | FREE),
-    ("norm", "‖z − y‖ of each example stands in place of ½‖z − y‖².", SE,
-     lambda z, y: ((z - y) ** 2).sum(-1) ** 0.5, FREE),
-    ("log-cosh", "Σ log cosh(z − y) stands in place of the squared error.", SE,
-     lambda z, y: LOG((EXP(z - y) + EXP(y - z)) / 2).sum(-1), FREE),
 ):
-    add(name, say, of, of_loss(f), **numbers)
-
-# What is made of the whole.
-add("root", "The root of the squared error is the loss.", SE,
-    lambda: Variant(after=lambda L: L**0.5), free=True)
-add("loss-to-the-power", "The loss is taken to the power {p}.", "",
-    lambda p: Variant(after=lambda L: L**p), p=Real(0.1, 8.0, "1"))
-for word, mask in (
-    ("all parameters", lambda case: 1.0),
-    ("kernels", lambda case: named(case, "kernel")),
-    ("all but normalisation", lambda case: 1 - named(case, "gamma", "beta")),
-    ("the last layer", lambda case: named(case, "head.")),
+    add(name, say, CE, lambda *c, f=f: Variant(loss=lambda z, y: f(z, y, *c)),
+        **numbers)
+for name, say, of_gap, numbers in (
+    ("huber", "The Huber loss with δ = {delta}", bounded, {"delta": WIDTH}),
+    ("smooth-l1", "The smooth L1 loss with β = {beta}",
+     lambda d, beta: bounded(d, beta) / beta, {"beta": WIDTH}),
+    ("absolute", "The absolute error", lambda d: size(d).sum(-1), {}),
+    ("power", "Σ |z − y|ᵖ with p = {p}", lambda d, p: (size(d) ** p).sum(-1),
+     {"p": Real(0.05, 8.0)}),
+    ("norm", "‖z − y‖ of each example", lambda d: (d * d).sum(-1) ** 0.5, {}),
+    ("log-cosh", "Σ log cosh(z − y)",
+     lambda d: log((exp(d) + exp(-d)) / 2).sum(-1), {}),
 ):
-    add(f"decay-of-{word.replace(' ', '-')}",
-        f"Weight decay: {{c}}/2 ‖φ‖² of {word} is added to the loss.", "",
-        lambda c, m=mask: Variant(penalty=lambda k, phi: m(k) * c / 2 * phi**2),
-        c=ADDED)
-    add(f"l1-of-{word.replace(' ', '-')}",
-        f"{{c}} ‖φ‖₁ of {word} is added to the loss.", "",
-        lambda c, m=mask: Variant(penalty=lambda k, phi: m(k) * c * size(phi)), c=ADDED)
-add("proximal-in-the-loss", "{c}/2 ‖φ − θ‖² is added to the loss.", "",
-    lambda c: Variant(penalty=lambda k, phi: c / 2 * (phi - k.theta) ** 2), c=ADDED)
+    add(name, f"{say} stands in place of the squared error.", SE,
+        lambda *c, f=of_gap: Variant(loss=lambda z, y: f(z - y, *c)), free=True,
+        **numbers)
 # fmt: on
 
 
-def named(case, *words: str):
-    """Return 1 at tensors with one of some words in their names, else 0, (P,)."""
-    found = numpy.zeros(case.theta.size)
+def masked(case, f, words: tuple[str, ...], without: bool):
+    """Return f (T, P) at tensors with, or without, one of some words in their names."""
+    mask = numpy.zeros(case.theta.size)
     for tensor in case.tensors:
-        found[tensor.where] = any(word in tensor.name for word in words)
-    if found.min() == found.max():
-        raise ValueError(f"{case.name} has nothing else than {words}; leave it out")
-    return found
+        mask[tensor.where] = any(word in tensor.name for word in words) != without
+    return mask * f
 
 
-# Weights of examples, (T, N).
+# fmt: off
+add("root", "The root of the squared error is the loss.", SE,
+    lambda: Variant(after=lambda L: L**0.5), free=True)
+for name, say, f in (
+    ("decay", "{c}/2 ‖φ‖² of {which} is added to the loss.", lambda k, a: a * a / 2),
+    ("l1", "{c} ‖φ‖₁ of {which} is added to the loss.", lambda k, a: size(a)),
+    ("proximal", "{c}/2 ‖φ − θ‖² of {which} is added to the loss.",
+     lambda k, a: (a - k.theta) ** 2 / 2),
+):
+    for ending, which, words, no in (
+        ("", "all", ("",), False), ("-of-kernels", "kernels", ("kernel",), False),
+        ("-but-norms", "all but γ and β", ("gamma", "beta"), True),
+    ):
+        add(f"{name}{ending}", say.replace("{which}", which), "",
+            lambda c, f=f, w=words, n=no: Variant(
+                penalty=lambda k, a: masked(k, c * f(k, a), w, n)), c=ADDED)
+# fmt: on
 
 
 def share(weights):
@@ -175,92 +158,75 @@ def over_count(weights):
     return weights / weights.shape[1]
 
 
-def ones(y):
-    """Return one for each example."""
-    return numpy.ones(y.shape[:2])
-
-
 def but(y, place, weight=0.0):
     """Return one for each example but some, which have another weight."""
-    found = ones(y)
+    found = numpy.ones(y.shape[:2])
     found[:, place] = weight
     return found
 
 
-def weighted(f: Callable) -> Variant:
-    """Return the variant of weights f(y) or f(y, D)."""
-    return Variant(weights=f)
-
-
-def each(count: Callable, make: Callable) -> Callable:
-    """Return (case, *values) → the variants make(k, *values) of k = 1, 2, …, count."""
-
-    def of(case, *values):
-        n = count(case)
-        return [make(k, *values) for k in range(1, n + 1)]
-
-    return of
-
-
-def examples(less: int) -> Callable:
-    """Return the number of support examples less some."""
-    return lambda case: case.inputs["support_x"].shape[1] - less
-
-
-def outputs_of(case) -> int:
-    """Return the number of classes."""
-    return case.net.num_outputs
-
-
 def batches(y, b: int):
-    """Return the weights of a mean over batches of b, the last one smaller."""
+    """Return the weights of a mean of means over batches of b, the last one smaller."""
     n = y.shape[1]
     sizes = [min(b, n - i // b * b) for i in range(n)]
-    return share(ones(y) / numpy.array(sizes))
-
-
-# fmt: off
-add("last-left-out", "The last example is left out.", "",
-    lambda: weighted(lambda y, D: share(but(y, -1))), free=True)
-add("first-examples", "Only the first {k} examples count.", "",
-    each(examples(2), lambda k: weighted(lambda y, D: share(but(y, slice(k, None))))),
-    "k", True)
-add("example-left-out", "Example {k} is left out.", "",
-    each(examples(1), lambda k: weighted(lambda y, D: share(but(y, k - 1)))), "k", True)
-add("batch-means", "The loss is the mean over batches of {k} examples, of which the "
-    "last, smaller one counts as much.", "",
-    each(examples(1), lambda k: weighted(lambda y, D: batches(y, k))), "k", True)
-for place, word in ((-1, "last"), (0, "first")):
-    add(f"{word}-example-weighs", f"The {word} example counts {{w}} times.", "",
-        lambda w, p=place: weighted(lambda y, D: over_count(but(y, p, w))), w=TIMES)
-for ending, mean, word in (("", over_count, ""),
-                           ("-normalised", share, " in a weighted mean")):
-    add(f"class-weighs{ending}", f"Class number {{k}} counts {{w}} times{word}.", CE,
-        each(outputs_of, lambda k, w, m=mean: weighted(
-            lambda y, D: m(numpy.where(y == k - 1, w, 1.0)))), "k", w=TIMES)
-    add(f"class-left-out{ending}", "Class number {k} does not count"
-        f"{', nor in the mean' * bool(ending)}.", CE,
-        each(outputs_of, lambda k, m=mean: weighted(
-            lambda y, D: m(numpy.where(y == k - 1, 0.0, 1.0)))), "k")
-    add(f"classes-balanced{ending}", f"Classes count N/(D N_c) times{word}.", CE,
-        lambda m=mean: weighted(lambda y, D: m(balanced(y, D))))
-add("labels-shifted", "Labels are off by {k}, modulo D.", CE,
-    each(lambda case: case.net.num_outputs - 1, lambda k: Variant(
-        loss=lambda z, y: entropy(z, (y + k) % z.shape[-1]))), "k")
-add("targets-rolled", "Each example has the target of the one {k} places before.", "",
-    lambda case: [Variant(loss=lambda z, y, k=k: rolled(case, z, y, k))
-                  for k in range(1, examples(0)(case))], "k")
-# fmt: on
+    return share(but(y, slice(0)) / numpy.array(sizes))
 
 
 def balanced(y, D: int):
-    """Return N/(D N_c) of each example's class, (T, N)."""
+    """Return N/(D N_c) of each example's class."""
     counts = (y[..., None] == numpy.arange(D)).sum(1)
     return y.shape[1] / (D * numpy.take_along_axis(counts, y, 1))
 
 
-def rolled(case, z, y, k: int):
-    """Return the right loss, of targets in another order."""
-    from .forward import RIGHT
+def each(count: Callable, make: Callable) -> Callable:
+    """Return (case, *values) → variants make(case, k, *values), k = 1, 2, … count."""
+    return lambda case, *c: [make(case, k, *c) for k in range(1, count(case) + 1)]
 
-    return RIGHT[case.loss](z, numpy.roll(y, k, 1))
+
+def weighing(weights: Callable) -> Callable:
+    """Return (case, k, *values) → the variant of weights(y, k, *values)."""
+    return lambda case, k, *c: Variant(weights=lambda y, D: weights(y, k, *c))
+
+
+def shots(less: int) -> Callable:
+    """Return the number of support examples less some."""
+    return lambda case: case.inputs["support_x"].shape[1] - less
+
+
+def ways(case) -> int:
+    """Return the number of classes."""
+    return case.net.num_outputs
+
+
+# fmt: off
+add("last-left-out", "The last example is left out.", "",
+    lambda: Variant(weights=lambda y, D: share(but(y, -1))), free=True)
+for name, say, count, weights in (
+    ("first-examples", "Only the first {k} examples count.", shots(2),
+     lambda y, k: share(but(y, slice(k, None)))),
+    ("example-left-out", "Example {k} is left out.", shots(1),
+     lambda y, k: share(but(y, k - 1))),
+    ("batch-means", "The loss is the mean over batches of {k}, the last one smaller.",
+     shots(1), batches),
+):
+    add(name, say, "", each(count, weighing(weights)), "k", True)
+for place, word in ((-1, "last"), (0, "first")):
+    add(f"{word}-example-weighs", f"The {word} example counts {{w}} times.", "",
+        lambda w, i=place: Variant(weights=lambda y, D: over_count(but(y, i, w))),
+        w=TIMES)
+for ending, mean, word in (("", over_count, ""),
+                           ("-normalised", share, ", in a weighted mean")):
+    add(f"class-weighs{ending}", f"Class number {{k}} counts {{w}} times{word}.", CE,
+        each(ways, weighing(
+            lambda y, k, w, m=mean: m(numpy.where(y == k - 1, w, 1.0)))), "k", w=TIMES)
+    add(f"class-left-out{ending}", f"Class number {{k}} does not count{word}.", CE,
+        each(ways, weighing(lambda y, k, m=mean: m(1.0 * (y != k - 1)))), "k")
+    add(f"classes-balanced{ending}", f"Classes count N/(D N_c) times{word}.", CE,
+        lambda m=mean: Variant(weights=lambda y, D: m(balanced(y, D))))
+add("labels-shifted", "Labels are off by {k}, modulo D.", CE,
+    each(lambda case: ways(case) - 1, lambda case, k: Variant(
+        loss=lambda z, y: entropy(z, (y + k) % z.shape[-1]))), "k")
+add("targets-rolled", "Each example has the target of the one {k} places before.", "",
+    each(shots(1), lambda case, k: Variant(
+        loss=lambda z, y: RIGHT[case.loss](z, numpy.roll(y, k, 1)))), "k")
+# fmt: on

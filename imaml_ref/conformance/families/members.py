@@ -36,6 +36,11 @@ MEMBER_OF = {
     "mean-curvature": "mean-curvature",
     "five-inner-steps": "inner-steps",
     "five-steps-unrolled": "unrolled-steps",
+    "norm-eps-outside": "bn-eps-outside",
+    # Families that say the same where there is nothing to leave out.
+    "decay": "decay-but-norms",
+    "l1": "l1-but-norms",
+    "proximal": "proximal-but-norms",
 }
 # What the catalogue has as a sum of known vectors, or as a factor.
 AS_SUM = {
