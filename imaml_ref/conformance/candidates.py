@@ -20,6 +20,7 @@ from .laboratory import Laboratory
 from .mutants import CATALOGUE, sentence
 from .questions import beneath
 
+POORER = 3.0  # digits fewer than the best: no tie
 SECONDS = 45.0  # of computing, for everything
 RIGHT = {
     "theta": "the step",
@@ -66,6 +67,8 @@ class Candidates:
             for e in found
             if set(e.explained) == set(best.explained) and e.cost[:2] == best.cost[:2]
         ]
+        most = max(min(e.explained.values()) for e in same)
+        same = [e for e in same if min(e.explained.values()) > most - POORER]
         same.sort(key=lambda e: (e.cost, -sum(e.explained.values())))
         return without_twins([*{(e.names, e.say): e for e in same}.values()])
 

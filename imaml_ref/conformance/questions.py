@@ -3,8 +3,8 @@
 from .families.family import Question
 
 QUESTIONS: tuple[Question, ...] = (
+    ("L1", "grad"),  # it says more than the loss, which follows
     ("L1", "loss"),
-    ("L1", "grad"),
     ("L2", "hvp"),
     ("L2", "gnvp"),
     ("L3", "x"),
@@ -19,9 +19,9 @@ QUESTIONS: tuple[Question, ...] = (
 )
 # What an answer is computed from: where that fails in a case, the answer fails too.
 FROM: dict[Question, tuple[Question, ...]] = {
-    ("L1", "grad"): (("L1", "loss"),),
+    ("L1", "loss"): (("L1", "grad"),),
     ("L2", "hvp"): (("L1", "grad"),),
-    ("L2", "gnvp"): (("L1", "loss"),),
+    ("L2", "gnvp"): (("L1", "grad"),),
     ("L4", "meta_grad"): (("L1", "grad"), ("L2", "hvp")),
     ("L4", "lam_grad"): (("L4", "meta_grad"),),
     ("L5", "inner"): (("L1", "grad"),),

@@ -22,7 +22,7 @@ FLAT = 1e-7  # slope of the residual below which it is rounding
 SOON, HOPELESS = 6, 0.03  # after so many steps the residual is that small, or it ends
 STARTS = 2  # of the best points of the grid
 GOOD = 1e-5  # relative residual at which a family fits; of single precision 1e-3
-EXTRA = 1e-2  # residual on the grid above which there is no use in refining, per number
+FAR = 0.7  # residual of a grid's best point from which nothing is refined
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,9 @@ def minimise(columns, family: Family, lab: Any, verdict: Any) -> Fit | None:
         left = 2.0 if found is None else projected(got, found, family.bound)[2]
         scores.append((left, p))
     scores.sort(key=lambda s: s[0])
-    tried = [refine(columns, family, p, got) for _, p in scores[:STARTS] if _ < 1.0]
+    tried = [
+        refine(columns, family, p, got) for left, p in scores[:STARTS] if left < FAR
+    ]
     best = [f for f in tried if f is not None]
     return min(best, key=lambda f: f.residual, default=None)
 

@@ -61,6 +61,8 @@ def rules(points: Sequence[Point]) -> list[Rule]:
     one case alone the constant is taken.
     """
     exact = [r for r in without_constants(points) if holds(r, points)]
+    if len(points) == 1:  # products of facts are near to any one number
+        exact = [r for r in exact if r.terms < 2]
     found = exact + [
         r
         for r in with_a_constant(points)

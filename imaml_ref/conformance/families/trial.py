@@ -176,7 +176,7 @@ def of_family(lab: Any, verdicts: Sequence[Verdict], family: Family) -> Trial:
         if found is None:
             return None
         if family.steps:
-            if not len(found):
+            if not len(found) or (family.part == "network" and steps > len(found)):
                 return None
             found = found[min(steps, len(found)) - 1]
         return [found]
