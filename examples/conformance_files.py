@@ -23,10 +23,13 @@ def answer_all(inputs: str, answers: str) -> None:
     with h5py.File(inputs) as given, h5py.File(answers, "w") as file:
         file.attrs["schema"] = "imaml_ref/conformance-answers"
         file.attrs["schema_version"] = 1
+        file.attrs["suite_version"] = given.attrs["suite_version"]
         for name, case in given["cases"].items():
             network = json.loads(case.attrs["network"])
             if network is None:
                 answer_system(case, file.create_group(f"answers/{name}"))
+            elif "groups" in case:
+                continue  # tasks of unequal size
             elif [layer["type"] for layer in network["layers"]] == ["Linear"]:
                 answer_linear_model(case, file.create_group(f"answers/{name}"))
 

@@ -1,4 +1,4 @@
-// Answer the conformance suite from C++: linear models and MLPs, levels L1 to L7.
+// Answer the conformance suite from C++: linear models and MLPs, all levels.
 //
 //   imaml-ref conformance export inputs.h5
 //   g++ -O2 -std=c++17 answer.cpp -o answer $(pkg-config --cflags --libs hdf5)
@@ -10,6 +10,7 @@
 // writes why, as the attribute `warned`.
 #include <cstdio>
 #include <map>
+#include <numeric>
 
 #include "hdf5_files.hpp"
 #include "meta_gradient.hpp"
@@ -19,12 +20,22 @@ Examples examples_of(hid_t inputs, const std::string& which, std::size_t t) {
   return {int(x.shape[1]), x.at(t), y.at(t)};
 }
 
-Problem problem_of(hid_t inputs, const Network& net) {
+void add_tasks(Problem& p, hid_t place) {
+  const std::size_t T = h5::read(place, "support_x").shape[0];
+  for (std::size_t t = 0; t < T; ++t)
+    p.tasks.push_back({examples_of(place, "support", t), examples_of(place, "query", t)});
+}
+
+// Tasks of unequal size come in groups, in the order of the rows of phi and solution.
+Problem problem_of(hid_t group, hid_t inputs, const Network& net) {
   Problem p{net, h5::read(inputs, "theta").data, h5::read(inputs, "lam").data, {}};
   if (p.lam.size() == 1) p.lam.assign(p.theta.size(), p.lam[0]);
-  const std::size_t T = h5::read(inputs, "support_x").shape[0];
-  for (std::size_t t = 0; t < T; ++t)
-    p.tasks.push_back({examples_of(inputs, "support", t), examples_of(inputs, "query", t)});
+  for (int i = 0; h5::has(group, "groups") && h5::has(group, "groups/" + std::to_string(i)); ++i) {
+    const hid_t place = h5::open_group(group, "groups/" + std::to_string(i));
+    add_tasks(p, place);
+    H5Gclose(place);
+  }
+  if (p.tasks.empty()) add_tasks(p, inputs);
   return p;
 }
 
@@ -52,8 +63,16 @@ h5::Array each(const Problem& p, hid_t inputs, bool rows, F f) {
   return found;
 }
 
-Answers answers_to(const std::string& level, const Problem& p, hid_t inputs,
-                   const std::string& outer) {
+// The meta-gradient and dF/dlam, one number or one for each parameter.
+Answers with_both(const Problem& p, const std::vector<Vector>& phi, hid_t inputs) {
+  const h5::Array lam = h5::read(inputs, "lam");
+  Vector slope = lam_gradient(p, phi);
+  if (lam.shape.empty()) slope = {std::accumulate(slope.begin(), slope.end(), 0.0)};
+  return {{"meta_grad", {{p.theta.size()}, meta_gradient(p, phi)}},
+          {"lam_grad", {lam.shape, slope}}};
+}
+
+Answers answers_to(const std::string& level, const Problem& p, hid_t group, hid_t inputs) {
   using V = const Vector&;
   using E = const Examples&;
   const std::vector<hsize_t> flat{p.theta.size()};
@@ -75,9 +94,18 @@ Answers answers_to(const std::string& level, const Problem& p, hid_t inputs,
     const h5::Array solution = h5::read(inputs, "solution");
     std::vector<Vector> given;
     for (std::size_t t = 0; t < p.tasks.size(); ++t) given.push_back(solution.at(t));
-    return {{"meta_grad", {flat, meta_gradient(p, &given)}}};
+    return with_both(p, given, inputs);
   }
-  if (level == "L5") return {{"meta_grad", {flat, meta_gradient(p, nullptr)}}};
+  if (level == "L5") {
+    const std::vector<Vector> phi = minima(p);
+    Answers found = with_both(p, phi, inputs);
+    h5::Array& inner = found["inner"] = {{p.tasks.size(), p.theta.size()}, {}};
+    for (const Vector& row : phi) inner.data.insert(inner.data.end(), row.begin(), row.end());
+    return found;
+  }
+  if (level == "U")
+    return {{"unrolled_grad", {flat, unrolled_gradient(p, h5::read_text(group, "unrolled"))}}};
+  const std::string outer = h5::read_text(group, "outer");
   return {{"theta", {flat, outer_steps(p, outer, level == "L6" ? 1 : 10)}}};
 }
 
@@ -93,8 +121,8 @@ void answer_case(hid_t from, hid_t to, const std::string& name) {
       const hid_t place = h5::make_group(to, "answers/" + name + "/" + level);
       try {
         const Answers found = system ? solved_system(inputs)
-                                     : answers_to(level, problem_of(inputs, *net), inputs,
-                                                  h5::read_text(group, "outer"));
+                                     : answers_to(level, problem_of(group, inputs, *net),
+                                                  group, inputs);
         for (const auto& [answer, a] : found) h5::write(place, answer, a.data, a.shape);
       } catch (const Refused& reason) {
         h5::write_text(place, "warned", reason.what());
@@ -122,6 +150,7 @@ int main(int count, char** arguments) try {
   h5::write_text(to, "schema", "imaml_ref/conformance-answers");
   const long long version = 1;
   h5::write_attribute(to, "schema_version", H5T_NATIVE_LLONG, &version);
+  h5::write_text(to, "suite_version", h5::read_text(from, "suite_version"));
   const hid_t cases = h5::open_group(from, "cases");
   for (const std::string& name : h5::names(cases)) answer_case(from, to, name);
   H5Gclose(cases);

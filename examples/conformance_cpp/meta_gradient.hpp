@@ -2,6 +2,8 @@
 //
 //   phi = argmin L(phi) + 1/2 (phi - theta).Lambda (phi - theta)
 //   g   = Lambda (H + Lambda)^-1 grad Q(phi),   H the Hessian of L at phi
+//
+// dF/dlam of equation (7) there, and the gradient through K steps.
 #pragma once
 
 #include "algebra.hpp"
@@ -108,24 +110,54 @@ inline Vector minimum(const Problem& p, const Examples& support) {
   return last;
 }
 
-// g = Lambda (H + Lambda)^-1 grad Q, at a phi that must be a minimum.
-inline Vector task_gradient(const Problem& p, const Task& task, const Vector& phi) {
+// (H + Lambda)^-1 grad Q, at a phi that must be a minimum.
+inline Vector solved(const Problem& p, const Task& task, const Vector& phi) {
   const Vector away = pull(p, phi);
   const Vector residual = sum(gradient(p.net, phi, task.support), 1, away);
   if (norm(residual) > 1e-6 * norm(away)) throw Refused("phi is not stationary");
   Vector A = operator_at(p, phi, task.support);
   if (!cholesky(A, phi.size())) throw Refused("H + Lambda is not positive definite");
-  Vector g = solve_factored(A, gradient(p.net, phi, task.query));
+  return solve_factored(A, gradient(p.net, phi, task.query));
+}
+
+inline std::vector<Vector> minima(const Problem& p) {
+  std::vector<Vector> phi;
+  for (const Task& task : p.tasks) phi.push_back(minimum(p, task.support));
+  return phi;
+}
+
+// The mean over tasks of g, at the phi of each.
+inline Vector meta_gradient(const Problem& p, const std::vector<Vector>& phi) {
+  Vector g(p.theta.size(), 0.0);
+  for (std::size_t t = 0; t < p.tasks.size(); ++t)
+    g = sum(g, 1.0 / p.tasks.size(), solved(p, p.tasks[t], phi[t]));
   for (std::size_t i = 0; i < g.size(); ++i) g[i] *= p.lam[i];
   return g;
 }
 
-// The mean over tasks; where no phi is given for each, it is solved for.
-inline Vector meta_gradient(const Problem& p, const std::vector<Vector>* given) {
+// The mean over tasks of -x_j (phi - theta)_j, for each parameter.
+inline Vector lam_gradient(const Problem& p, const std::vector<Vector>& phi) {
   Vector mean(p.theta.size(), 0.0);
   for (std::size_t t = 0; t < p.tasks.size(); ++t) {
-    const Vector phi = given ? (*given)[t] : minimum(p, p.tasks[t].support);
-    mean = sum(mean, 1.0 / p.tasks.size(), task_gradient(p, p.tasks[t], phi));
+    const Vector x = solved(p, p.tasks[t], phi[t]);
+    for (std::size_t i = 0; i < x.size(); ++i)
+      mean[i] -= x[i] * (phi[t][i] - p.theta[i]) / p.tasks.size();
+  }
+  return mean;
+}
+
+// Of the mean of Q(phi_K), through K steps of gradient descent on L from theta.
+inline Vector unrolled_gradient(const Problem& p, const std::string& unrolled) {
+  const int K = std::stoi(field(unrolled, "steps"));
+  const double step = std::stod(field(unrolled, "step_size"));
+  Vector mean(p.theta.size(), 0.0);
+  for (const Task& task : p.tasks) {
+    std::vector<Vector> phi{p.theta};
+    for (int k = 0; k < K; ++k)
+      phi.push_back(sum(phi[k], -step, gradient(p.net, phi[k], task.support)));
+    Vector v = gradient(p.net, phi[K], task.query);
+    for (int k = K - 1; k >= 0; --k) v = sum(v, -step, hvp(p.net, phi[k], v, task.support));
+    mean = sum(mean, 1.0 / p.tasks.size(), v);
   }
   return mean;
 }
@@ -136,7 +168,7 @@ inline Vector outer_steps(Problem p, const std::string& outer, int count) {
   const bool adam = field(outer, "optimizer") == "adam";
   Vector m(p.theta.size(), 0.0), s(p.theta.size(), 0.0);
   for (int k = 1; k <= count; ++k) {
-    const Vector g = meta_gradient(p, nullptr);
+    const Vector g = meta_gradient(p, minima(p));
     for (std::size_t i = 0; i < g.size(); ++i) {
       double step = g[i];
       if (adam) {

@@ -20,6 +20,13 @@ def choose(names: str | None) -> list[Any]:
     return select(load_suite(), split(names))
 
 
+def cases_of(report: Any) -> Any:
+    """Return the cases of the suite by which a report was made."""
+    from ..conformance import load_suite
+
+    return load_suite(version=report.suite_version).values()
+
+
 def judged(file: Path, names: str | None) -> Any:
     """Return the report on a file of answers."""
     from ..conformance import check_file
@@ -32,7 +39,7 @@ def diagnosed(report: Any) -> Any:
     """Return a report with what its failures are."""
     from ..conformance import diagnose
 
-    return diagnose(report, choose(None))
+    return diagnose(report)
 
 
 def conclude(
@@ -51,7 +58,8 @@ def conclude(
         for path, write in ((json_file, as_json), (html_file, as_html)):
             if path is not None:
                 with refusing(), atomic_path(path) as temporary:
-                    temporary.write_text(write(report, choose(None)), encoding="utf-8")
+                    text = write(report, cases_of(report))
+                    temporary.write_text(text, encoding="utf-8")
     finally:
         show(report, failures)
     failed, passed = report.count(FAIL), report.count(PASS)

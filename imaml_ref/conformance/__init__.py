@@ -18,13 +18,14 @@ from .diagnosis import diagnose
 from .engine import Engine
 from .html import as_html
 from .json_report import as_json
-from .judge import FAIL, NOT_ATTEMPTED, PASS, Report, Verdict, judge
+from .judge import CONVENTION, FAIL, NOT_ATTEMPTED, PASS, Report, Verdict, judge
 from .levels import LEVELS
 from .mutants import Mistake
 from .suite import SUITE_VERSION, export_inputs, load_suite
 from .text import as_table, as_text, below, described, fitted
 
 __all__ = [
+    "CONVENTION",
     "FAIL",
     "LEVELS",
     "NOT_ATTEMPTED",

@@ -69,7 +69,7 @@ def moved(case: Case, level: str, answer: Array) -> Array:
 
 def rows(case: Case, got: Array, want: Array) -> Iterator[tuple]:
     """Yield task, answer and right answer, along the task axis if there is one."""
-    if not case.tensors or want.shape == (case.net.layout.size,):
+    if not case.tensors or want.shape in ((), (case.net.layout.size,)):
         yield None, got, want
     else:
         yield from ((t, got[t], want[t]) for t in range(len(want)))

@@ -1,6 +1,7 @@
 """Answers as they come: from an object, or from a file.
 
-An answer file has schema ``imaml_ref/conformance-answers``, version 1, and holds
+An answer file has schema ``imaml_ref/conformance-answers``, version 1, the attribute
+``suite_version`` (absent: 1.1), and holds
 
     /answers/CASE/LEVEL/NAME    float64 or float32: one array, flat where it is in our
                                 files; or a group with one dataset per tensor
@@ -22,6 +23,7 @@ import numpy
 from ..files import BadFile, atomic_h5, open_h5, text_of, whole
 from .case import Array, Case
 from .levels import LEVELS
+from .suite import SHIPPED, SUITE_VERSION
 
 SCHEMA, VERSION = "imaml_ref/conformance-answers", 1
 
@@ -74,7 +76,7 @@ def read_answers(path: str | Path, cases: Mapping[str, Case]) -> Attempts:
                 refuse_unknown(f"{path}: {name}", level, cases[name].levels)
                 for answer, _ in members(path, place):
                     at = f"{path}: {name} {level}"
-                    refuse_unknown(at, answer, LEVELS[level].answers)
+                    refuse_unknown(at, answer, cases[name].asks(level))
                 found[name, level] = read_attempt(path, place)
     return found
 
@@ -124,9 +126,29 @@ def read_value(path, item: h5py.Dataset | h5py.Group) -> Any:
     return a.astype(a.dtype.newbyteorder("="), copy=False)
 
 
-def write_answers(path: str | Path, attempts: Attempts) -> None:
-    """Write answers, each with what was said against it."""
+def version_of(path: str | Path) -> str:
+    """Return the version of the suite that a file answers.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        BadFile: If it is truncated, foreign, or answers a suite that is not here.
+    """
+    with open_h5(path, schema=SCHEMA, version=VERSION) as file:
+        version = text_of(file.attrs.get("suite_version", "1.1"))
+    if version not in SHIPPED:
+        raise BadFile(
+            f"{path} answers suite {version}, this imaml_ref knows "
+            f"{' and '.join(SHIPPED)}; update imaml_ref, or export again"
+        )
+    return version
+
+
+def write_answers(
+    path: str | Path, attempts: Attempts, *, suite_version: str = SUITE_VERSION
+) -> None:
+    """Write answers to a suite, each with what was said against it."""
     with atomic_h5(path, schema=SCHEMA, version=VERSION) as file:
+        file.attrs["suite_version"] = suite_version
         for (name, level), attempt in attempts.items():
             place = file.create_group(f"answers/{name}/{level}")
             for said in ("warned", "failed"):

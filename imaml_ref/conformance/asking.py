@@ -1,4 +1,4 @@
-"""Ask an object: any of loss, grad, hvp, gnvp, solve, meta_grad, outer_step.
+"""Ask an object: any of ``METHODS``, most of them named like the answer.
 
     loss(case) → (T,)                    L at case.phi, on the support sets
     grad(case) → (T, P)                  ∇L there
@@ -6,6 +6,9 @@
     solve(A, b) → (n,)                   x with A x = b
     meta_grad(case, phi) → (P,)          (5) at given φ (T, P); case.theta, case.lam
     meta_grad(case) → (P,)               (5) at the solution of (1)
+    lam_grad(case, phi), lam_grad(case)  (7) there: () for a number λ, else (P,)
+    inner(case) → (T, P)                 the solution of (1)
+    unrolled_grad(case) → (P,)           of the mean of Q_t(φ_K(θ)); case.unrolled
     outer_step(case, theta, state)       → θ, or θ and a state; ``state`` is first None
 
 An array may be given as a dict of tensors by name.  A method that is absent, or raises
@@ -22,7 +25,7 @@ import numpy
 
 from .answers import Attempt, Attempts, asked
 from .case import Case
-from .levels import LEVELS, OUTER_STEPS
+from .levels import OUTER_STEPS
 
 # Warnings about the use of a library, not about its answer.
 HOUSEKEEPING = (
@@ -34,7 +37,10 @@ HOUSEKEEPING = (
 # Exceptions that say "there is no answer", not "there is a mistake in this program".
 REFUSALS = (ArithmeticError, ValueError, RuntimeError)
 METHOD_OF = {"x": "solve", "theta": "outer_step"}  # others are named like the answer
-METHODS = ("loss", "grad", "hvp", "gnvp", "solve", "meta_grad", "outer_step")
+METHODS = (
+    *("loss", "grad", "hvp", "gnvp", "solve", "inner", "meta_grad", "lam_grad"),
+    *("outer_step", "unrolled_grad"),
+)
 
 
 def ask(
@@ -88,7 +94,7 @@ def attempt(subject: Any, case: Case, level: str) -> Attempt:
     """Return what an object answers to one level."""
     values, said, failed = {}, [], ""
     asked_for = questions(subject, case, level)
-    absent = {name: "" for name in LEVELS[level].answers if name not in asked_for}
+    absent = {name: "" for name in case.asks(level) if name not in asked_for}
     for name, question in asked_for.items():
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
@@ -114,7 +120,7 @@ def questions(subject: Any, case: Case, level: str) -> dict[str, Callable[[], An
     """Return what to call for each answer of a level; absent methods are left out."""
     methods = {
         answer: getattr(subject, METHOD_OF.get(answer, answer), None)
-        for answer in LEVELS[level].answers
+        for answer in case.asks(level)
     }
     return {
         answer: partial(put, method, case, level)

@@ -14,12 +14,19 @@ from ..compute import one_blas_thread
 from .case import Case
 from .certify import certified, second_order_share
 from .grid import on_grid
+from .kinks import distance
 from .recipes import recipes, refused
 from .suite import write_suite
 from .systems import systems
 
 LEAST_SECOND_ORDER = 0.05
+CLEAR = 1e-4  # least distance to a kink, beside the size of what bends
 SPARE = 0.5  # digits by which a certificate exceeds what is required
+# What is on the grid times 2⁻³⁰.
+TINY = {
+    "tiny-right-hand-side": ("b",),
+    "ridge-adam-tiny": ("theta", "phi", "support_y", "query_y"),
+}
 
 
 def problems() -> Iterator[tuple[Case, tuple[str, ...]]]:
@@ -37,12 +44,14 @@ def checked(case: Case) -> Case:
             its second-order terms too small.
     """
     for name, a in case.inputs.items():
-        scale = 2.0**30 if case.name == "tiny-right-hand-side" and name == "b" else 1.0
+        scale = 2.0**30 if name in TINY.get(case.name, ()) else 1.0
         demand(
             name == "solution" or on_grid(a * scale), case, f"{name} is off the grid"
         )
-    if case.answers and case.network:
-        demand(alive(case), case, "an activation is zero for every example at φ*")
+    if "L4" in case.answers:
+        alive_everywhere = all(map(alive, case.groups))
+        demand(alive_everywhere, case, "an activation is zero for every example at φ*")
+        demand(distance(case) >= CLEAR, case, "a kink is too near")
     for level, answers in case.answers.items():
         for name, answer in answers.items():
             enough = answer.certified >= answer.required["float64"] + SPARE

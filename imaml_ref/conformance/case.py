@@ -13,6 +13,7 @@ from .levels import LEVELS
 from .plain import Tensor, built, tensors
 
 Array = numpy.ndarray
+SETS = ("support_x", "support_y", "query_x", "query_y")
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Answer:
         routes: How it was computed, at least two ways.
         kappa: Condition number: relative change of the answer over that of the input.
         required: Digits that are asked for, by dtype: min(stated, −log₁₀(κu) − 2).
+        conventions: Answers by conventions other than ours, by name, where they differ.
     """
 
     want: Array
@@ -32,6 +34,7 @@ class Answer:
     routes: tuple[str, ...]
     kappa: float
     required: Mapping[str, float]
+    conventions: Mapping[str, Array] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,10 @@ class Case:
         loss: "cross-entropy", the mean of −log softmax, or "squared-error", the mean
             over examples of ½‖z − y‖².
         outer: Optimiser of the outer steps and its numbers.
+        unrolled: Of level U: ``{"steps": K, "step_size": α}``.
+        sets: Where tasks are of unequal size, the support and query sets of each group
+            of tasks of one size; they are then not among the inputs, whose ``phi``,
+            ``v`` and ``solution`` have the tasks of all groups, in this order.
         second_order: Whether the first-order answer is at least 5 % away.
     """
 
@@ -63,12 +70,20 @@ class Case:
     network: Mapping[str, Any] | None = None
     loss: str = ""
     outer: Mapping[str, Any] = field(default_factory=dict)
+    unrolled: Mapping[str, Any] = field(default_factory=dict)
+    sets: tuple[Mapping[str, Array], ...] = ()
     second_order: bool = False
 
     @property
     def levels(self) -> tuple[str, ...]:
         """The levels at which something is asked."""
         return tuple(n for n in LEVELS if n in self.answers or n in self.refuse)
+
+    def asks(self, level: str) -> tuple[str, ...]:
+        """Return the names of what is asked at a level."""
+        known = self.answers.get(level)
+        names = LEVELS[level].answers
+        return tuple(n for n in names if n in known) if known else names
 
     @property
     def theta(self) -> Array:
@@ -108,14 +123,40 @@ class Case:
 
     @property
     def num_tasks(self) -> int:
-        """T."""
-        return len(self.inputs["support_x"])
+        """T, of all groups."""
+        return sum(len(s["support_x"]) for s in self.sets or (self.inputs,))
 
     @cached_property
     def tasks(self) -> TaskBatch:
-        """Support and query sets."""
-        names = ("support_x", "support_y", "query_x", "query_y")
-        return TaskBatch(*(self.inputs[name] for name in names))
+        """Support and query sets.
+
+        Raises:
+            NotImplementedError: If the tasks are of unequal size.
+        """
+        if self.sets:
+            raise NotImplementedError(
+                f"{self.name} has tasks of unequal size, which are no one batch; "
+                "take them from case.groups"
+            )
+        return TaskBatch(*(self.inputs[name] for name in SETS))
+
+    @cached_property
+    def groups(self) -> tuple["Case", ...]:
+        """Cases of the same θ and λ, each with tasks of one size; mostly itself alone."""
+        if not self.sets:
+            return (self,)
+        found, start = [], 0
+        for i, sets in enumerate(self.sets):
+            end = start + len(sets["support_x"])
+            rows = {
+                name: self.inputs[name][start:end]
+                for name in ("phi", "v", "solution")
+                if name in self.inputs
+            }
+            inputs = {**self.inputs, **rows, **sets}
+            name, start = f"{self.name}/{i}", end
+            found.append(replace(self, name=name, inputs=inputs, sets=(), answers={}))
+        return tuple(found)
 
     @cached_property
     def net(self) -> Network:
@@ -141,10 +182,11 @@ class Case:
 
     def astype(self, dtype: str) -> "Case":
         """Return the case with its real inputs in another precision."""
-        return replace(
-            self,
-            inputs={
+
+        def cast(arrays: Mapping[str, Array]) -> dict[str, Array]:
+            return {
                 name: a.astype(dtype) if a.dtype.kind == "f" else a
-                for name, a in self.inputs.items()
-            },
-        )
+                for name, a in arrays.items()
+            }
+
+        return replace(self, inputs=cast(self.inputs), sets=tuple(map(cast, self.sets)))

@@ -3,12 +3,21 @@
 from dataclasses import dataclass
 from itertools import groupby
 
-from .judge import FAIL, NOT_ATTEMPTED, PASS, SILENT, WARNED, Report, Verdict
+from .judge import (
+    CONVENTION,
+    FAIL,
+    NOT_ATTEMPTED,
+    PASS,
+    SILENT,
+    WARNED,
+    Report,
+    Verdict,
+)
 from .levels import OUTER_STEPS
 
 # The first of these that a level's answers have is what its cell shows.
-GRAVEST = (FAIL, SILENT, PASS, WARNED, NOT_ATTEMPTED)
-OUTCOMES = (PASS, FAIL, NOT_ATTEMPTED, WARNED, SILENT)
+GRAVEST = (FAIL, SILENT, CONVENTION, PASS, WARNED, NOT_ATTEMPTED)
+OUTCOMES = (PASS, FAIL, NOT_ATTEMPTED, WARNED, SILENT, CONVENTION)
 
 
 @dataclass(frozen=True)
@@ -17,7 +26,7 @@ class Cell:
 
     Args:
         case: Name of the case.
-        level: "L1" to "L7".
+        level: "L1" to "L7", or "U".
         verdicts: One for each answer.
     """
 
@@ -58,6 +67,8 @@ def summary(report: Report) -> str:
         f"{counts[outcome]} {word}"
         for outcome, word in ((PASS, "passed"), (FAIL, "failed"), (NOT_ATTEMPTED,) * 2)
     )
+    if counts[CONVENTION]:
+        line += f", {counts[CONVENTION]} by another convention"
     return (
         f"{line}; of what must be refused, {counts[WARNED]} warned, "
         f"{counts[SILENT]} did not"
@@ -106,4 +117,5 @@ def lines(verdict: Verdict) -> list[str]:
         f"{place(verdict)}: got {number(seen.got)}, expected {number(seen.want)}, "
         f"ratio {ratio(verdict)}",
     ]
-    return found + [text] * bool(text)
+    said = "another convention: " if verdict.outcome == CONVENTION else ""
+    return found + [said + text] * bool(text)

@@ -5,20 +5,25 @@
     L3   rational arithmetic                      LU
     L4   H by complex steps, LU                   our products with H, certified CG
     L5   complex steps of θ ↦ Q(φ*(θ))            (5), our products, certified CG
+         φ*: Newton, Jacobian by complex steps    Newton, our products, CG
     L6   outer steps with the gradients of L5, either way, by one optimiser; L7 too
+    U    complex steps of θ ↦ Q(φ_K(θ))           the adjoint recursion, our products
 
-The first way never uses our products with H; it is the answer, the other its witness.
-For L5 the solution is made to follow θ into the complex plane: with J the Jacobian of
-∇G at the real solution,
+dF/dλ is at L4 and L5 that of complex steps of λ ↦ Q(φ*(λ)), entry by entry, and (7) with
+our products.  The first way never uses our products with H; it is the answer, the other
+its witness.  For L5 the solution is made to follow θ into the complex plane: with J the
+Jacobian of ∇G at the real solution,
 
     φ ← φ − J⁻¹ ∇G(φ; θ + ihe_j),   from φ = φ*                                      (1)
 
-converges to φ*(θ + ihe_j) to first order in h after one step, whatever rounding J has,
-and Im Q(φ)/h is the derivative: neither (5) nor a product with H is in it.
+(for dF/dλ, λ + ihe_j) converges to φ*(θ + ihe_j) to first order in h after one step,
+whatever rounding J has, and Im Q(φ)/h is the derivative: neither (5) nor a product with
+H is in it.
 """
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy
 
@@ -28,7 +33,8 @@ from .asking import questions
 from .axes import along_axes, copies, times
 from .case import Answer, Array, Case
 from .computation import Computation
-from .conditions import CONDITIONS
+from .conditions import CONDITIONS, cancelled
+from .conventions import with_conventions
 from .engine import Engine
 from .naive import ByLoops
 from .systems import exact_solution
@@ -46,6 +52,12 @@ ROUTES = {
     "L3": ("rational arithmetic", "LU, float64"),
     "L4": ("H by complex steps of the gradient, LU", "hand-derived Hv, certified CG"),
     "L5": ("complex steps of θ ↦ Q(φ*(θ))", "(5) by hand-derived Hv, certified CG"),
+    "lam_grad": (
+        "complex steps of λ ↦ Q(φ*(λ))",
+        "(7) by hand-derived Hv, certified CG",
+    ),
+    "inner": ("Newton's method, H by complex steps", "Newton-CG, hand-derived Hv"),
+    "U": ("complex steps of θ ↦ Q(φ_K(θ))", "adjoint recursion, hand-derived Hv"),
     "L6": ("L5's first way, one optimiser", "L5's second way, the same optimiser"),
     "L7": ("L5's first way, ten times", "L5's second way, ten times"),
 }
@@ -79,27 +91,55 @@ class Witness(Computation):
         """Return x with A x = b, in rational arithmetic."""
         return exact_solution(A, b)
 
-    def whole_map(self, case: Case) -> Array:
-        """Return the derivative (P,) of θ ↦ mean Q(φ*(θ)), by (1)."""
-        phi = self.solution(case)
-        T, P = phi.shape
-        J = self.operator(self.curvature(case, phi), self.lam(case))
-        moved, many = case.theta + 1j * STEP * numpy.eye(P), copies(case, P)
-        theta = numpy.tile(moved, (T, 1))
-        phi = numpy.repeat(phi, P, 0).astype(complex)
-        for _ in range(3):
-            grad = self.at_support(many, phi).grad + self.lam(case) * (phi - theta)
-            step = numpy.linalg.solve(numpy.repeat(J, P, 0), grad[..., None])[..., 0]
-            phi = phi - step
-        loss = TaskLoss(self.network(case), self.criterion(case))
-        Q = loss.value(phi, many.tasks.query_x, many.tasks.query_y)
-        return (Q.imag / STEP).reshape(T, P).mean(0)
+    def group_grads(self, case: Case, phi: Array | None) -> Array:
+        """Return g_t (T, P) of a group."""
+        if phi is not None:
+            return super().group_grads(case, phi)
+        axes = 1j * STEP * numpy.eye(len(case.theta))
+        return self.whole_map(case, self.solution(case), case.theta + axes, case.lam)
 
-    def meta_grad(self, case: Case, phi: Array | None = None) -> Array:
-        """Return the meta-gradient (P,)."""
-        if phi is None:
-            return self.whole_map(case)
-        return super().meta_grad(case, phi)
+    def group_lam_grads(self, case: Case, phi: Array | None) -> Array:
+        """Return dQ_t/dλ of a group, (T,) or (T, P)."""
+        phi, lam = self.found(case, phi), case.inputs["lam"]
+        axes = 1j * STEP * numpy.eye(max(lam.size, 1))
+        found = self.whole_map(case, phi, case.theta[None], lam + axes)
+        return found if lam.ndim else found[:, 0]
+
+    def whole_map(self, case: Case, phi: Array, theta: Array, lam: Any) -> Array:
+        """Return the slopes (T, K) of Q(φ*), by (1) from φ* (T, P).
+
+        Args:
+            case: A case of one group.
+            phi: φ*.
+            theta: θ moved along K directions into the complex plane, (K, P); or (1, P).
+            lam: λ likewise, (K, 1) or (K, P); or λ itself.
+        """
+        K, T = max(len(theta), len(lam) if numpy.ndim(lam) == 2 else 1), len(phi)
+        J = self.operator(self.curvature(case, phi), self.lam(case))
+        many, J = copies(case, K), numpy.repeat(J, K, 0)
+        theta, lam = (
+            numpy.tile(numpy.broadcast_to(a, (K, phi.shape[1])), (T, 1))
+            for a in (theta, lam)
+        )
+        phi = numpy.repeat(phi, K, 0).astype(complex)
+        for _ in range(3):
+            grad = self.at_support(many, phi).grad + lam * (phi - theta)
+            phi = phi - numpy.linalg.solve(J, grad[..., None])[..., 0]
+        return self.slopes(many, phi).reshape(T, K)
+
+    def slopes(self, many: Case, phi: Array) -> Array:
+        """Return Im Q(φ)/h, one for each task."""
+        loss = TaskLoss(self.network(many), self.criterion(many))
+        Q = loss.value(phi, many.tasks.query_x, many.tasks.query_y)
+        return Q.imag / STEP
+
+    def unrolled_task_grads(self, case: Case, phi: Array | None = None) -> Array:
+        """Return dQ_t(φ_K)/dθ (T, P), by complex steps through all K steps."""
+        P, T, many = len(case.theta), case.num_tasks, copies(case, len(case.theta))
+        at = numpy.tile(case.theta + 1j * STEP * numpy.eye(P), (T, 1))
+        for _ in range(case.unrolled["steps"]):
+            at = at - case.unrolled["step_size"] * self.at_support(many, at).grad
+        return self.slopes(many, at).reshape(T, P)
 
 
 # Who gives the answer, and who witnesses it.
@@ -107,35 +147,39 @@ SUBJECTS: dict[str, tuple[type, type]] = {
     "L1": (ByLoops, Engine),
     "L2": (Witness, ByLoops),
     "L3": (Witness, Computation),
-    **dict.fromkeys(("L4", "L5", "L6", "L7"), (Witness, Engine)),
+    **dict.fromkeys(("L4", "L5", "L6", "L7", "U"), (Witness, Engine)),
 }
 
 
 def certified(case: Case, levels: tuple[str, ...]) -> Case:
     """Return a case with the answers of some levels, and the φ* of L4."""
     if "L4" in levels:
-        solution = Witness().solution(case)
+        solution = Witness().inner(case)
         case = replace(case, inputs={**case.inputs, "solution": solution})
     found = {}
     for level in levels:
         first, second = (questions(kind(), case, level) for kind in SUBJECTS[level])
         kappa = CONDITIONS[level](case)
         found[level] = {
-            name: make_answer(case, level, answer(), second[name](), kappa)
+            name: make_answer(case, level, name, answer(), second[name](), kappa)
             for name, answer in first.items()
         }
     return replace(case, answers=found)
 
 
-def make_answer(case, level, want: Array, witness: Array, kappa: float) -> Answer:
+def make_answer(case, level, name, want, witness, kappa: float) -> Answer:
     """Return an answer with the digits to which its witness agrees."""
-    reached = agreement(case, level, witness, want).digits
+    want = numpy.asarray(want)
+    reached = agreement(case, level, numpy.asarray(witness), want).digits
+    if name == "lam_grad":
+        kappa *= cancelled(case)
     zero = has_zero(case, moved(case, level, want))
     required = {
         dtype: required_digits(max(kappa, u**-0.5) if zero else kappa, u)
         for dtype, u in ROUNDOFF.items()
     }
-    return Answer(want, reached, ROUTES[level], kappa, required)
+    answer = Answer(want, reached, ROUTES.get(name, ROUTES[level]), kappa, required)
+    return with_conventions(case, level, name, answer) if case.network else answer
 
 
 def required_digits(kappa: float, u: float) -> float:
@@ -158,6 +202,7 @@ def has_zero(case: Case, want: Array) -> bool:
 
 def second_order_share(case: Case) -> float:
     """Return the distance of the first-order answer to the true one, relative to it."""
-    first = Witness().outer_gradient(case, case.solution).mean(0)
+    ours = Witness()
+    first = ours.by_group(ours.outer_gradient, case, case.solution).mean(0)
     want = case.answers["L4"]["meta_grad"].want
     return float(numpy.linalg.norm(first - want) / numpy.linalg.norm(want))

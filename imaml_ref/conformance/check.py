@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ..compute import one_blas_thread
-from .answers import read_answers
+from .answers import read_answers, version_of
 from .asking import ask
 from .case import Case
 from .judge import Report, judge
@@ -50,16 +50,18 @@ def check_file(
     Args:
         path: The file.
         cases: Names of the cases; all by default.
-        suite: A suite; by default the one that comes with the package.
+        suite: A suite; by default the one of the version that the file answers.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        BadFile: If it is truncated, foreign or of a newer version.
+        BadFile: If it is truncated, foreign, of a newer version, or answers a suite of
+            a version that is unknown.
         ValueError: If a case has another name.
     """
-    known = load_suite(suite)
+    version = version_of(path)
+    known = load_suite(suite, version=version)
     attempts = read_answers(path, known)
-    return judge(select(known, cases), attempts, Path(path).name)
+    return judge(select(known, cases), attempts, Path(path).name, version)
 
 
 def select(known: dict[str, Case], names: Iterable[str] | None) -> list[Case]:

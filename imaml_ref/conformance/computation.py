@@ -14,7 +14,7 @@ from ..layers import Layer
 from ..meta_gradients import TaskLoss
 from ..networks import Linearization, Loss, Network, SoftmaxCrossEntropy, SquaredError
 from ..optimizers import SGD, Adam
-from .axes import along_axes, copies
+from .axes import along_axes, copies, times
 from .case import Array, Case
 
 LOSSES: dict[str, type[Loss]] = {
@@ -33,7 +33,9 @@ class Computation:
     """What the suite asks for, level by level.
 
     Every method takes the case; those that a user's object has too are ``loss``,
-    ``grad``, ``hvp``, ``gnvp``, ``solve``, ``meta_grad`` and ``outer_step``.
+    ``grad``, ``hvp``, ``gnvp``, ``solve``, ``inner``, ``meta_grad``, ``lam_grad``,
+    ``outer_step`` and ``unrolled_grad``.  Of these the last five take tasks of unequal
+    size too, group by group; the others never see more than one group.
     """
 
     # The network and the loss.
@@ -138,22 +140,33 @@ class Computation:
     def solution(self, case: Case) -> Array:
         """Return φ* (T, P): Newton's method on ∇G, Jacobian by complex steps.
 
-        A step is halved until ‖∇G‖ falls; where no length will do, φ is a solution to
-        rounding.
+        A task's step is halved until its ‖∇G‖ falls; where no length will do, φ is a
+        solution to rounding.
         """
         phi = self.start(case)
         grad = self.inner_gradient(case, phi)
+        open_ = numpy.full((len(phi), 1), True)
         for _ in range(NEWTON_STEPS):
             jacobian = along_axes(self.inner_gradient, case, phi)
             step = -numpy.linalg.solve(jacobian, grad[..., None])[..., 0]
+            waiting = open_
             for length in 0.5 ** numpy.arange(HALVINGS):
-                trial = self.inner_gradient(case, phi + length * step)
-                if numpy.linalg.norm(trial) < numpy.linalg.norm(grad):
-                    phi, grad = phi + length * step, trial
+                trial = self.inner_gradient(case, phi + waiting * length * step)
+                before, after = (numpy.linalg.norm(a, axis=1) for a in (grad, trial))
+                falls = waiting & (after < before)[:, None]
+                phi = numpy.where(falls, phi + length * step, phi)
+                grad = numpy.where(falls, trial, grad)
+                waiting = waiting & ~falls
+                if not waiting.any():
                     break
-            else:
+            open_ = open_ & ~waiting
+            if not open_.any():
                 break
         return phi
+
+    def inner(self, case: Case) -> Array:
+        """Return φ* (T, P), the tasks of all groups."""
+        return numpy.concatenate([self.solution(c) for c in case.groups])
 
     def refuse_unstationary(self, case: Case, phi: Array) -> None:
         """Look at ‖∇G(φ)‖ beside the norms of its parts.
@@ -189,16 +202,51 @@ class Computation:
         """Return g = Λ x, (T, P)."""
         return lam * x
 
-    def task_grads(self, case: Case, phi: Array) -> Array:
-        """Return g_t (T, P) of (5)."""
+    def solved(self, case: Case, phi: Array) -> Array:
+        """Return x (T, P) of (5)."""
         A = self.operator(self.curvature(case, phi), self.lam(case))
         v = self.outer_gradient(case, phi)
-        x = numpy.stack([self.inverse(*pair) for pair in zip(A, v, strict=True)])
-        return self.scaled(x, self.lam(case))
+        return numpy.stack([self.inverse(*pair) for pair in zip(A, v, strict=True)])
+
+    def task_grads(self, case: Case, phi: Array) -> Array:
+        """Return g_t (T, P) of (5)."""
+        return self.scaled(self.solved(case, phi), self.lam(case))
+
+    def task_lam_grads(self, case: Case, phi: Array) -> Array:
+        """Return dQ_t/dλ of (7), (T,) or (T, P)."""
+        each = -self.solved(case, phi) * (phi - case.theta)
+        return each if case.inputs["lam"].ndim else each.sum(1)
 
     def over_tasks(self, g: Array) -> Array:
         """Return the mean over tasks, (P,)."""
         return g.mean(0)
+
+    def found(self, case: Case, phi: Array | None) -> Array:
+        """Return the φ (T, P) that is given, looked at, or else the solution.
+
+        Raises:
+            Refused: If the φ is no solution, or H + Λ not positive definite there.
+        """
+        if phi is None:
+            return self.solution(case)
+        self.refuse_unstationary(case, phi)
+        for A in self.operator(self.curvature(case, phi), self.lam(case)):
+            self.refuse_indefinite(A)
+        return phi
+
+    def group_grads(self, case: Case, phi: Array | None) -> Array:
+        """Return g_t (T, P) of a group, at a φ (T, P) or at the solution."""
+        return self.task_grads(case, self.found(case, phi))
+
+    def group_lam_grads(self, case: Case, phi: Array | None) -> Array:
+        """Return dQ_t/dλ of a group, (T,) or (T, P)."""
+        return self.task_lam_grads(case, self.found(case, phi))
+
+    def by_group(self, ask: Callable, case: Case, phi: Array | None = None) -> Array:
+        """Return what is asked of each group, (T, ...) for the tasks of all."""
+        ends = numpy.cumsum([c.num_tasks for c in case.groups])[:-1]
+        phis = [None] * len(case.groups) if phi is None else numpy.split(phi, ends)
+        return numpy.concatenate([ask(*pair) for pair in zip(case.groups, phis, strict=True)])
 
     def meta_grad(self, case: Case, phi: Array | None = None) -> Array:
         """Return the meta-gradient (P,), at a φ (T, P) or at the solution.
@@ -206,13 +254,31 @@ class Computation:
         Raises:
             Refused: If the φ is no solution, or H + Λ not positive definite there.
         """
-        if phi is not None:
-            self.refuse_unstationary(case, phi)
-            for A in self.operator(self.curvature(case, phi), self.lam(case)):
-                self.refuse_indefinite(A)
-        else:
-            phi = self.solution(case)
-        return self.over_tasks(self.task_grads(case, phi))
+        return self.over_tasks(self.by_group(self.group_grads, case, phi))
+
+    def lam_grad(self, case: Case, phi: Array | None = None) -> Array:
+        """Return dF/dλ, () or (P,), at a φ (T, P) or at the solution.
+
+        Raises:
+            Refused: If the φ is no solution, or H + Λ not positive definite there.
+        """
+        return self.over_tasks(self.by_group(self.group_lam_grads, case, phi))
+
+    # U.
+
+    def unrolled_task_grads(self, case: Case, phi: Array | None = None) -> Array:
+        """Return dQ_t(φ_K)/dθ (T, P), by the chain rule from φ_K back to φ_0 = θ."""
+        step, phis = case.unrolled["step_size"], [self.start(case)]
+        for _ in range(case.unrolled["steps"]):
+            phis.append(phis[-1] - step * self.at_support(case, phis[-1]).grad)
+        v = self.outer_gradient(case, phis.pop())
+        for phi in reversed(phis):
+            v = v - step * times(self.curvature(case, phi), v)
+        return v
+
+    def unrolled_grad(self, case: Case) -> Array:
+        """Return the gradient (P,) of mean_t Q_t(φ_K(θ))."""
+        return self.over_tasks(self.by_group(self.unrolled_task_grads, case))
 
     # L6 and L7.
 

@@ -34,8 +34,38 @@ def condition_at_phi(case: Case) -> float:
 
 def condition_of_operator(case: Case) -> float:
     """Return the largest condition number of H + Λ over tasks, or of what enters it."""
-    A = along_axes(Computation().inner_gradient, case, case.solution)
-    return max(float(numpy.linalg.cond(A).max()), condition_at_phi(case))
+    found = []
+    for group in case.groups:
+        A = along_axes(Computation().inner_gradient, group, group.solution)
+        found += [float(numpy.linalg.cond(A).max()), condition_at_phi(group)]
+    return max(found)
+
+
+def cancelled(case: Case) -> float:
+    """Return by how much the terms of dF/dλ exceed what is left of them.
+
+    Those are the differences φ* − θ and, for a scalar λ, a sum over parameters.
+    """
+    ours, gap = Computation(), case.solution - case.theta
+    least = float(numpy.linalg.norm(case.solution) / numpy.linalg.norm(gap))
+    if case.inputs["lam"].ndim:
+        return max(1.0, least)
+    x = ours.by_group(ours.solved, case, case.solution)
+    total = numpy.abs(x * gap).sum(1).mean() / abs((x * gap).sum(1).mean())
+    return max(1.0, least) * float(total)
+
+
+def condition_of_steps(case: Case) -> float:
+    """Measure how much the unrolled gradient moves when θ does, relatively."""
+    nudge, ours, most = 1e-7, Computation(), condition_at_phi(case.groups[0])
+    want = ours.unrolled_grad(case)
+    for seed in range(3):
+        draw = numpy.random.Generator(numpy.random.PCG64(seed)).uniform
+        theta = case.theta * (1 + nudge * draw(-1, 1, case.theta.shape))
+        change = agreement(case, "U", ours.unrolled_grad(case.at(theta)), want).digits
+        least = numpy.linalg.norm(theta - case.theta) / numpy.linalg.norm(case.theta)
+        most = max(most, 10**-change / float(least))
+    return most
 
 
 CONDITIONS: dict[str, Callable[[Case], float]] = {
@@ -43,4 +73,5 @@ CONDITIONS: dict[str, Callable[[Case], float]] = {
     "L2": condition_at_phi,
     "L3": lambda case: float(numpy.linalg.cond(case.A)),
     **dict.fromkeys(("L4", "L5", "L6", "L7"), condition_of_operator),
+    "U": condition_of_steps,
 }

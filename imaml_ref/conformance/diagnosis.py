@@ -48,7 +48,7 @@ def diagnose(
             suite that comes with the package.
         laboratory: Answers of mistakes computed before, for the same cases.
     """
-    known = load_suite() if cases is None else cases
+    known = load_suite(version=report.suite_version) if cases is None else cases
     search = Search(laboratory or Laboratory(known), report)
     with one_blas_thread():
         search.run()

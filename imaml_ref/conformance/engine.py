@@ -1,13 +1,20 @@
 """What imaml_ref itself computes, as an object that the suite can judge."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy
 
 from ..compute import to_device, to_host
-from ..inner import NewtonCG
-from ..meta_gradients import TaskLoss, implicit_gradient, implicit_gradient_at
+from ..data import TaskBatch
+from ..inner import GradientDescent, NewtonCG
+from ..meta_gradients import (
+    MetaGradient,
+    TaskLoss,
+    implicit_gradient,
+    implicit_gradient_at,
+    unrolled_gradient,
+)
 from ..solvers import CertifiedCG, Status
 from .case import Array, Case
 from .computation import LOSSES, STATIONARY, Computation, Refused
@@ -28,6 +35,7 @@ class Engine:
 
     device: str = "cpu"
     newton_steps: int = 20
+    last: list = field(default_factory=list, init=False, repr=False, compare=False)
 
     def put(self, a: Any) -> Any:
         """Return an array where the engine computes; numbers stay as they are."""
@@ -72,26 +80,73 @@ class Engine:
             raise Refused(info.message(0))
         return to_host(x)[0]
 
+    def tasks(self, case: Case) -> list[TaskBatch]:
+        """Return the tasks, a batch for each group."""
+        return [group.tasks.map(self.put) for group in case.groups]
+
+    def implicit(self, case: Case, phi: Array | None = None) -> MetaGradient:
+        """Return (5) and (7) at a φ (T, P) or at the solution of (1).
+
+        The last one is kept: a level asks for several parts of it.
+
+        Raises:
+            Refused: If φ is not stationary, or H + Λ not positive definite.
+        """
+        if not (self.last and self.last[0] is case and self.last[1] is phi):
+            self.last[:] = case, phi, self.solved(case, phi)
+        return self.last[2]
+
+    def solved(self, case: Case, phi: Array | None) -> MetaGradient:
+        """Return (5) and (7), computed anew.
+
+        Raises:
+            Refused: If φ is not stationary, or H + Λ not positive definite.
+        """
+        settings = {"lam": self.put(case.lam), "solver": solver_for(case.theta)}
+        loss, tasks = self.task_loss(case), self.tasks(case)
+        theta = self.put(case.theta)
+        if phi is None:
+            tol = STOP * float(numpy.finfo(theta.dtype).eps)
+            inner = NewtonCG(self.newton_steps, cg_steps=len(theta), tol=tol)
+            settings |= {"inner": inner, "keep": "phi"}
+            return implicit_gradient(loss, theta, tasks, **settings)
+        out = implicit_gradient_at(loss, theta, self.put(phi), tasks, **settings)
+        pull = numpy.linalg.norm(to_host(case.lam * (phi - case.theta)), axis=1)
+        share = (out.diagnostics.inner_residual / pull).max()
+        if not share < STATIONARY:
+            raise Refused(f"φ is not stationary: ‖∇G‖ is {share:.2g} of ‖Λ(φ − θ)‖")
+        return out
+
     def meta_grad(self, case: Case, phi: Array | None = None) -> Array:
         """Return (5), (P,), at a φ (T, P) or at the solution of (1).
 
         Raises:
             Refused: If φ is not stationary, or H + Λ not positive definite.
         """
-        settings = {"lam": self.put(case.lam), "solver": solver_for(case.theta)}
-        loss, tasks = self.task_loss(case), case.tasks.map(self.put)
-        theta = self.put(case.theta)
-        if phi is None:
-            tol = STOP * float(numpy.finfo(theta.dtype).eps)
-            inner = NewtonCG(self.newton_steps, cg_steps=len(theta), tol=tol)
-            out = implicit_gradient(loss, theta, tasks, inner=inner, **settings)
-            return to_host(out.grad)
-        out = implicit_gradient_at(loss, theta, self.put(phi), tasks, **settings)
-        pull = numpy.linalg.norm(to_host(case.lam * (phi - case.theta)), axis=1)
-        share = (out.diagnostics.inner_residual / pull).max()
-        if not share < STATIONARY:
-            raise Refused(f"φ is not stationary: ‖∇G‖ is {share:.2g} of ‖Λ(φ − θ)‖")
-        return to_host(out.grad)
+        return to_host(self.implicit(case, phi).grad)
+
+    def lam_grad(self, case: Case, phi: Array | None = None) -> Array:
+        """Return (7), () or (P,), at a φ (T, P) or at the solution of (1).
+
+        Raises:
+            Refused: If φ is not stationary, or H + Λ not positive definite.
+        """
+        found = self.implicit(case, phi).lam_grad
+        found = found if isinstance(found, float) else to_host(found)
+        return numpy.asarray(found, case.theta.dtype)
+
+    def inner(self, case: Case) -> Array:
+        """Return the solution of (1), (T, P)."""
+        return to_host(self.implicit(case).phi)
+
+    def unrolled_grad(self, case: Case) -> Array:
+        """Return the gradient (P,) of mean_t Q_t(φ_K(θ))."""
+        inner = GradientDescent(case.unrolled["step_size"], case.unrolled["steps"])
+        loss, theta = self.task_loss(case), self.put(case.theta)
+        tasks = self.tasks(case)
+        return to_host(
+            unrolled_gradient(loss, theta, tasks, lam=None, inner=inner).grad
+        )
 
     def outer_step(self, case: Case, theta: Array, state: Any) -> tuple[Array, Any]:
         """Return the next θ (P,) and the state of the optimiser."""

@@ -12,7 +12,16 @@ from string import Template
 from .._version import __version__
 from .case import Answer, Case
 from .cells import Cell, by_case, message, number, place, ratio, summary
-from .judge import FAIL, NOT_ATTEMPTED, PASS, SILENT, WARNED, Report, Verdict
+from .judge import (
+    CONVENTION,
+    FAIL,
+    NOT_ATTEMPTED,
+    PASS,
+    SILENT,
+    WARNED,
+    Report,
+    Verdict,
+)
 from .levels import LEVELS
 from .suite import load_suite
 from .text import mark
@@ -23,6 +32,7 @@ CLASSES = {
     NOT_ATTEMPTED: "none",
     WARNED: "warned",
     SILENT: "silent",
+    CONVENTION: "convention",
 }
 
 
@@ -34,7 +44,8 @@ def as_html(report: Report, cases: Iterable[Case] | None = None) -> str:
         cases: The cases that were judged, for their titles and certificates; by default
             those of the suite that comes with the package.
     """
-    known = {c.name: c for c in (load_suite().values() if cases is None else cases)}
+    ours = load_suite(version=report.suite_version).values() if cases is None else cases
+    known = {c.name: c for c in ours}
     page = files(__package__).joinpath("page.html").read_text(encoding="utf-8")
     failed, passed = report.count(FAIL), report.count(PASS)
     return Template(page).substitute(

@@ -2,6 +2,7 @@
 
 pass, fail          digits of the worst tensor against those required for the dtype
 not attempted       no answer was given
+another convention  not ours, but right: another slope at a kink, ties shared, …
 warned, silent      where there is no trustworthy answer; graded apart
 """
 
@@ -18,6 +19,7 @@ from .suite import SUITE_VERSION
 
 PASS, FAIL, NOT_ATTEMPTED = "pass", "fail", "not attempted"
 WARNED, SILENT = "warned", "did not warn"
+CONVENTION = "another convention"
 
 
 @dataclass(frozen=True)
@@ -26,9 +28,9 @@ class Verdict:
 
     Args:
         case: Name of the case.
-        level: "L1" to "L7".
+        level: "L1" to "L7", or "U".
         answer: Name of the answer.
-        outcome: One of the five above.
+        outcome: One of those above.
         required: Digits that are asked for, for the dtype of the answer.
         agreement: How well it agrees, and where it does not; None without an answer.
         message: What else there is to say: an error, a warning, a layout recognised.
@@ -81,26 +83,29 @@ class Report:
 
 
 def judge(
-    cases: Iterable[Case], attempts: Attempts, subject: str = "answers"
+    cases: Iterable[Case],
+    attempts: Attempts,
+    subject: str = "answers",
+    suite_version: str = SUITE_VERSION,
 ) -> Report:
     """Judge what was answered to some cases."""
     verdicts: list[Verdict] = []
     for case, level in asked(cases):
         found = attempts.get((case.name, level), Attempt())
         verdicts += judge_level(case, level, found)
-    return Report(subject, tuple(verdicts))
+    return Report(subject, tuple(verdicts), suite_version=suite_version)
 
 
 def judge_level(case: Case, level: str, found: Attempt) -> list[Verdict]:
     """Judge what was answered to one level of a case."""
     if level in case.refuse:
         return [refusal(case, level, found)]
-    return [verdict(case, level, name, found) for name in LEVELS[level].answers]
+    return [verdict(case, level, name, found) for name in case.asks(level)]
 
 
 def refusal(case: Case, level: str, found: Attempt) -> Verdict:
     """Judge a level that has no trustworthy answer."""
-    (name,) = LEVELS[level].answers
+    name = LEVELS[level].answers[0]
     answered = SILENT if found.values else NOT_ATTEMPTED
     if found.warned:
         return Verdict(case.name, level, name, WARNED, message=found.warned)
@@ -128,5 +133,9 @@ def verdict(case: Case, level: str, name: str, found: Attempt) -> Verdict:
         return Verdict(*at, NOT_ATTEMPTED, required, message=text)
     if seen.digits >= required:
         return Verdict(*at, PASS, required, seen, found.warned, got)
+    for convention, other in answer.conventions.items():
+        like = agreement(case, level, got, other)
+        if like.digits >= required:
+            return Verdict(*at, CONVENTION, required, seen, convention, got)
     hint = layout_hint(case, got, answer.want, required)
     return Verdict(*at, FAIL, required, seen, hint or found.warned, got)

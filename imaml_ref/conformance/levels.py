@@ -1,14 +1,16 @@
-"""The seven levels of the suite: what is given, and what is asked for.
+"""The levels of the suite: what is given, and what is asked for.
 
     L1   loss and gradient of the support set at a given φ
     L2   H v and the Gauss-Newton product G v there
     L3   the linear solve A x = b, operator given
-    L4   the meta-gradient (5) with the solutions φ_t* given
-    L5   the meta-gradient with the inner problem (1) to be solved
+    L4   the meta-gradient (5) and dF/dλ (7) with the solutions φ_t* given
+    L5   φ_t*, the inner problem (1) to be solved, and both with it
     L6   one outer step:  θ_1 from θ_0 = θ
     L7   ten outer steps: θ_10
+    U    the gradient of mean_t Q_t(φ_K(θ)), K plain gradient steps on L from θ (MAML)
 
-Each level builds on those above it, so the first that fails tells where to look.
+Each of L1 to L7 builds on those above it, so the first that fails tells where to look;
+U stands beside them, on L1 and L2.
 Answers are of shape (T,), (T, P), (P,) or (n,), and judged tensor by tensor.
 """
 
@@ -22,7 +24,7 @@ class Level:
     """A level.
 
     Args:
-        name: "L1" to "L7".
+        name: "L1" to "L7", or "U".
         title: What is asked, in words.
         answers: Names of the answers.
     """
@@ -38,9 +40,10 @@ LEVELS = {
         Level("L1", "loss and gradient at φ", ("loss", "grad")),
         Level("L2", "Hv and Gauss-Newton v at φ", ("hvp", "gnvp")),
         Level("L3", "linear solve, operator given", ("x",)),
-        Level("L4", "meta-gradient, φ* given", ("meta_grad",)),
-        Level("L5", "meta-gradient, φ* solved for", ("meta_grad",)),
+        Level("L4", "meta-gradient, φ* given", ("meta_grad", "lam_grad")),
+        Level("L5", "meta-gradient, φ* solved for", ("inner", "meta_grad", "lam_grad")),
         Level("L6", "one outer step", ("theta",)),
         Level("L7", "ten outer steps", ("theta",)),
+        Level("U", "gradient through K inner steps (MAML)", ("unrolled_grad",)),
     )
 }

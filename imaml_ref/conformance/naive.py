@@ -45,12 +45,12 @@ class Naive:
 
     def __init__(self, case, task: int):
         self.case = case
+        self.kept: dict[str, Array] | None = None
         self.x, self.y = (case.inputs[f"support_{k}"][task] for k in ("x", "y"))
 
     def z(self, phi: Array) -> Array:
         """Return the outputs (C, N, D) at points φ (C, P)."""
-        p = self.case.unpack(phi)
-        return outputs(self.case.network, p, self.x)
+        return outputs(self.case.network, self.case.unpack(phi), self.x, self.kept)
 
     def value(self, phi: Array) -> Array:
         """Return L (C,) at points φ (C, P)."""
@@ -61,7 +61,9 @@ class Naive:
         return self.value(around(phi)).imag / TINY
 
     def hvp(self, phi: Array, v: Array) -> Array:
-        """Return H v (P,)."""
+        """Return H v (P,), kinked layers as they are at φ."""
+        self.kept = {}
+        self.z(phi[None])
 
         def difference(h):
             return (self.grad(phi + h * v) - self.grad(phi - h * v)) / (2 * h)

@@ -2,7 +2,8 @@
 
 They share no line with ``layers`` and follow the textbook.  Parameters carry an axis of
 copies, (C, *shape), so that one pass evaluates many points; complex numbers pass
-through.
+through.  Which units of ReLU are on, and which entries of windows are the largest, can
+be kept from an earlier pass: differences then never cross a kink.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,8 +16,21 @@ from .case import Array
 REAL = numpy.longdouble
 
 
-def outputs(network: Mapping[str, Any], p: Mapping[str, Array], x: Array) -> Array:
-    """Return z (C, N, D) for parameters (C, *shape) by name and inputs (N, ...)."""
+def outputs(
+    network: Mapping[str, Any],
+    p: Mapping[str, Array],
+    x: Array,
+    kept: dict[str, Array] | None = None,
+) -> Array:
+    """Return z (C, N, D) for parameters (C, *shape) by name and inputs (N, ...).
+
+    Args:
+        network: As ``plain`` describes it.
+        p: The parameters.
+        x: The inputs.
+        kept: The choices of kinked layers by name, made where they are missing; by
+            default every pass makes its own.
+    """
     count = len(next(iter(p.values())))
     y = numpy.repeat(x[None].astype(REAL), count, 0)
     for entry in network["layers"]:
@@ -25,7 +39,7 @@ def outputs(network: Mapping[str, Any], p: Mapping[str, Array], x: Array) -> Arr
             for k, a in p.items()
             if k.startswith(entry["name"] + ".")
         }
-        y = LAYERS[entry["type"]](entry, own, y)
+        y = LAYERS[entry["type"]](entry | {"kept": kept}, own, y)
     return y
 
 
@@ -80,7 +94,13 @@ def flatten(entry, p, x):
 
 def relu(entry, p, x):
     """Keep what is positive."""
-    return numpy.where(x.real > 0, x, 0)
+    return numpy.where(choice(entry, x.real > 0), x, 0)
+
+
+def choice(entry, made):
+    """Return the choice of a kinked layer that was kept, or the one just made."""
+    kept = {} if entry["kept"] is None else entry["kept"]
+    return numpy.broadcast_to(kept.setdefault(entry["name"], made), made.shape)
 
 
 def softplus(entry, p, x):
@@ -113,9 +133,12 @@ def pooled(entry, x, choose: Callable[[Array], Array]):
 
 def max_pool(entry, p, x):
     """Take the largest pixel, the first of equals."""
+    windows = []
 
     def largest(block):
-        first = block.real.argmax(2)[:, :, None]
+        windows.append(None)
+        at = entry | {"name": f"{entry['name']}, window {len(windows)}"}
+        first = choice(at, block.real.argmax(2))[:, :, None]
         return numpy.take_along_axis(block, first, 2)[:, :, 0]
 
     return pooled(entry, x, largest)

@@ -5,13 +5,14 @@ from typing import Any
 
 import numpy
 
-from .case import Case
+from .case import Array, Case
 from .grid import Grid
 from .levels import LEVELS
 from .plain import built, described
 
 SGD = {"optimizer": "sgd", "step_size": 0.25}
-OF_NETWORKS = tuple(level for level in LEVELS if level != "L3")
+OF_NETWORKS = tuple(level for level in LEVELS if level not in ("L3", "U"))
+SHARED = ("theta", "lam")  # by all tasks
 Problems = Iterator[tuple[Case, tuple[str, ...]]]
 
 
@@ -28,8 +29,13 @@ def problem(
     query: int = 4,
     span: float = 0.5,
     scales: Sequence[float] = (1,),
+    scale: float = 1.0,
+    groups: Sequence[Mapping[str, int]] = (),
+    keep: Sequence[int] = (),
+    first: str = "L1",
     last: str = "L5",
     outer: Mapping[str, Any] = SGD,
+    unrolled: Mapping[str, Any] | None = None,
     second_order: bool = True,
     seed: int | None = None,
 ) -> tuple[Case, tuple[str, ...]]:
@@ -47,24 +53,41 @@ def problem(
         query: Query examples of a task.
         span: Largest entry of θ and φ.
         scales: Factors on the features.
-        last: The last level that it asks for.
+        scale: A power of two, times which θ, φ and the targets are.
+        groups: Where tasks are of unequal size: ``tasks``, ``support`` and ``query`` of
+            each group.
+        keep: Which of the tasks that are drawn are kept, those that keep away from
+            kinks; all by default.
+        first: The first level that it asks for.
+        last: The last level that it asks for, U aside.
         outer: See ``Case``.
+        unrolled: See ``Case``; U is asked for if there is one.
         second_order: See ``Case``.
         seed: Of the draws; by default it follows from the name.
     """
     net = built(network)
     grid = Grid(sum(name.encode()) if seed is None else seed)
     P = net.layout.size
+    sizes = groups or ({"tasks": tasks, "support": support, "query": query},)
+    tasks = sum(size["tasks"] for size in sizes)
     inputs = {
-        "theta": grid.reals((P,), span),
-        "phi": grid.reals((tasks, P), span),
+        "theta": grid.reals((P,), span) * scale,
+        "phi": grid.reals((tasks, P), span) * scale,
         "v": grid.reals((tasks, P)),
         "lam": grid.between((P,), lam / 2, 2 * lam) if vector else numpy.array(lam),
     }
-    for which, count in (("support", support), ("query", query)):
-        x = grid.reals((tasks, count, *net.input_shape))
-        inputs[f"{which}_x"] = x * numpy.array(scales, float)
-        inputs[f"{which}_y"] = labels(grid, loss, tasks, count, net.num_outputs)
+    sets: list[dict[str, Array]] = [{} for _ in sizes]
+    for found, size in zip(sets, sizes, strict=True):
+        for which in ("support", "query"):
+            lead = size["tasks"], size[which]
+            x = grid.reals((*lead, *net.input_shape))
+            found[f"{which}_x"] = x * numpy.array(scales, float)
+            y = labels(grid, loss, *lead, net.num_outputs)
+            found[f"{which}_y"] = y if scale == 1 else y * scale
+    inputs |= {} if groups else sets[0]
+    if keep:
+        of_tasks = {k: a[list(keep)] for k, a in inputs.items() if k not in SHARED}
+        inputs |= of_tasks
     case = Case(
         name,
         title,
@@ -72,9 +95,12 @@ def problem(
         network=described(net),
         loss=loss,
         outer=outer,
+        unrolled=unrolled or {},
+        sets=tuple(sets) if groups else (),
         second_order=second_order,
     )
-    return case, tuple(level for level in OF_NETWORKS if level <= last)
+    levels = [level for level in OF_NETWORKS if first <= level <= last]
+    return case, tuple(levels + ["U"] * bool(unrolled))
 
 
 def labels(grid: Grid, loss: str, tasks: int, count: int, outputs: int):

@@ -6,6 +6,8 @@ from dataclasses import replace
 from importlib.resources import files
 from typing import Any
 
+import numpy
+
 from .case import Array, Case
 from .computation import Computation
 from .problem import Problems, problem
@@ -50,7 +52,7 @@ def table(name: str) -> dict[str, Any]:
 def duplicate(inputs: Mapping[str, Array]) -> None:
     """Have the last support examples be the first ones once more."""
     for name in ("support_x", "support_y"):
-        inputs[name][:, 4:] = inputs[name][:, :2]
+        inputs[name][:, -2:] = inputs[name][:, :2]
 
 
 def flatten(inputs: Mapping[str, Array]) -> None:
@@ -59,4 +61,34 @@ def flatten(inputs: Mapping[str, Array]) -> None:
         inputs[name][:] = inputs[name][:, :, :1, :1]
 
 
-CHANGES = {"duplicates": duplicate, "ties": flatten}  # to what was drawn
+def silence(inputs: Mapping[str, Array]) -> None:
+    """Have two of four units be exactly 0 at the first two examples, at every φ.
+
+    Their features are −½, 0 or ½ there, and the kernel's numbers even, so that biases
+    on the grid can cancel what comes: φ is (3, 4) of the kernel, then 4 biases, …
+    """
+    x, phi = inputs["support_x"], inputs["phi"]
+    x[:, :2] = numpy.round(2 * x[:, :2]) / 2
+    x[:, :2, 0] = 0.5
+    kernel, bias = phi[:, :12].reshape(-1, 3, 4), phi[:, 12:16]
+    kernel[:] = numpy.round(kernel * 512) / 512
+    for unit, example in enumerate((0, 1)):
+        bias[:, unit] = -(x[:, example] * kernel[..., unit]).sum(1)
+
+
+def mirror(inputs: Mapping[str, Array]) -> None:
+    """Have two pixels of a window be equal after the convolution, but not before.
+
+    Their channels are swapped, and the kernel takes both channels alike.
+    """
+    x, phi = inputs["support_x"], inputs["phi"]
+    x[..., 1, :] = x[..., 0, ::-1]
+    phi[:, 3:6] = phi[:, :3]
+
+
+CHANGES = {  # to what was drawn
+    "duplicates": duplicate,
+    "ties": flatten,
+    "relu-at-zero": silence,
+    "max-pool-ties": mirror,
+}

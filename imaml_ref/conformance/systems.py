@@ -25,6 +25,7 @@ def system(
     diagonal: Sequence[float],
     mixed: bool = True,
     scale: float = 1.0,
+    along: bool = False,
     refuse: str = "",
 ) -> Case:
     """Return a system with a right-hand side on the grid, times a power of two.
@@ -36,11 +37,17 @@ def system(
         diagonal: d.
         mixed: Whether A is ``congruent`` to diag(d); else it is diag(d).
         scale: A power of two, times which b is.
+        along: Whether b bᵀ is added to A = diag(d), so that b is an eigenvector if d is
+            one number; b is then a multiple of 2⁻⁵.
         refuse: Why there is no trustworthy answer; empty where there is one.
     """
     d = numpy.array(diagonal)
     A = congruent(grid, len(d), d) if mixed else numpy.diag(d)
-    inputs = {"A": A, "b": grid.reals((len(A),)) * scale}
+    b = grid.reals((len(A),)) * scale
+    if along:
+        b = grid.integers(-32, 32, (len(A),)) / 32
+        A = A + numpy.outer(b, b)
+    inputs = {"A": A, "b": b}
     return Case(name, title, inputs, refuse={"L3": refuse} if refuse else {})
 
 

@@ -12,14 +12,26 @@ from textwrap import fill
 from typing import Any
 
 from .cells import Cell, by_case, lines, summary
-from .judge import FAIL, NOT_ATTEMPTED, PASS, SILENT, WARNED, Report
+from .judge import CONVENTION, FAIL, NOT_ATTEMPTED, PASS, SILENT, WARNED, Report
 from .levels import LEVELS
 
-MARKS = {FAIL: "✗", NOT_ATTEMPTED: "·", WARNED: "warned", SILENT: "!"}
-STYLES = {PASS: "green", FAIL: "bold red", SILENT: "bold yellow", WARNED: "cyan"}
+MARKS = {
+    FAIL: "✗",
+    NOT_ATTEMPTED: "·",
+    WARNED: "warned",
+    SILENT: "!",
+    CONVENTION: "≈",
+}
+STYLES = {
+    PASS: "green",
+    FAIL: "bold red",
+    SILENT: "bold yellow",
+    WARNED: "cyan",
+    CONVENTION: "cyan",
+}
 LEGEND = (
     "digits of the worst tensor;  ✗ too few, or nothing to compare;  "
-    "· not attempted;  ! did not warn"
+    "· not attempted;  ! did not warn;  ≈ another convention"
 )
 WIDTH = 88
 # For streams that cannot hold them.
@@ -95,8 +107,9 @@ def described(report: Report, most: int | None = None) -> Iterator[str]:
 
     The lowest level comes first: the others build on it.
     """
-    wrong = [v for v in report.verdicts if v.outcome in {FAIL, SILENT}]
-    wrong.sort(key=lambda v: (v.outcome != FAIL, v.level))
+    shown = (FAIL, SILENT, CONVENTION)
+    wrong = [v for v in report.verdicts if v.outcome in shown]
+    wrong.sort(key=lambda v: (shown.index(v.outcome), v.level))
     for verdict in wrong[:most]:
         yield f"{MARKS[verdict.outcome]} " + "\n    ".join(lines(verdict))
     hidden = len(wrong[most:]) if most is not None else 0

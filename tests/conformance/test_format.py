@@ -28,7 +28,9 @@ LAYERS = {
 }
 PAGE = (Path(__file__).parents[2] / "docs" / "conformance-format.md").read_text("utf-8")
 CASES = load_suite()
-PLACES = {"CASE": "*", "TENSOR": "*", "LEVEL": "*", "ANSWER": "*"}
+PLACES = dict.fromkeys(
+    ("CASE", "TENSOR", "LEVEL", "ANSWER", "GROUP", "CONVENTION"), "*"
+)
 KINDS = {"text": str, "integer": np.integer, "number": float, "truth value": np.bool_}
 
 
@@ -65,17 +67,21 @@ def everything(file):
 def row_of(path):
     """Return the row of the datasets' table for a path."""
     for row in DATASETS:
-        pattern = row[0].replace("CASE", "*").replace("TENSOR", "*")
-        if fnmatch(path, pattern):
+        pattern = "/".join(PLACES.get(part, part) for part in row[0].split("/"))
+        if fnmatch(path, pattern) and path.count("/") == row[0].count("/"):
             return row
     return pytest.fail(f"{path} is not on the page")
 
 
-def sizes(case):
-    """Return the extents that the letters of the page stand for."""
+def sizes(case, group=None):
+    """Return the extents that the letters of the page stand for, in a group if any."""
     if not case.network:
         return {"n": len(case.b)}
-    x, q = case.inputs["support_x"], case.inputs["query_x"]
+    sets = case.sets[group] if case.sets and group is not None else case.inputs
+    x, q = (
+        sets.get(f"{n}_x", np.empty((case.num_tasks, 0, 0)))
+        for n in ("support", "query")
+    )
     image = dict(zip("HWC", x.shape[2:], strict=False)) if x.ndim == 5 else {}
     found = {"T": x.shape[0], "N": x.shape[1], "M": q.shape[1], "P": len(case.theta)}
     return found | image | {"D_in": x.shape[2], "D": case.net.num_outputs}
@@ -97,8 +103,14 @@ def test_every_dataset_is_on_the_page_with_its_dtype_and_shape(files):
             if not isinstance(item, h5py.Dataset):
                 continue
             name, dtype, shape, _, where = row_of(path)
-            letters = sizes(CASES[path.split("/")[1]])
-            if "parameters" not in path:
+            _, case, part, *where_ = path.split("/")
+            group = int(where_[0]) if part == "groups" else None
+            letters = sizes(CASES[case], group)
+            if part == "conventions":
+                assert (
+                    item.shape == CASES[case].answers[where_[0]][where_[1]].want.shape
+                )
+            elif part != "parameters":
                 assert item.shape in shapes(shape, letters), path
             assert str(item.dtype) in dtype.split(" or "), path
             assert kind == "suite" or where == "both", path
@@ -162,7 +174,7 @@ def test_every_level_is_on_the_page_with_what_it_gives_and_asks():
     for name, given, asked, _ in QUESTIONS:
         assert re.findall(r"\w+", asked) == list(LEVELS[name].answers)
         assert set(re.findall(r"\w+", given)) <= {
-            "phi", "v", "A", "b", "theta", "lam", "solution", "outer",
+            "phi", "v", "A", "b", "theta", "lam", "solution", "outer", "unrolled",
         }  # fmt: skip
 
 

@@ -91,7 +91,7 @@ def test_a_warning_does_not_fail_an_answer():
 BAD = {
     "float16": (WANT.astype(np.float16), "is float16; answer in float64 or float32"),
     "integers": (WANT.astype(int), "is int64; answer in float64 or float32"),
-    "one task": (WANT[0], r"expects shape \(2, 72\) = \(tasks, parameters\), got"),
+    "one task": (WANT[0], r"expects shape \(3, 67\) = \(tasks, parameters\), got"),
     "nan": (np.where(WANT[1, 5] == WANT, np.nan, WANT), r"hvp is nan at \(1, 5\)"),
     "infinite": (WANT + np.inf, r"hvp is inf at \(0, 0\)"),
 }
@@ -142,16 +142,16 @@ def test_tensors_by_name_are_packed():
     assert "tensor norm1.beta is missing" in one(CASE, "L2", "hvp", missing).message
     unknown = tensors | {"norm1.mean": WANT}
     assert "tensor norm1.mean is unknown" in one(CASE, "L2", "hvp", unknown).message
-    odd = tensors | {"norm1.beta": np.ones((2, 5))}
+    odd = tensors | {"norm1.beta": np.ones((3, 5))}
     message = one(CASE, "L2", "hvp", odd).message
-    assert "norm1.beta expects shape (2, 3), axes task, out, got (2, 5)" in message
+    assert "norm1.beta expects shape (3, 2), axes task, out, got (3, 5)" in message
 
 
 def test_a_swapped_layout_is_recognised_by_its_shape():
     kernel = CASE.unpack(WANT)["conv1.kernel"].transpose(0, 4, 3, 1, 2)
     found = one(CASE, "L2", "hvp", CASE.unpack(WANT) | {"conv1.kernel": kernel})
     assert found.outcome == "fail"
-    assert "axes task, kh, kw, in, out, got (2, 3, 1, 3, 3)" in found.message
+    assert "axes task, kh, kw, in, out, got (3, 2, 1, 3, 3)" in found.message
     assert found.message.endswith("its axes are in another order")
 
 

@@ -17,7 +17,7 @@ from imaml_ref.conformance.plain import built, described, tensors
 from imaml_ref.conformance.systems import congruent, exact_solution
 
 SUITE = load_suite()
-NETS = [name for name, case in SUITE.items() if case.network]
+NETS = [name for name, case in SUITE.items() if case.network and not case.sets]
 
 
 @pytest.mark.parametrize("name", NETS)
@@ -46,11 +46,11 @@ def test_the_naive_pass_is_a_softmax_regression_by_hand():
 
 def test_richardsons_differences_are_the_second_derivative_of_a_ridge():
     case = SUITE["ridge"]
-    x = np.concatenate([case.tasks.support_x[0], np.ones((6, 1))], 1)
-    H = np.kron(x.T @ x / 6, np.eye(2))
-    order = [0, 1, 2, 3, 4, 5, 6, 7]  # kernel (3, 2) in C order, then the bias
+    x = case.tasks.support_x[0]
+    x = np.concatenate([x, np.ones((len(x), 1))], 1)
+    H = np.kron(x.T @ x / len(x), np.eye(3))  # kernel (4, 3) in C order, then the bias
     got = Naive(case, 0).hvp(case.phi[0], case.v[0]).astype(float)
-    assert_allclose(got[order], H @ case.v[0], rtol=1e-12)
+    assert_allclose(got, H @ case.v[0], rtol=1e-12)
     gauss_newton = Naive(case, 0).gnvp(case.phi[0], case.v[0]).astype(float)
     assert_allclose(gauss_newton, H @ case.v[0], rtol=1e-12)
 
@@ -65,7 +65,7 @@ def test_the_whole_map_has_the_slopes_of_differences(name):
         return Computation().at_query(at, Computation().solution(at)).value.mean()
 
     slope = central_difference(F, case.theta, direction, 1e-5)
-    assert_allclose(Witness().whole_map(case) @ direction, slope, rtol=1e-7)
+    assert_allclose(Witness().meta_grad(case) @ direction, slope, rtol=1e-7)
 
 
 def test_the_jacobian_along_axes_is_that_of_a_known_map():

@@ -115,11 +115,11 @@ class Mistake(Computation):
             return type(self.criterion(case)) is LOSSES[case.loss]
         return hook == "lam" and numpy.array_equal(self.lam(case), case.lam)
 
-    def meta_grad(self, case: Case, phi: Array | None = None) -> Array:
-        """Return the meta-gradient (P,); warn where it should be refused."""
+    def found(self, case: Case, phi: Array | None) -> Array:
+        """Return φ (T, P); warn where it should be refused."""
         if phi is None or self.looks:
-            return super().meta_grad(case, phi)
-        return self.over_tasks(self.task_grads(case, phi))
+            return super().found(case, phi)
+        return phi
 
     def refuse_unstationary(self, case: Case, phi: Array) -> None:
         """Warn where φ is no solution."""

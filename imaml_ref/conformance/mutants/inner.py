@@ -103,9 +103,9 @@ class FiveStepsUnrolled(OfTheInnerProblem):
 
     effect = "the gradient of another map, φ₅(θ)"
 
-    def meta_grad(self, case, phi=None):
+    def group_grads(self, case, phi):
         if phi is not None:
-            return super().meta_grad(case, phi)
+            return super().group_grads(case, phi)
         *before, phi = descent(self, case, self.inner_gradient, FEW)
         v = self.outer_gradient(case, phi)
         g, step, lam = numpy.zeros_like(v), rate(self, case), self.lam(case)
@@ -113,7 +113,7 @@ class FiveStepsUnrolled(OfTheInnerProblem):
             H = self.curvature(case, point)
             g = g + step * lam * v
             v = v - step * (times(H, v) + lam * v)
-        return self.over_tasks(g + v)
+        return g + v
 
 
 def plain(subject: Mistake):
