@@ -1,8 +1,4 @@
-"""matfree: its LSMR at L3, and at L4 and L5 with λ as the damping's square.
-
-LSMR minimises ‖A x − b‖² + damp² ‖x‖², so that for a symmetric A with no damping x is the
-solution.
-"""
+"""matfree: its LSMR at L3; without damping it solves A x = b."""
 
 from jax import numpy as jnp
 from matfree.lstsq import lsmr
