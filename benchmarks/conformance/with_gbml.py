@@ -4,14 +4,12 @@ Its class builds a network on a GPU; here it is made without ``__init__`` and gi
 network of the case.
 """
 
-
 import torch
 from gbml.imaml import iMAML
 
 from imaml_ref.conformance.from_torch import from_torch
 
 from .subjects import Only, Variant
-
 
 PACKAGES = ("higher", "torch")
 

@@ -7,8 +7,8 @@ matrix held fixed: at a solution that derivative is the implicit one.
 
 import jax
 from gradhpo import OneStepOptimizer, OnlineHypergradientOptimizer, T1T2Optimizer
-from jax.flatten_util import ravel_pytree
 from jax import numpy as jnp
+from jax.flatten_util import ravel_pytree
 
 from imaml_ref.conformance.from_jax import from_jax
 

@@ -59,6 +59,8 @@ VARIANTS = {
     ),
     "differences": Variant(
         'HessianOperator(method="finite_difference"), its step for float64, 6e-6',
-        lambda: Operators("hessian-eigenthings, differences", method="finite_difference"),
+        lambda: Operators(
+            "hessian-eigenthings, differences", method="finite_difference"
+        ),
     ),
 }

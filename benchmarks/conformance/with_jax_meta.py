@@ -89,14 +89,18 @@ def unrolled_grad(task, steps, step_size):
     demand_cross_entropy(task)
     maml = MAML(Model(task), num_steps=steps, alpha=step_size)
     sets = Examples(*task.support), Examples(*task.query)
-    return jax.jit(jax.grad(lambda p: maml.outer_loss(p, None, *sets, ())[0]))(task.theta)
+    return jax.jit(jax.grad(lambda p: maml.outer_loss(p, None, *sets, ())[0]))(
+        task.theta
+    )
 
 
 def dense(operator, b, maxiter=None):
     """Solve by a dense factorisation: a control for ``cg``."""
     flat, unravel = jax.flatten_util.ravel_pytree(b)
     A = jax.vmap(lambda e: jax.flatten_util.ravel_pytree(operator(unravel(e)))[0])
-    return unravel(jnp.linalg.solve(A(jnp.eye(len(flat), dtype=flat.dtype)), flat)), None
+    return unravel(
+        jnp.linalg.solve(A(jnp.eye(len(flat), dtype=flat.dtype)), flat)
+    ), None
 
 
 def twice_the_identity(operator, b, maxiter=None):

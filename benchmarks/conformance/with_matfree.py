@@ -38,7 +38,5 @@ VARIANTS = {
         ctol=0.0,
         maxiter=10_000,
     ),
-    "shipped": variant(
-        "matfree lsmr, as shipped", "lsmr(): atol=btol=1e-6, ctol=1e-8"
-    ),
+    "shipped": variant("matfree lsmr, as shipped", "lsmr(): atol=btol=1e-6, ctol=1e-8"),
 }

@@ -105,7 +105,9 @@ def lam_gradient(settings):
         def proximal(value, phi, lam):
             lams = split(lam) if vector else [lam] * len(phi)
             terms = zip(lams, phi, problem.theta, strict=True)
-            return value + sum((w * (p - t.detach()) ** 2).sum() for w, p, t in terms) / 2
+            return (
+                value + sum((w * (p - t.detach()) ** 2).sum() for w, p, t in terms) / 2
+            )
 
         found = hypergradient(task, outer.requires_grad_(), proximal, **settings(task))
         return dict(zip(problem.names, split(found), strict=True)) if vector else found
@@ -153,7 +155,7 @@ def controlled(gradient, solver=relative):
 
 
 def variant(name, text, meta_grad, lam_grad=None):
-    """Return a variant; without a gradient in λ it answers at a given φ alone."""
+    """Return a variant."""
 
     def make():
         adapter = from_torch(meta_grad=meta_grad, lam_grad=lam_grad)
@@ -163,11 +165,11 @@ def variant(name, text, meta_grad, lam_grad=None):
 
 
 def at_given(gradient):
-    """Return the same for a φ that is given; its inner loop would need the pull."""
+    """Return the same for a φ that is given alone."""
 
     def meta_grad(task):
         if task.phi is None:
-            raise NotImplementedError("its inner loss has no proximal term here")
+            raise NotImplementedError("asked where φ is given")
         return gradient(task)
 
     return meta_grad
@@ -190,15 +192,16 @@ VARIANTS = {
     ),
     "large": variant(
         "NeuralBo AIDCGSolver, 10⁸ b, control",
-        "as tight, its conjugate_gradient asked for 10⁸ b, the answer divided by 10⁸",
-        controlled(theta_gradient(tight), large),
-        controlled(lam_gradient(tight), large),
+        "as tight, its conjugate_gradient asked for 10⁸ b, the answer divided by 10⁸, "
+        "L4",
+        at_given(controlled(theta_gradient(tight), large)),
+        at_given(controlled(lam_gradient(tight), large)),
     ),
     "shipped": variant(
         "NeuralBo AIDCGSolver, as shipped",
-        "AIDConfig(): cg_maxiter=3, cg_tol=1e-10, cg_damping=0; inner loop as in tight",
-        theta_gradient(lambda task: {}),
-        lam_gradient(lambda task: {}),
+        "AIDConfig(): cg_maxiter=3, cg_tol=1e-10, cg_damping=0; L4",
+        at_given(theta_gradient(lambda task: {})),
+        at_given(lam_gradient(lambda task: {})),
     ),
     "damped": variant(
         "NeuralBo AIDCGSolver, cg_damping=λ",

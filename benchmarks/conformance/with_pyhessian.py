@@ -1,7 +1,6 @@
 """PyHessian: ``hessian.dataloader_hv_product`` at L2."""
 
 import pyhessian
-import torch
 
 from imaml_ref.conformance.from_torch import from_torch
 

@@ -1,4 +1,4 @@
-"""pytorch-maml (tristandeleu) on torchmeta: ``get_outer_loss`` of one task, unrolled."""
+"""pytorch-maml (tristandeleu): ``get_outer_loss`` of one task, unrolled."""
 
 import sys
 import types
@@ -74,6 +74,7 @@ def unrolled_grad(settings):
 
 def variant(name, text, **options):
     """Return a variant."""
+
     def make():
         adapter = from_torch(unrolled_grad=unrolled_grad(options))
         return Only(adapter, ("unrolled_grad",), name)

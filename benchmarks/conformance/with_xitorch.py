@@ -1,7 +1,6 @@
 """xitorch: ``linalg.solve`` at L3, ``optimize.minimize`` at L4 and L5.
 
-At L4 the minimiser returns the φ given; at L5 it is broyden1 from θ on ∇G, or where that
-fails nothing is answered.
+At L4 the minimiser returns the φ given; at L5 it is broyden1 from θ on ∇G.
 """
 
 import torch
@@ -57,6 +56,7 @@ class Solved:
         if self.problem.task.phi is not None:
             given = flat_of(self.problem.given)
             options = {"method": lambda f, y0, params, **rest: given}
+
         # Not a method: xitorch takes those of its own modules alone.
         def inner(phi, theta, lam):
             return self.inner(phi, theta, lam)
