@@ -56,7 +56,8 @@ def variant(name, text, first_order, methods):
 VARIANTS = {
     "tight": variant(
         "iteryne",
-        f"MAML.clone().adapt_on(steps); L5 by adapt, {STEPS} steps of 1.8/‖H + Λ‖₂ on G",
+        "MAML.clone().adapt_on(steps); L5 by adapt on G, "
+        f"{STEPS} steps of 1.8/‖H + Λ‖₂",
         False,
         ("unrolled_grad", "meta_grad"),
     ),

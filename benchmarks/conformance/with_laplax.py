@@ -1,6 +1,6 @@
 """laplax: ``create_hessian_mv`` and ``create_ggn_mv`` at L2.
 
-With a loss by name laplax sums over examples; ``num_total_samples=1`` makes that a mean.
+With a loss by name laplax sums over examples; ``num_total_samples=1`` makes it a mean.
 Its squared error is ‖z − y‖², twice ours.
 """
 
