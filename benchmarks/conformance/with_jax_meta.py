@@ -9,6 +9,7 @@ from functools import partial
 
 import jax
 from jax import numpy as jnp
+from jax.flatten_util import ravel_pytree
 from jax_meta.metalearners.imaml import iMAML
 from jax_meta.metalearners.maml import MAML
 
@@ -54,22 +55,27 @@ def step_size(task):
     return min(0.2, 1 / (task.lam + 4))
 
 
-def gradient_by(settings, cg):
-    """Return a function of a task: ``grad_outer_loss`` of a batch of it alone."""
+def gradient_by(settings, cg_of):
+    """Return a function of a task: ``grad_outer_loss`` of a batch of it alone.
+
+    Args:
+        settings: (task) → the arguments of ``iMAML``.
+        cg_of: (task) → what stands for ``jax.scipy.sparse.linalg.cg``.
+    """
 
     def meta_grad(task):
         def batch(pair):
             return Examples(*(a[None] for a in pair))
 
         imaml = learner(task, **settings(task))
-        saved, jax.scipy.sparse.linalg.cg = jax.scipy.sparse.linalg.cg, cg
+        jax.scipy.sparse.linalg.cg = cg_of(task)
         try:
             sets = batch(task.support), batch(task.query)
             return jax.jit(
                 lambda theta: imaml.grad_outer_loss(theta, None, *sets, ())[0]
             )(task.theta)
         finally:
-            jax.scipy.sparse.linalg.cg = saved
+            jax.scipy.sparse.linalg.cg = CG
 
     return meta_grad
 
@@ -94,25 +100,25 @@ def unrolled_grad(task, steps, step_size):
     )
 
 
-def dense(operator, b, maxiter=None):
-    """Solve by a dense factorisation: a control for ``cg``."""
-    flat, unravel = jax.flatten_util.ravel_pytree(b)
-    A = jax.vmap(lambda e: jax.flatten_util.ravel_pytree(operator(unravel(e)))[0])
-    return unravel(
-        jnp.linalg.solve(A(jnp.eye(len(flat), dtype=flat.dtype)), flat)
-    ), None
+def exact(task):
+    """Return ``cg`` with a tolerance of 1e-15 in place of its default, 1e-5."""
+    return partial(CG, tol=1e-15)
 
 
-def twice_the_identity(operator, b, maxiter=None):
-    """Return (2I + H/(λ + 10))⁻¹ b from the operator I + H/λ: a control.
+def damped_by_us(task):
+    """Return a dense solve of (2I + H/(λ + 10)) x = b, from I + H/λ: a control."""
+    scale = task.lam / (task.lam + 10)
 
-    Its λ is 1 here: H x is the operator less x.
-    """
+    def solve(operator, b, maxiter=None):
+        flat, unravel = ravel_pytree(b)
 
-    def other(x):
-        return jax.tree.map(lambda h, t: 2 * t + (h - t) / 11, operator(x), x)
+        def apply(x):
+            return 2 * x + scale * (ravel_pytree(operator(unravel(x)))[0] - x)
 
-    return dense(other, b)
+        A = jax.vmap(apply)(jnp.eye(len(flat), dtype=flat.dtype))
+        return unravel(jnp.linalg.solve(A, flat)), None
+
+    return solve
 
 
 def undamped(task):
@@ -126,14 +132,21 @@ def shipped(task):
     return {k: undamped(task)[k] for k in ("num_steps", "alpha", "cg_steps")}
 
 
-def variant(name, text, settings, cg=CG, shim=True, methods=("meta_grad", "inner")):
+def as_it_is(task):
+    """Return ``cg``."""
+    return CG
+
+
+def variant(
+    name, text, settings, cg_of=as_it_is, shim=True, methods=("meta_grad", "inner")
+):
     """Return a variant."""
 
     def make():
         if shim:
             jax.tree_util.tree_multimap = jax.tree.map
         adapter = from_jax(
-            meta_grad=gradient_by(settings, cg),
+            meta_grad=gradient_by(settings, cg_of),
             inner=inner_by(settings),
             unrolled_grad=unrolled_grad,
         )
@@ -161,7 +174,7 @@ VARIANTS = {
         "jax-meta iMAML, cg(tol=1e-15)",
         "as tight, jax.scipy.sparse.linalg.cg called with tol=1e-15 and not its 1e-5",
         undamped,
-        partial(CG, tol=1e-15),
+        exact,
         methods=("meta_grad",),
     ),
     "shipped": variant(
@@ -174,7 +187,14 @@ VARIANTS = {
         "jax-meta iMAML, its operator",
         "as control, regu_coef=1 and cg_damping=10, its defaults",
         shipped,
-        partial(CG, tol=1e-15),
+        exact,
+        methods=("meta_grad",),
+    ),
+    "damped-control": variant(
+        "jax-meta iMAML, (2I + H/(λ + 10))⁻¹ v, control",
+        "as control, its cg replaced by a dense solve of ours with 2I + H/(λ + 10)",
+        undamped,
+        damped_by_us,
         methods=("meta_grad",),
     ),
 }
