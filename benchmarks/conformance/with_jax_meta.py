@@ -127,9 +127,15 @@ def undamped(task):
     return loop | {"regu_coef": 0.0, "cg_damping": 0.0, "cg_steps": 10_000}
 
 
-def shipped(task):
-    """Return the arguments with its defaults for the operator, CG to the end."""
-    return {k: undamped(task)[k] for k in ("num_steps", "alpha", "cg_steps")}
+def at_given(left_out=()):
+    """Return the same where φ is given, some arguments left at their defaults."""
+
+    def settings(task):
+        if task.phi is None:
+            raise NotImplementedError("asked where φ is given")
+        return {k: a for k, a in undamped(task).items() if k not in left_out}
+
+    return settings
 
 
 def as_it_is(task):
@@ -185,15 +191,15 @@ VARIANTS = {
     ),
     "damped": variant(
         "jax-meta iMAML, its operator",
-        "as control, regu_coef=1 and cg_damping=10, its defaults",
-        shipped,
+        "as control, regu_coef=1 and cg_damping=10, its defaults; L4",
+        at_given(("regu_coef", "cg_damping")),
         exact,
         methods=("meta_grad",),
     ),
     "damped-control": variant(
         "jax-meta iMAML, (2I + H/(λ + 10))⁻¹ v, control",
-        "as control, its cg replaced by a dense solve of ours with 2I + H/(λ + 10)",
-        undamped,
+        "as control, its cg replaced by a dense solve of ours with 2I + H/(λ + 10); L4",
+        at_given(),
         damped_by_us,
         methods=("meta_grad",),
     ),
