@@ -10,7 +10,7 @@ import argparse
 import json
 from pathlib import Path
 
-LEVELS = [f"L{i}" for i in range(1, 8)]
+LEVELS = [*(f"L{i}" for i in range(1, 8)), "U"]
 
 
 def main():

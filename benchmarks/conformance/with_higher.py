@@ -1,4 +1,4 @@
-"""higher (MAML): the unrolled gradient of many proximal steps at L5; ∇L at L1."""
+"""higher (MAML): the unrolled gradient at U, of many proximal steps at L5; ∇L at L1."""
 
 import higher
 import torch
@@ -29,12 +29,25 @@ def unrolled(steps):
     return meta_grad
 
 
+def unrolled_grad(task, steps, step_size):
+    """Return the gradient through some steps of SGD without a proximal term."""
+    sgd = torch.optim.SGD(task.model.parameters(), lr=step_size)
+    start = list(task.model.parameters())
+    loop = higher.innerloop_ctx(task.model, sgd, copy_initial_weights=False)
+    with loop as (model, optimizer):
+        for _ in range(steps):
+            optimizer.step(task.loss(model(task.support[0]), task.support[1]))
+        outer = task.loss(model(task.query[0]), task.query[1])
+        return torch.autograd.grad(outer, start)
+
+
 class Functional:
     """∇L by higher's functional module at L1."""
 
     def __init__(self, adapter, name):
         self.adapter, self.name = adapter, name
         self.meta_grad = adapter.meta_grad
+        self.unrolled_grad = adapter.unrolled_grad
 
     def grad(self, case):
         return self.adapter.each(case, lambda task, v: slope(task))
@@ -54,7 +67,8 @@ def variant(name, steps):
     """Return a variant with a number of steps."""
 
     def make():
-        return Functional(from_torch(meta_grad=unrolled(steps)), name)
+        hooks = {"meta_grad": unrolled(steps), "unrolled_grad": unrolled_grad}
+        return Functional(from_torch(**hooks), name)
 
     text = f"SGD(lr=1.8/‖H + Λ‖₂), {steps} steps on L + ½λ‖φ − θ‖², unrolled"
     return Variant(text, make)

@@ -1,4 +1,4 @@
-"""learn2learn (MAML): the unrolled gradient of many proximal steps at L5."""
+"""learn2learn (MAML): the unrolled gradient at U, of many proximal steps at L5."""
 
 import sys
 import types
@@ -46,11 +46,22 @@ def unrolled(steps, **options):
     return meta_grad
 
 
+def unrolled_grad(task, steps, step_size):
+    """Return the gradient through ``MAML.adapt`` without a proximal term."""
+    maml = MAML(task.model, lr=step_size)
+    learner, start = maml.clone(), list(maml.parameters())
+    for _ in range(steps):
+        learner.adapt(task.loss(learner(task.support[0]), task.support[1]))
+    outer = task.loss(learner(task.query[0]), task.query[1])
+    return torch.autograd.grad(outer, start)
+
+
 def variant(name, steps):
     """Return a variant with a number of steps."""
 
     def make():
-        return Only(from_torch(meta_grad=unrolled(steps)), ("meta_grad",), name)
+        hooks = {"meta_grad": unrolled(steps), "unrolled_grad": unrolled_grad}
+        return Only(from_torch(**hooks), ("meta_grad", "unrolled_grad"), name)
 
     text = f"MAML(lr=1.8/‖H + Λ‖₂), {steps} steps on L + ½λ‖φ − θ‖²"
     return Variant(text, make)
