@@ -12,6 +12,8 @@ conformance     what published implementations answer to the conformance suite;
                 conformance.blind (mistakes that the judge was not told about),
                 conformance.blind.draw, conformance.blind.lists
 gpu             a meta-step and a training on a card
+frameworks      which layers and losses have wrong second derivatives, in which
+                framework, by which route; frameworks.table
 
 It runs from any folder, on the imaml_ref that lies beside it, installed or not.
 """
@@ -35,6 +37,8 @@ QUESTIONS = (
     "conformance.blind.draw",
     "conformance.blind.lists",
     "gpu",
+    "frameworks",
+    "frameworks.table",
 )
 
 

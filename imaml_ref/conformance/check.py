@@ -47,7 +47,8 @@ def check(
     attempts, stopped = answered(subject, questions, dtype, observe)
     report = judge(chosen, attempts, name_of(subject), among=attempts)
     notes = tuple(getattr(subject, "notes", ()))
-    return replace(report, interrupted=stopped, notes=notes)
+    framework = str(getattr(subject, "framework", ""))
+    return replace(report, interrupted=stopped, notes=notes, framework=framework)
 
 
 def answered(

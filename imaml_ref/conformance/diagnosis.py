@@ -12,44 +12,25 @@ A name is given only if no answer to the question contradicts it, those that pas
 included (``families.evidence``), and if no more than three explain the same.
 """
 
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from itertools import combinations
 
 import numpy
 
 from ..compute import one_blas_thread
+from .candidates import FROM, SECONDS, Candidates
 from .case import Case
 from .explanation import Diagnosis, merged
-from .families import FAMILIES, stops
-from .families.evidence import (
-    Explanation,
-    Place,
-    compared,
-    of_columns,
-    of_family,
-    place,
-    probes,
-)
-from .families.family import Family, Question, both
-from .families.linear import columns
-from .families.members import MEMBERS, is_one
+from .families.evidence import Explanation, Place, compared, place
+from .families.family import Question
+from .framework_defects import defects
 from .judge import FAIL, PASS, Report, Verdict
 from .laboratory import Laboratory, nearly_right
 from .layouts import layout_hint
 from .mutants import sentence
 from .suite import load_suite
 
-SECONDS = 45.0  # of computing, for everything
 TIES = 3  # explanations of the same answers that are told; of more, none is
-RIGHT = {
-    "theta": "the step",
-    "hvp": "H v",
-    "gnvp": "G v",
-    "x": "x",
-    "lam_grad": "−x (φ − θ)",
-}
 QUESTIONS: tuple[Question, ...] = (
     ("L1", "loss"),
     ("L1", "grad"),
@@ -65,19 +46,6 @@ QUESTIONS: tuple[Question, ...] = (
     ("L7", "theta"),
     ("U", "unrolled_grad"),
 )
-# What an answer is computed from: where that fails in a case, the answer fails too.
-FROM: dict[Question, tuple[Question, ...]] = {
-    ("L1", "grad"): (("L1", "loss"),),
-    ("L2", "hvp"): (("L1", "grad"),),
-    ("L2", "gnvp"): (("L1", "loss"),),
-    ("L4", "meta_grad"): (("L1", "grad"), ("L2", "hvp")),
-    ("L4", "lam_grad"): (("L4", "meta_grad"),),
-    ("L5", "inner"): (("L1", "grad"),),
-    ("L5", "meta_grad"): (("L4", "meta_grad"),),
-    ("L5", "lam_grad"): (("L4", "lam_grad"), ("L5", "meta_grad")),
-    ("L7", "theta"): (("L6", "theta"), ("L5", "meta_grad")),
-    ("U", "unrolled_grad"): (("L1", "grad"), ("L2", "hvp")),
-}
 
 
 def diagnose(
@@ -96,7 +64,9 @@ def diagnose(
     known = load_suite(version=report.suite_version) if cases is None else cases
     search = Search(laboratory or Laboratory(known), report)
     with one_blas_thread(), numpy.errstate(all="ignore"):
-        return replace(report, diagnoses=tuple(search.diagnoses()))
+        found = tuple(search.diagnoses())
+    notes = (*report.notes, *defects(report, search.lab.cases))
+    return replace(report, diagnoses=found, notes=tuple(dict.fromkeys(notes)))
 
 
 class Search:
@@ -110,7 +80,7 @@ class Search:
     def __init__(self, laboratory: Laboratory, report: Report):
         self.lab, self.report = laboratory, report
         self.lab.hear(report.verdicts)
-        self.deadline = time.process_time() + SECONDS
+        self.candidates = Candidates(laboratory, report)
         self.named: list[Explanation] = []
         self.explained: dict[Place, float] = {}
         self.hinted = {place(v) for v in report.verdicts if self.is_hinted(v)}
@@ -124,16 +94,12 @@ class Search:
 
     def diagnoses(self) -> Iterator[Diagnosis]:
         """Yield what is to be said, the lowest level first."""
-        late = []
-        for question in QUESTIONS:
-            found = self.answer(question)
-            late += found
-        yield from merged(late)
+        yield from merged(d for question in QUESTIONS for d in self.answer(question))
 
     def answer(self, question: Question) -> list[Diagnosis]:
         """Return what is to be said of the answers to a question."""
         verdicts = [v for v in self.report.verdicts if self.is_about(v, question)]
-        verdicts.sort(key=self.cost)
+        verdicts.sort(key=self.lab.cost)
         found: list[Diagnosis] = []
         for one in self.follow(verdicts):
             found.append(self.told([one]))
@@ -142,12 +108,13 @@ class Search:
         if single:
             found.append(self.single(single))
         while self.left(verdicts):
-            tied = self.best(question, self.in_reach(question, verdicts))
+            reach = self.in_reach(question, verdicts)
+            tied = self.candidates.best(question, reach, self.left(reach))
             if not tied:
                 break
             self.keep(tied)
             found.append(self.told(tied))
-        return found + [*self.unnamed(question, verdicts)]
+        return [*found, *self.unnamed(question, verdicts)]
 
     def is_about(self, v: Verdict, question: Question) -> bool:
         """Whether a verdict is one on a question, with an answer to compare."""
@@ -158,10 +125,6 @@ class Search:
             and bool(v.required)
             and place(v) not in self.hinted
         )
-
-    def cost(self, verdict: Verdict) -> int:
-        """Return the size of a case: what it costs to answer it grows with this."""
-        return sum(a.size for a in self.lab.case(verdict).inputs.values())
 
     def left(self, verdicts: Iterable[Verdict]) -> list[Verdict]:
         """Return what fails and is not explained."""
@@ -204,149 +167,6 @@ class Search:
             digits = None if theirs is None else self.lab.matches(v, theirs)
             if digits is not None:
                 self.explained[place(v)] = digits
-
-    def best(self, question: Question, verdicts: list[Verdict]) -> list[Explanation]:
-        """Return the simplest explanation of most answers, and what is tied with it."""
-        failing = self.left(verdicts)
-        if not failing:
-            return []
-        found: list[Explanation] = []
-        for stage in (self.first, self.second, self.third):
-            for one in stage(question, verdicts, failing):
-                found.append(one)
-                if time.process_time() > self.deadline:
-                    break
-            if any(len(one.explained) == len(failing) for one in found):
-                break
-            if time.process_time() > self.deadline:
-                break
-        if not found:
-            return []
-        best = min(found, key=lambda e: (-len(e.explained), e.cost))
-        same = [
-            e
-            for e in found
-            if set(e.explained) == set(best.explained) and e.cost[:2] == best.cost[:2]
-        ]
-        same.sort(key=lambda e: (e.cost, -sum(e.explained.values())))
-        return without_twins([*{(e.names, e.say): e for e in same}.values()])
-
-    def first(self, question, verdicts, failing) -> Iterator[Explanation]:
-        """Yield mistakes of the catalogue, and sums of known vectors."""
-        tried = probes(self.lab, failing)
-        for member in MEMBERS:
-            answers = ((v, member.at(self.lab, v)) for v in tried)
-            if any(a is not None and self.lab.matches(v, a) for v, a in answers):
-                yield from self.compared(self.exact(member), verdicts)
-        known = columns(self.lab, failing[0])
-        yield from self.sums(question, verdicts, [(name,) for name in known])
-
-    def second(self, question, verdicts, failing) -> Iterator[Explanation]:
-        """Yield families, the simplest first, and mistakes times a factor."""
-        here = [f for f in FAMILIES.values() if question in f.where]
-        here.sort(key=lambda family: len(family.numbers))
-        whole = 99  # numbers of the simplest that explains everything
-        for family in here:
-            if len(family.numbers) > whole or not self.in_time():
-                continue
-            for one in of_family(self.lab, verdicts, family).explanations():
-                if len(one.explained) == len(failing):
-                    whole = min(whole, max(1, len(family.numbers)))
-                yield one
-        yield from stops.explanations(self.lab, question, verdicts)
-        if whole < 99:
-            return
-        known = [*columns(self.lab, failing[0])]
-        yield from self.sums(question, verdicts, combinations(known, 2))
-        for member in MEMBERS:
-            if self.in_time():
-                plain = self.exact(member)
-                for one in of_family(self.lab, verdicts, member).explanations():
-                    if not self.contradicted(plain, one.explained):
-                        yield one
-
-    def third(self, question, verdicts, failing) -> Iterator[Explanation]:
-        """Yield two at once."""
-        here = [f for f in FAMILIES.values() if question in f.where]
-        for a in here:
-            for b in here:
-                apart = a.part != b.part and a.on and b.rows
-                once = not (a.on and b.on) or a.part < b.part
-                if apart and once and self.in_time():
-                    pair = both(a, b)
-                    yield from of_family(self.lab, verdicts, pair).explanations()
-        tried = probes(self.lab, failing)[:2]
-        shown = [m for m in MEMBERS if any(self.shows(m, v) for v in tried)]
-        for a, b in combinations(shown, 2):
-            if not self.in_time():
-                return
-            names = (a.name, b.name)
-            if any(self.is_answer(names, v) for v in tried):
-                yield from self.compared(self.exact_pair(names), verdicts)
-
-    def in_time(self) -> bool:
-        """Whether there is time left."""
-        return time.process_time() < self.deadline
-
-    def sums(self, question, verdicts, choices) -> Iterator[Explanation]:
-        """Yield sums of known vectors."""
-        right = RIGHT.get(question[1], "g")
-        for names in choices:
-            yield from of_columns(
-                self.lab, verdicts, names, right, columns
-            ).explanations()
-
-    def exact(self, member: Family) -> Explanation:
-        """Return a mistake of the catalogue as it is."""
-        return Explanation(
-            (member.name,), member.say, {}, (1, 0, 0), lambda v: member.at(self.lab, v)
-        )
-
-    def exact_pair(self, names: tuple[str, str]) -> Explanation:
-        """Return two mistakes of the catalogue at once."""
-
-        def predict(v: Verdict):
-            return self.lab.answers(names, v.case, v.level).get(v.answer)
-
-        say = " ".join(sentence(name) for name in names)
-        return Explanation((" + ".join(names),), say, {}, (2, 0, 1), predict)
-
-    def compared(self, one: Explanation, verdicts) -> Iterator[Explanation]:
-        """Yield an explanation if no answer contradicts it."""
-        found = compared(self.lab, one, verdicts)
-        if found is not None and not self.contradicted(one, found.explained):
-            yield found
-
-    def contradicted(self, one: Explanation, places: Iterable[Place]) -> bool:
-        """Whether what answers are computed from passes, and would not with a mistake.
-
-        Args:
-            one: The mistake.
-            places: The answers that it explains.
-        """
-        below = {
-            (case, *question)
-            for case, level, answer in places
-            for question in beneath((level, answer))
-        }
-        for v in self.report.verdicts:
-            if v.outcome == PASS and v.got is not None and place(v) in below:
-                theirs = one.predict(v)
-                if theirs is not None and not self.lab.invisible(v, theirs):
-                    return True
-        return False
-
-    def shows(self, member: Family, verdict: Verdict) -> bool:
-        """Whether a mistake changes an answer."""
-        theirs = member.at(self.lab, verdict)
-        return theirs is not None and not self.lab.invisible(verdict, theirs)
-
-    def is_answer(self, names: tuple[str, str], verdict: Verdict) -> bool:
-        """Whether two mistakes of the catalogue give an answer."""
-        theirs = self.lab.answers(names, verdict.case, verdict.level).get(
-            verdict.answer
-        )
-        return theirs is not None and self.lab.matches(verdict, theirs) is not None
 
     def keep(self, tied: list[Explanation]) -> None:
         """Remember what is explained."""
@@ -412,22 +232,6 @@ class Search:
                 continue  # what fails below it says enough
             digits = min(v.digits or 0.0 for v in found) if nearly else 0.0
             note = self.note(places)
-            if not self.in_time():
+            if not self.candidates.in_time():
                 note += f" The search ended after {SECONDS:.0f} s: not all was tried."
             yield Diagnosis(places, digits=digits, factor=factor, note=note.strip())
-
-
-def beneath(question: Question) -> set[Question]:
-    """Return all that an answer is computed from."""
-    found = set(FROM.get(question, ()))
-    return found.union(*map(beneath, found))
-
-
-def without_twins(found: list[Explanation]) -> list[Explanation]:
-    """Return explanations without those that say what a named one says already."""
-    names = {e.names[0] for e in found}
-    return [
-        e
-        for e in found
-        if not any(n != e.names[0] and is_one(n, e.names[0]) for n in names)
-    ]

@@ -67,6 +67,7 @@ class Report:
         suite_version: Of the suite.
         interrupted: What was being asked at Ctrl-C; the verdicts are those until then.
         notes: What an adapter did on the way.
+        framework: With which an adapter computed: "PyTorch", "JAX", or empty.
     """
 
     subject: str
@@ -75,6 +76,7 @@ class Report:
     suite_version: str = SUITE_VERSION
     interrupted: str = ""
     notes: tuple[str, ...] = ()
+    framework: str = ""
 
     def __repr__(self) -> str:
         """Say who was judged, and how often each outcome came."""

@@ -62,7 +62,7 @@ class Family:
             the family has no meaning.
         steps: Name of its whole number; empty if it has none.
         bound: Whether there is no factor in front of it.
-        cheap: (lab, verdict) → whether it may be fitted there; elsewhere it is compared.
+        cheap: (lab, verdict) → whether it may be fitted there, not only compared.
         rows: (ground, *values) → (T, P), of those that are computed from a ground.
         on: (ground, *values) → the ground with another operator or right side, of those
             that another family can follow.

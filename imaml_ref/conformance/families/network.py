@@ -12,7 +12,7 @@ from scipy.special import erf
 
 from .evidence import has
 from .family import Family, Question, Real, register
-from .forward import TABLE, Variant, answer, chosen, conv2d, log_softmax, scaled
+from .forward import TABLE, Variant, answer, conv2d, scaled
 
 WHERE: tuple[Question, ...] = (
     ("L1", "loss"), ("L1", "grad"), ("L2", "hvp"), ("L2", "gnvp"),

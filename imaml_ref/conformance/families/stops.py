@@ -6,6 +6,7 @@ same x.  Each answer so leaves an interval, and what is common to all of them is
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy
@@ -80,7 +81,7 @@ def intervals(lab: Any, verdict: Verdict, stop: Stop) -> list[Interval]:
     )
     edges = [sizes[0] / 10, *sizes, sizes[-1] * 10] if sizes else []
     found: list[Interval] = []
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in pairwise(edges):
         theirs = stopped(lab, verdict, stop, (low * high) ** 0.5)
         near = lab.near(verdict, verdict.got, theirs)
         if near >= lab.least(verdict) or near >= (verdict.required or 0.0) - 1:

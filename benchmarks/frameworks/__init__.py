@@ -1,0 +1,1 @@
+"""Which layers and losses have wrong second derivatives, framework by framework."""

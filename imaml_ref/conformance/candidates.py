@@ -1,0 +1,228 @@
+"""What may be behind failing answers, the simple first.
+
+1. mistakes of the catalogue, a sum of known vectors, one factor
+2. families, whose numbers are fitted; mistakes of the catalogue, times a factor
+3. two at once, while there is time
+"""
+
+import time
+from collections.abc import Iterable, Iterator
+from itertools import combinations
+
+from .families import FAMILIES, stops
+from .families.evidence import Explanation, Place, compared, place, probes
+from .families.family import Family, Question, both
+from .families.linear import columns
+from .families.members import MEMBERS, is_one
+from .families.trial import of_columns, of_family
+from .judge import PASS, Report, Verdict
+from .laboratory import Laboratory
+from .mutants import CATALOGUE, sentence
+
+SECONDS = 45.0  # of computing, for everything
+RIGHT = {
+    "theta": "the step",
+    "hvp": "H v",
+    "gnvp": "G v",
+    "x": "x",
+    "lam_grad": "−x (φ − θ)",
+}
+# What an answer is computed from: where that fails in a case, the answer fails too.
+FROM: dict[Question, tuple[Question, ...]] = {
+    ("L1", "grad"): (("L1", "loss"),),
+    ("L2", "hvp"): (("L1", "grad"),),
+    ("L2", "gnvp"): (("L1", "loss"),),
+    ("L4", "meta_grad"): (("L1", "grad"), ("L2", "hvp")),
+    ("L4", "lam_grad"): (("L4", "meta_grad"),),
+    ("L5", "inner"): (("L1", "grad"),),
+    ("L5", "meta_grad"): (("L4", "meta_grad"),),
+    ("L5", "lam_grad"): (("L4", "lam_grad"), ("L5", "meta_grad")),
+    ("L7", "theta"): (("L6", "theta"), ("L5", "meta_grad")),
+    ("U", "unrolled_grad"): (("L1", "grad"), ("L2", "hvp")),
+}
+
+
+class Candidates:
+    """The explanations that are tried, in order.
+
+    Args:
+        laboratory: The cases and what mistakes would have answered.
+        report: What was judged.
+    """
+
+    def __init__(self, laboratory: Laboratory, report: Report):
+        self.lab, self.report = laboratory, report
+        self.deadline = time.process_time() + SECONDS
+
+    def best(
+        self, question: Question, verdicts: list[Verdict], failing: list[Verdict]
+    ) -> list[Explanation]:
+        """Return the simplest explanation of most answers, and what is tied with it."""
+        if not failing:
+            return []
+        found: list[Explanation] = []
+        for stage in (self.first, self.second, self.third):
+            for one in stage(question, verdicts, failing):
+                found.append(one)
+                if not self.in_time():
+                    break
+            if any(len(one.explained) == len(failing) for one in found):
+                break
+            if not self.in_time():
+                break
+        if not found:
+            return []
+        best = min(found, key=lambda e: (-len(e.explained), e.cost))
+        same = [
+            e
+            for e in found
+            if set(e.explained) == set(best.explained) and e.cost[:2] == best.cost[:2]
+        ]
+        same.sort(key=lambda e: (e.cost, -sum(e.explained.values())))
+        return without_twins([*{(e.names, e.say): e for e in same}.values()])
+
+    def first(self, question, verdicts, failing) -> Iterator[Explanation]:
+        """Yield mistakes of the catalogue, and sums of known vectors."""
+        tried = probes(self.lab, failing)
+        for member in self.members(question, verdicts):
+            answers = ((v, member.at(self.lab, v)) for v in tried)
+            if any(a is not None and self.lab.matches(v, a) for v, a in answers):
+                yield from self.compared(self.exact(member), verdicts)
+        known = columns(self.lab, failing[0])
+        yield from self.sums(question, verdicts, [(name,) for name in known])
+
+    def members(self, question: Question, verdicts: list[Verdict]) -> list[Family]:
+        """Return the mistakes of the catalogue that may be behind an answer.
+
+        Those that show below are none where what is below passes; and what is below an
+        outer step is in the user's own meta-gradient already.
+        """
+        level = question[0]
+        passed = {(v.case, v.level) for v in self.report.verdicts if v.outcome == PASS}
+        seen = level == "L5" and all((v.case, "L4") in passed for v in verdicts)
+        least = {"L6": "L6", "L7": "L6", "U": "L1"}.get(level, "L5" if seen else "L1")
+        return [m for m in MEMBERS if least <= CATALOGUE[m.name].level <= level]
+
+    def second(self, question, verdicts, failing) -> Iterator[Explanation]:
+        """Yield families, the simplest first, and mistakes times a factor."""
+        here = [f for f in FAMILIES.values() if question in f.where]
+        here.sort(key=lambda family: len(family.numbers))
+        whole = 99  # numbers of the simplest that explains everything
+        for family in here:
+            if len(family.numbers) > whole or not self.in_time():
+                continue
+            for one in of_family(self.lab, verdicts, family).explanations():
+                if len(one.explained) == len(failing):
+                    whole = min(whole, max(1, len(family.numbers)))
+                yield one
+        yield from stops.explanations(self.lab, question, verdicts)
+        if whole < 99:
+            return
+        known = [*columns(self.lab, failing[0])]
+        yield from self.sums(question, verdicts, combinations(known, 2))
+        for member in self.members(question, verdicts):
+            if self.in_time():
+                plain = self.exact(member)
+                for one in of_family(self.lab, verdicts, member).explanations():
+                    if not self.contradicted(plain, one.explained):
+                        yield one
+
+    def third(self, question, verdicts, failing) -> Iterator[Explanation]:
+        """Yield two at once."""
+        here = [f for f in FAMILIES.values() if question in f.where]
+        for a in here:
+            for b in here:
+                apart = a.part != b.part and a.on and b.rows
+                once = not (a.on and b.on) or a.part < b.part
+                if apart and once and self.in_time():
+                    pair = both(a, b)
+                    yield from of_family(self.lab, verdicts, pair).explanations()
+        tried = probes(self.lab, failing)[:2]
+        here = self.members(question, verdicts)
+        shown = [m for m in here if any(self.shows(m, v) for v in tried)]
+        for a, b in combinations(shown, 2):
+            if not self.in_time():
+                return
+            names = (a.name, b.name)
+            if any(self.is_answer(names, v) for v in tried):
+                yield from self.compared(self.exact_pair(names), verdicts)
+
+    def in_time(self) -> bool:
+        """Whether there is time left."""
+        return time.process_time() < self.deadline
+
+    def sums(self, question, verdicts, choices) -> Iterator[Explanation]:
+        """Yield sums of known vectors."""
+        right = RIGHT.get(question[1], "g")
+        for names in choices:
+            yield from of_columns(
+                self.lab, verdicts, names, right, columns
+            ).explanations()
+
+    def exact(self, member: Family) -> Explanation:
+        """Return a mistake of the catalogue as it is."""
+        return Explanation(
+            (member.name,), member.say, {}, (1, 0, 0), lambda v: member.at(self.lab, v)
+        )
+
+    def exact_pair(self, names: tuple[str, str]) -> Explanation:
+        """Return two mistakes of the catalogue at once."""
+
+        def predict(v: Verdict):
+            return self.lab.answers(names, v.case, v.level).get(v.answer)
+
+        say = " ".join(sentence(name) for name in names)
+        return Explanation((" + ".join(names),), say, {}, (2, 0, 1), predict)
+
+    def compared(self, one: Explanation, verdicts) -> Iterator[Explanation]:
+        """Yield an explanation if no answer contradicts it."""
+        found = compared(self.lab, one, verdicts)
+        if found is not None and not self.contradicted(one, found.explained):
+            yield found
+
+    def contradicted(self, one: Explanation, places: Iterable[Place]) -> bool:
+        """Whether what answers are computed from passes, and would not with a mistake.
+
+        Args:
+            one: The mistake.
+            places: The answers that it explains.
+        """
+        below = {
+            (case, *question)
+            for case, level, answer in places
+            for question in beneath((level, answer))
+        }
+        for v in self.report.verdicts:
+            if v.outcome == PASS and v.got is not None and place(v) in below:
+                theirs = one.predict(v)
+                if theirs is not None and not self.lab.invisible(v, theirs):
+                    return True
+        return False
+
+    def shows(self, member: Family, verdict: Verdict) -> bool:
+        """Whether a mistake changes an answer."""
+        theirs = member.at(self.lab, verdict)
+        return theirs is not None and not self.lab.invisible(verdict, theirs)
+
+    def is_answer(self, names: tuple[str, str], verdict: Verdict) -> bool:
+        """Whether two mistakes of the catalogue give an answer."""
+        theirs = self.lab.answers(names, verdict.case, verdict.level).get(
+            verdict.answer
+        )
+        return theirs is not None and self.lab.matches(verdict, theirs) is not None
+
+
+def beneath(question: Question) -> set[Question]:
+    """Return all that an answer is computed from."""
+    found = set(FROM.get(question, ()))
+    return found.union(*map(beneath, found))
+
+
+def without_twins(found: list[Explanation]) -> list[Explanation]:
+    """Return explanations without those that say what a named one says already."""
+    names = {e.names[0] for e in found}
+    return [
+        e
+        for e in found
+        if not any(n != e.names[0] and is_one(n, e.names[0]) for n in names)
+    ]
