@@ -122,10 +122,13 @@ class Candidates:
         yield from self.sums(question, verdicts, combinations(known, 2))
         for member in self.members(question, verdicts):
             if self.in_time():
-                plain = self.exact(member)
-                for one in of_family(self.lab, verdicts, member).explanations():
-                    if not self.contradicted(plain, one.explained):
-                        yield one
+                yield from self.times_a_factor(member, verdicts)
+
+    def times_a_factor(self, member: Family, verdicts) -> Iterator[Explanation]:
+        """Yield a mistake of the catalogue with a factor in front."""
+        for one in of_family(self.lab, verdicts, member).explanations():
+            if not self.contradicted(self.exact(member), one.explained):
+                yield one
 
     def third(self, question, verdicts, failing) -> Iterator[Explanation]:
         """Yield two at once."""

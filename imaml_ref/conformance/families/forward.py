@@ -1,6 +1,6 @@
 """L and its derivatives of a network or a loss that is not the case's, forward only.
 
-First derivatives come from complex steps: for each parameter a copy of the pass in which
+First derivatives come from complex steps: for each parameter a pass of its own, in which
 it is moved by i h.  A copy begins at the layer of its parameter, and the loss is bent
 apart from the network: dL/dφ = Jᵀ dL/dz, with J kept where the network is right.
 
@@ -25,8 +25,9 @@ class Variant:
     """What is not the case's.
 
     Args:
-        layers: (entry, parameters, x) → y by type of layer: x is (B, N, ...), parameters
-            (B, *shape), complex; ``entry["support"]`` is the number of support examples.
+        layers: (entry, parameters, x) → y by type of layer: x is (B, N, ...) and
+            parameters are (B, *shape), complex; ``entry["support"]`` is the number of
+            support examples.
         arrange: Layers → layers, in another order.
         inputs: x (T, N, ...) → x.
         query: Whether the query examples go through the layers after the support.

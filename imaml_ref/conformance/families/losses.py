@@ -72,7 +72,7 @@ def of_loss(f: Callable) -> Callable:
 FREE, POWER, WIDTH = {"free": True}, Real(0.05, 8.0), Real(1e-3, 30.0)
 # fmt: off
 for name, say, of, f, numbers in (
-    ("smoothing", "Labels are smoothed: 1 − {eps} + {eps}/D, and {eps}/D elsewhere.", CE,
+    ("smoothing", "Labels are smoothed: 1 − {eps} + {eps}/D, else {eps}/D.", CE,
      lambda z, y, e: smoothed(z, y, e / z.shape[-1], 1 - e + e / z.shape[-1]),
      {"eps": SHARE}),
     ("smoothing-of-others", "Labels are smoothed: 1 − {eps}, and {eps}/(D − 1) "
@@ -153,7 +153,11 @@ add("proximal-in-the-loss", "{c}/2 ‖φ − θ‖² is added to the loss.", "",
 
 
 def named(case, *words: str):
-    """Return 1 at tensors with one of some words in their names, else 0, (P,)."""
+    """Return 1 at tensors with one of some words in their names, else 0, (P,).
+
+    Raises:
+        ValueError: If that is all of them, or none.
+    """
     found = numpy.zeros(case.theta.size)
     for tensor in case.tensors:
         found[tensor.where] = any(word in tensor.name for word in words)

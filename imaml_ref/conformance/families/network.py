@@ -237,7 +237,9 @@ def beside(before: int, after: int) -> Variant:
 def same(entry, p, x):
     """Correlate, padded as SAME is: the output has ⌈size / stride⌉ pixels."""
     pads = []
-    for size, k, s in zip(x.shape[2:4], entry["kernel_size"], entry["stride"]):
+    for size, k, s in zip(
+        x.shape[2:4], entry["kernel_size"], entry["stride"], strict=True
+    ):
         total = max((-(-size // s) - 1) * s + k - size, 0)
         pads.append((total // 2, total - total // 2))
     return conv2d(entry, p, x, pads=pads)
