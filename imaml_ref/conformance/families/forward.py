@@ -1,6 +1,6 @@
 """L and its derivatives of a network or a loss that is not the case's, forward only.
 
-First derivatives come from complex steps: for each parameter a pass of its own, in which
+First derivatives come from complex steps: for each parameter a pass of its own, where
 it is moved by i h.  A copy begins at the layer of its parameter, and the loss is bent
 apart from the network: dL/dφ = Jᵀ dL/dz, with J kept where the network is right.
 
