@@ -36,7 +36,7 @@ def make_rng():
 @pytest.mark.parametrize(
     ("pair", "name", "factor"),
     [
-        (("lam-not-multiplied", "curvature-at-theta"), "curvature-on-the-way", "1/λ"),
+        (("lam-not-multiplied", "curvature-at-theta"), "curvature-at-theta", "1/λ"),
         (("cg-one-step", "tasks-summed"), "cg-steps", "T"),
     ],
 )

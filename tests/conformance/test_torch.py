@@ -53,10 +53,29 @@ def witness():
     )
 
 
-@pytest.fixture(name="report", scope="module")
-def ask_the_witness():
-    """Return the report on every case, but for the levels that solve for φ."""
-    return conformance.check(witness(), levels=("L1", "L2", "L4", "U"))
+def work(case):
+    """Return how many rows of Hessians a case takes."""
+    return 0 if not case.network else len(case.theta) * sum(map(tasks_of, case.groups))
+
+
+def tasks_of(group):
+    return len(group.inputs["support_x"])
+
+
+# By default what is cheap, and a network of convolutions.
+CHEAP = [n for n, c in SUITE.items() if work(c) <= 160] + ["conv-norm-relu"]
+
+
+@pytest.fixture(
+    name="report",
+    scope="module",
+    params=[CHEAP, pytest.param([*SUITE], marks=pytest.mark.thorough)],
+    ids=["cheap", "all"],
+)
+def ask_the_witness(request):
+    """Return the report, but for the levels that solve for φ."""
+    levels = ("L1", "L2", "L4", "U")
+    return conformance.check(witness(), cases=request.param, levels=levels)
 
 
 def test_the_witness_passes_every_case_where_phi_is_given(report):
@@ -80,7 +99,7 @@ def test_the_witness_passes_where_it_solves_for_phi(cases):
 
 def test_the_witness_agrees_with_the_certified_answers_to_ten_digits(report):
     compared = [v for v in report.verdicts if v.outcome in ("pass", BY_ADAPTER)]
-    assert len(compared) > 150
+    assert len(compared) > 100
     for v in compared:
         least = v.required if v.case in ZEROS else STATED
         assert v.digits >= least, f"{v.case} {v.level} {v.answer}: {v.digits}"

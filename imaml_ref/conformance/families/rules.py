@@ -5,6 +5,7 @@ products of few facts; those times a constant; a constant times λ plus another.
 constants are fitted on every second case, and must predict the others.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -145,14 +146,19 @@ def products(points: Sequence[Point], most: int = 2) -> Iterator[Product]:
     yield "", 0, lambda facts: 1.0
     powers = [(n, e) for n in letters for e in (1, -1, 2, -2)]
     for n, e in powers:
-        yield power(n, e), abs(e), lambda facts, n=n, e=e: facts[n] ** e
+        yield power(n, e), abs(e), value_of((n, e))
     if most < 2:
         return
     single = [(n, e) for n, e in powers if abs(e) == 1]
     for (a, i), (b, j) in combinations(single, 2):
         if a != b:
             text = joined(power(a, i), power(b, j))
-            yield text, 2, lambda f, a=a, b=b, i=i, j=j: f[a] ** i * f[b] ** j
+            yield text, 2, value_of((a, i), (b, j))
+
+
+def value_of(*powers: tuple[str, int]) -> Callable[[Facts], float]:
+    """Return the product of powers of facts, as a function of the facts."""
+    return lambda facts: math.prod(facts[n] ** e for n, e in powers)
 
 
 def power(letter: str, exponent: int) -> str:
