@@ -109,6 +109,7 @@ class Search:
 
     def __init__(self, laboratory: Laboratory, report: Report):
         self.lab, self.report = laboratory, report
+        self.families: list[Family] = [*FAMILIES.values()]
         self.lab.hear(report.verdicts)
         self.deadline = time.process_time() + SECONDS
         self.named: list[Explanation] = []
@@ -243,7 +244,7 @@ class Search:
 
     def second(self, question, verdicts, failing) -> Iterator[Explanation]:
         """Yield families, and mistakes of the catalogue times a factor."""
-        for family in FAMILIES.values():
+        for family in self.families:
             if question in family.where and self.in_time():
                 yield from of_family(self.lab, verdicts, family).explanations()
         known = [*columns(self.lab, failing[0])]
@@ -254,7 +255,7 @@ class Search:
 
     def third(self, question, verdicts, failing) -> Iterator[Explanation]:
         """Yield two at once."""
-        here = [f for f in FAMILIES.values() if question in f.where]
+        here = [f for f in self.families if question in f.where]
         for a in here:
             for b in here:
                 apart = a.part != b.part and a.on and b.rows
