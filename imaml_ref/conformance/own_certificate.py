@@ -1,11 +1,11 @@
 """Reference values on a user's own problem, by two routes, and the digits they share.
 
-    φ*       Newton-CG with hand-derived products     L-BFGS, which has none, polished by
-                                                      ∇G alone: where it ends; and ‖∇G‖/μ
-    (5)      CG with hand-derived products            ‖v − (H + Λ) x‖ with H x by a complex
-                                                      step of ∇L; P ≤ 400: H so, and LU
-    at φ*    and, along a direction d, Im Q(φ*(θ + ihd))/h, where neither (5) nor a
-             product has a say (``certify``, (1))
+φ*       Newton-CG with hand-derived products     L-BFGS, which has none, polished by
+                                                  ∇G alone: where it ends; and ‖∇G‖/μ
+(5)      CG with hand-derived products            ‖v − (H + Λ) x‖ with H x by a complex
+                                                  step of ∇L; P ≤ 400: H so, and LU
+at φ*    and, along a direction d, Im Q(φ*(θ + ihd))/h, where neither (5) nor a
+         product has a say (``certify``, (1))
 """
 
 import math
@@ -189,8 +189,7 @@ class OwnProblem:
         """
         at = self.support(phi)
         theta, lam = (
-            a + 1j * STEP * b
-            for a, b in ((self.theta, theta_dot), (self.lam, lam_dot))
+            a + 1j * STEP * b for a, b in ((self.theta, theta_dot), (self.lam, lam_dot))
         )
         p = phi.astype(complex)
         for _ in range(2):

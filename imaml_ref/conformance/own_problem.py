@@ -49,120 +49,6 @@ EQUALS = 3  # facts that a number may be said to equal
 
 
 @dataclass(frozen=True)
-class OwnCase(Case):
-    """A case on a network and a loss that the user made."""
-
-    own: Any = None
-
-    @property
-    def net(self) -> Network:  # type: ignore[override]
-        """The user's network."""
-        return self.own.net
-
-
-class OwnSubject(Computation):
-    """The reference computation on the user's loss, whatever it is."""
-
-    def linearized(self, case: Case, phi: Array, x: Array, y: Array) -> Any:
-        """Return the loss at φ with its derivatives."""
-        return case.own.linearize(phi, x, y)  # type: ignore[attr-defined]
-
-
-class OwnLaboratory(Laboratory):
-    """One problem: numbers are told as numbers, since no rule can be tested.
-
-    Args:
-        cases: The problem, and the one of its query set.
-        known: Whether the catalogue can be run on its network and loss.
-    """
-
-    def __init__(self, cases: list[OwnCase], known: bool):
-        super().__init__(cases)
-        self.known = known
-
-    def subject(self, *names: str) -> Any:
-        """Return the computation that makes some mistakes, or the user's own."""
-        return super().subject(*names) if self.known else OwnSubject()
-
-    def answers(self, names: Any, case: str, level: str) -> Mapping[str, Array]:
-        """Return what mistakes of the catalogue answer, where they can be made."""
-        return super().answers(names, case, level) if self.known else {}
-
-    def facts(self, verdict: Verdict) -> Mapping[str, float]:
-        """Return none: see the class."""
-        return {}
-
-
-class KrylovLaboratory(OwnLaboratory):
-    """One problem with many parameters: meta-gradients in coordinates of a basis.
-
-    Args:
-        cases: See ``OwnLaboratory``.
-        problem: The problem.
-        at: (5) where the meta-gradient was computed.
-    """
-
-    def __init__(self, cases: list[OwnCase], problem: OwnProblem, at: Point):
-        super().__init__(cases, False)
-        self.residual = numpy.inf
-        if numpy.ndim(problem.lam) == 0:
-            self.reduce(problem, at)
-
-    def reduce(self, problem: OwnProblem, at: Point) -> None:
-        """Make the basis, and the ground in it."""
-        T, lin = len(at.phi), problem.support(at.phi)
-        start = numpy.repeat(problem.theta[None], T, 0)
-        v_0, s_0 = problem.query(start).grad, problem.support(start).grad
-        d = at.phi - problem.theta
-        depth = min(DEEPEST, at.steps + 2)
-        basis = basis_of(lin.hvp, (at.v, at.s, d), (start[:1], v_0, s_0), depth)
-        lam = float(problem.lam) * numpy.ones(len(basis.U))
-        down = basis.down
-        lazily = {"v at θ": lambda: down(v_0), "∇L at θ": lambda: down(s_0)}
-        lazily["G"] = lambda: self.once(("G",), lambda: basis.matrix(lin.gnvp, T))
-        self.basis, self.reduced = basis, Ground(
-            down(problem.theta), down(at.phi), lam, basis.matrix(lin.hvp, T),
-            down(at.v), down(at.s), {}, (), lazily,
-        )  # fmt: skip
-        product = problem.support(at.phi).hvp
-        self.residual = gap(self.reduced, basis, product, at.v)
-
-    def ground(self, verdict: Verdict) -> Ground:
-        """Return the ground in the basis."""
-        return self.reduced
-
-    def target(self, verdict: Verdict) -> Array:
-        """Return a meta-gradient in the basis, and what is outside, (M + 1,)."""
-        if verdict.answer != "meta_grad":
-            return super().target(verdict)
-        return self.basis.with_rest(verdict.got)
-
-    def assembled(self, verdict: Verdict, rows: Array) -> Array:
-        """Return an answer in the basis, nothing outside."""
-        if verdict.answer != "meta_grad":
-            return super().assembled(verdict, rows)
-        return numpy.append(rows.mean(0), 0.0)
-
-    def restored(self, verdict: Verdict, a: Array) -> Array:
-        """Return an answer from its coordinates."""
-        return self.basis.up(a[:-1]) if verdict.answer == "meta_grad" else a
-
-
-class OwnSearch(Search):
-    """The search on one problem.
-
-    Args:
-        laboratory: The problem.
-        report: What was judged.
-        names: Families that may be tried.
-    """
-
-    def __init__(self, laboratory: OwnLaboratory, report: Report, names: set[str]):
-        super().__init__(laboratory, report)
-        self.families = [f for n, f in FAMILIES.items() if n in names]
-
-
-@dataclass(frozen=True)
 class OwnDiagnosis:
     """What is to be said of arrays that a user computed.
 
@@ -450,17 +336,6 @@ class Judging:
         return replace(one, note=" ".join([*filter(None, [one.note]), *said]))
 
 
-def is_known(loss: Any) -> bool:
-    """Whether the mistakes of the catalogue can be made with a loss: it is all ours."""
-    kinds = {getattr(known_layers, name) for name in known_layers.__all__}
-    return (
-        type(loss) is TaskLoss
-        and type(loss.loss) in LOSSES.values()
-        and type(loss.net) is Network
-        and all(type(layer) in kinds for layer in loss.net.layers.values())
-    )
-
-
 def given(mine: Any, shape: tuple, tasks: int, like_lam: tuple) -> dict[str, Array]:
     """Return the arrays that were given, by name.
 
@@ -491,6 +366,3 @@ def given(mine: Any, shape: tuple, tasks: int, like_lam: tuple) -> dict[str, Arr
                 "not finite"
             )
     return found
-
-
-__all__ = ["OwnDiagnosis", "diagnose_at", "times"]

@@ -12,6 +12,7 @@ clipping by value, tensors) does not: ``WITHIN`` are the families that may be tr
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy
 
@@ -126,8 +127,49 @@ def basis_of(
     return Basis(wide.store[: wide.count])
 
 
-def gap(ground: Ground, basis: Basis, product: Product, v: Array) -> float:
-    """Return ‖v − (H + Λ) x‖ of the x that (1) has, relative, of the worst task."""
+@dataclass(frozen=True)
+class Reduced:
+    """(5) in a basis.
+
+    Args:
+        basis: The basis.
+        ground: What families compute with, M in the place of P.
+        residual: ‖v − (H + Λ) x‖ of the x that it has, relative, of the worst task.
+    """
+
+    basis: Basis
+    ground: Ground
+    residual: float
+
+
+def reduced(at: Any, start: tuple[Any, Array], theta: Array, lam: float, depth: int):
+    """Return (5) in the Krylov spaces of v, ∇L and φ − θ.
+
+    Args:
+        at: L at φ (T, P), linearised, with ``phi`` and the gradient ``v`` of Q.
+        start: L and the gradient of Q at θ.
+        theta: θ, (P,).
+        lam: λ.
+        depth: Products with H for each of these vectors.
+    """
+    lin, phi, v = at.lin, at.phi, at.v
+    T, s, (lin_0, v_0) = len(phi), lin.grad, start
+    others = (theta[None], v_0, lin_0.grad)
+    basis = basis_of(lin.hvp, (v, s, phi - theta), others, depth)
+    down, kept = basis.down, {}
+
+    def gauss_newton() -> Array:
+        if "G" not in kept:
+            kept["G"] = basis.matrix(lin.gnvp, T)
+        return kept["G"]
+
+    lazily = {"v at θ": lambda: down(v_0), "∇L at θ": lambda: down(lin_0.grad)}
+    ground = Ground(
+        down(theta), down(phi), lam * numpy.ones(len(basis.U)),
+        basis.matrix(lin.hvp, T), down(v), down(s), {}, (),
+        lazily | {"G": gauss_newton},
+    )  # fmt: skip
     x = basis.up(solve(ground.A, ground.v))
-    left = numpy.linalg.norm(v - product(x) - ground.lam[0] * x, axis=1)
-    return float((left / numpy.linalg.norm(v, axis=1)).max())
+    left = numpy.linalg.norm(v - lin.hvp(x) - lam * x, axis=1)
+    share = float((left / numpy.linalg.norm(v, axis=1)).max())
+    return Reduced(basis, ground, share)
