@@ -22,12 +22,14 @@ from ..meta_gradients import ProximalObjective
 from ..solvers import CertifiedCG, Status
 from .case import Array
 from .computation import Refused
+from .families.krylov import Reduced, reduced
 
 DENSE = 400  # parameters up to which matrices are made
 LEAST = 4.0  # digits below which there is no certificate
 SAME = 1e-4  # relative distance at which L-BFGS ended at the same solution
 STEP = 1e-30
 STEPS = 1000  # of CG
+DEEPEST = 60  # products with H for each vector of a Krylov space
 EPS = float(numpy.finfo(float).eps)
 
 
@@ -37,7 +39,7 @@ class Point:
 
     Args:
         phi: φ, (T, P).
-        s: ∇L, (T, P).
+        lin: L, linearised at φ.
         v: ∇Q, (T, P).
         x: x of (5), (T, P).
         mu: The smallest Ritz value of H + Λ, of all tasks; P ≤ 400: eigenvalue.
@@ -48,7 +50,7 @@ class Point:
     """
 
     phi: Array
-    s: Array
+    lin: Any
     v: Array
     x: Array
     mu: float
@@ -73,6 +75,30 @@ class OwnProblem:
     theta: Array
     tasks: TaskBatch
     lam: Any
+
+    def __post_init__(self):
+        self.__dict__["kept"] = {}  # what was asked before
+
+    def once(self, key: Any, compute: Any) -> Any:
+        """Return what was computed, or refused, under a key, now or before."""
+        if key not in self.kept:
+            try:
+                self.kept[key] = compute()
+            except Refused as refused:
+                self.kept[key] = refused
+        if isinstance(self.kept[key], Refused):
+            raise self.kept[key]
+        return self.kept[key]
+
+    def reduced(self, at: "Point") -> Reduced:
+        """Return (5) at a point in a basis of Krylov spaces; for one λ."""
+        theta = numpy.repeat(self.theta[None], len(at.phi), 0)
+        start = self.support(theta), self.query(theta).grad
+        depth = min(DEEPEST, at.steps + 2)
+        return self.once(
+            ("reduced", at.phi.tobytes()),
+            lambda: reduced(at, start, self.theta, float(self.lam), depth),
+        )
 
     @cached_property
     def objective(self) -> ProximalObjective:
@@ -114,16 +140,20 @@ class OwnProblem:
             )
         return x, info
 
-    def solution(self) -> tuple[Array, float]:
+    def solution(self, start: Array | None = None) -> tuple[Array, float]:
         """Return φ* (T, P) and the digits in which the routes agree.
+
+        Args:
+            start: Where both begin, (T, P); θ by default.
 
         Raises:
             Refused: If there are fewer than four, or an inner loop runs away.
         """
-        newton = NewtonCG(80, cg_steps=min(len(self.theta), 100), tol=16 * EPS)
+        steps = min(len(self.theta), 100 if len(self.theta) <= DENSE else 30)
+        newton = NewtonCG(80, cg_steps=steps, tol=16 * EPS)
         try:
-            phi = newton.solve(self.objective, self.theta)
-            other = LBFGS(500, tol=1e-12).solve(self.objective, self.theta)
+            phi = newton.solve(self.objective, self.theta, start)
+            other = LBFGS(300, tol=1e-7).solve(self.objective, self.theta, start)
         except InnerDivergence as error:
             raise Refused(f"(1) was not solved: {error}") from error
         moved = numpy.linalg.norm(phi - self.theta, axis=1)
@@ -169,9 +199,8 @@ class OwnProblem:
         parts = numpy.linalg.norm(s, axis=1) + numpy.linalg.norm(pull, axis=1)
         still = numpy.linalg.norm(s + pull, axis=1) / parts
         digits = enough("the meta-gradient", digits, "H + Λ is nearly singular")
-        return Point(
-            phi, s, v, x, mu, top, int(info.iterations.max()), digits, float(still.max())
-        )  # fmt: skip
+        steps, still = int(info.iterations.max()), float(still.max())
+        return Point(phi, support, v, x, mu, top, steps, digits, still)
 
     def matrix(self, phi: Array) -> Array:
         """Return H + Λ (T, P, P), column by column by complex steps."""
@@ -206,7 +235,7 @@ def digits_of(share: Array) -> float:
     return min(16.0, -math.log10(worst)) if worst > 0 else 16.0
 
 
-def enough(what: str, digits: float, cause: str) -> float:
+def enough(what: str, digits: float, cause: str = "kinks") -> float:
     """Return digits, if they are a certificate.
 
     Raises:

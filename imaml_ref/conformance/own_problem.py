@@ -8,43 +8,41 @@ problem is a case like any other, and all that ``diagnosis`` knows is tried; bey
 with one λ, the families of ``krylov.WITHIN`` are, from products with H alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy
 
-from .. import layers as known_layers
 from ..compute import one_blas_thread
 from ..data import TaskBatch
 from ..meta_gradients import TaskLoss
-from ..networks import Network
 from .agreement import agreement
 from .answers import Attempt
-from .axes import times
-from .case import Answer, Array, Case
-from .certify import required_digits
-from .computation import LOSSES, Computation, Refused
-from .diagnosis import Search
+from .case import Answer, Array
+from .certify import ROUNDOFF, required_digits
+from .computation import LOSSES, Refused
 from .explanation import Diagnosis
 from .families import FAMILIES
-from .families.ground import Ground, facts_of, swapped
-from .families.krylov import WITHIN, basis_of, gap
+from .families.ground import facts_of, swapped
+from .families.krylov import WITHIN
 from .families.rules import Point as Seen
 from .families.rules import holds, without_constants
 from .judge import Report, Verdict, verdict
-from .laboratory import Laboratory
 from .own_certificate import DENSE, OwnProblem, Point, digits_of, enough
+from .own_laboratory import (
+    KrylovLaboratory,
+    OwnCase,
+    OwnLaboratory,
+    OwnSearch,
+    is_known,
+)
 from .plain import described
 
-NAMES = (
-    "phi", "loss", "grad", "v", "direction", "hvp", "meta_grad", "lam_grad",
-)  # fmt: skip
-QUERY = "query set"  # the case whose support set is the query set: its gradient is v
-OWN = "own problem"
-DEEPEST = 60  # products with H for each vector of a Krylov space
+NAMES = ("phi", "loss", "grad", "v", "direction", "hvp", "meta_grad", "lam_grad")
+OWN, QUERY = "own problem", "query set"  # names of cases: ∇L of the second is v
 INSIDE = 1e-9  # residual of (5) in the basis above which families are not tried
-ROUNDOFF = {"float64": 2.0**-53, "float32": 2.0**-24}
+USUAL = 1e3  # condition number of L and its derivatives, not worth measuring
 EQUALS = 3  # facts that a number may be said to equal
 
 
@@ -58,7 +56,7 @@ class OwnDiagnosis:
         report: The verdicts, in digits, and the diagnoses.
         at_solution: Digits of the meta-gradient compared with that at φ*, where it is
             judged at the user's φ; None otherwise.
-        stationarity: ‖∇G‖ at the user's φ over the norms of its two parts; None without.
+        stationarity: ‖∇G‖ at the user's φ over the norms of its parts; None without.
         not_tried: What was not tried, and why.
     """
 
@@ -127,58 +125,74 @@ def diagnose_at(
         TypeError: If tasks are no ``TaskBatch``, or loss has no network.
         ValueError: If an array has not its shape, is not finite, or there is none.
     """
+    return judged(problem_of(loss, theta, tasks, lam), mine)
+
+
+def problem_of(loss: TaskLoss, theta: Array, tasks: TaskBatch, lam: Any) -> OwnProblem:
+    """Return the problem, in float64; what is computed for it is computed once.
+
+    Raises:
+        TypeError: See ``diagnose_at``.
+        ValueError: If λ is not positive, or of another shape.
+    """
+    if not isinstance(tasks, TaskBatch) or not hasattr(loss, "net"):
+        raise TypeError(
+            "diagnose_at expects loss as a TaskLoss and tasks as a TaskBatch, got "
+            f"{type(loss).__name__} and {type(tasks).__name__}"
+        )
+    theta, lam = numpy.asarray(theta, float), numpy.asarray(lam, float)
+    if lam.shape not in ((), theta.shape) or not (lam > 0).all():
+        raise ValueError(f"lam must be > 0, a number or {theta.shape}, got {lam}")
+    tasks = tasks.map(lambda a: a.astype(float) if a.dtype.kind == "f" else a)
+    return OwnProblem(loss, theta, tasks, lam if lam.ndim else lam.item())
+
+
+def judged(problem: OwnProblem, mine: Any) -> OwnDiagnosis:
+    """Judge and diagnose arrays, ``mine``, on a problem that may be asked again."""
+    like_lam = numpy.shape(problem.lam)
+    got = given(mine, problem.theta.shape, len(problem.tasks), like_lam)
     with one_blas_thread(), numpy.errstate(all="ignore"):
-        return Judging(mine, loss, theta, tasks, lam).result()
+        return Judging(problem, got).result()
 
 
 @dataclass
 class Judging:
-    """One call of ``diagnose_at``, whose arguments it has."""
+    """One set of arrays, judged.
 
-    mine: Any
-    loss: TaskLoss
-    theta: Array
-    tasks: TaskBatch
-    lam: Any
+    Args:
+        problem: Whose they are.
+        got: The arrays, by name.
+        certified: See ``OwnDiagnosis``.
+        refused: See ``OwnDiagnosis``.
+    """
+
+    problem: OwnProblem
+    got: dict[str, Array]
     certified: dict[str, float] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
 
-    def __post_init__(self):
-        if not isinstance(self.tasks, TaskBatch) or not hasattr(self.loss, "net"):
-            raise TypeError(
-                "diagnose_at expects loss as a TaskLoss and tasks as a TaskBatch, got "
-                f"{type(self.loss).__name__} and {type(self.tasks).__name__}"
-            )
-        self.theta = numpy.asarray(self.theta, float)
-        self.lam = numpy.asarray(self.lam, float)
-        if self.lam.shape not in ((), self.theta.shape) or not (self.lam > 0).all():
-            raise ValueError(
-                f"lam must be > 0, a number or {self.theta.shape}, got {self.lam}"
-            )
-        self.tasks = self.tasks.map(
-            lambda a: a.astype(float) if a.dtype.kind == "f" else a
-        )
-        self.got = given(self.mine, self.theta.shape, len(self.tasks), self.lam.shape)
-        lam = self.lam.item() if self.lam.ndim == 0 else self.lam
-        self.problem = OwnProblem(self.loss, self.theta, self.tasks, lam)
-
     def result(self) -> OwnDiagnosis:
         """Return what is to be said."""
-        phi = self.got.get("phi")
-        phi = None if phi is None else phi.astype(float)
-        star = self.certify("phi", self.problem.solution)
-        at = phi if phi is not None else star and star[0]
+        own, phi = self.problem, self.got.get("phi")
+        key = "star" if phi is None else ("star", phi.tobytes())
+        start = None if phi is None else phi.astype(float)
+        star = self.certify("φ*", key, lambda: own.solution(start))
+        at = star and star[0] if start is None else start
         if at is None:
             return OwnDiagnosis({}, self.refused, Report("mine", ()))
-        there = self.certify("meta_grad", lambda: self.problem.at(at))
+        which = "φ*" if phi is None else "your φ"
+        there = self.point(f"(5) at {which}", at)
         cases = self.cases(at)
-        verdicts = [*self.verdicts(cases, star, there, phi is not None)]
+        verdicts = [*self.below(cases)]
+        if phi is not None and star:
+            verdicts += [self.judged(cases[0], "L5", "inner", *star, 1.0, "phi")]
+        if there:
+            verdicts += self.of_formula(cases[0], there, phi is not None)
         beside = None
-        if phi is not None and star and there and "meta_grad" in self.got:
-            best = self.certify("meta_grad at φ*", lambda: self.problem.at(star[0]))
+        if phi is not None and star and "meta_grad" in self.got:
+            best = self.point("(5) at φ*", star[0])
             if best is not None:
-                want = self.mean(best)
-                got = self.got["meta_grad"]
+                got, want = self.got["meta_grad"], self.mean(best)
                 beside = agreement(cases[0], "L5", got, want).digits
         report = Report("mine", tuple(verdicts))
         report, skipped = self.diagnosed(report, cases, there)
@@ -187,93 +201,99 @@ class Judging:
             self.certified, self.refused, report, beside, still, skipped
         )
 
-    def certify(self, what: str, compute: Any) -> Any:
+    def certify(self, what: str, key: Any, compute: Any) -> Any:
         """Return what was computed, its digits kept; None if it was refused."""
         try:
-            found = compute()
+            found = self.problem.once(key, compute)
         except Refused as refused:
             self.refused[what] = str(refused)
             return None
-        self.certified[what] = found.digits if hasattr(found, "digits") else found[1]
+        self.certified[what] = found.digits if isinstance(found, Point) else found[1]
         return found
+
+    def holds(self, what: str, digits: float) -> bool:
+        """Keep the digits of a certificate; or, of too few, that there is none."""
+        found = self.certify(what, (what, digits), lambda: (what, enough(what, digits)))
+        if found is None:
+            self.certified.pop(what, None)
+        return found is not None
+
+    def point(self, what: str, phi: Array) -> Point | None:
+        """Return (5) at a φ (T, P), certified; None if it was refused."""
+        return self.certify(what, phi.tobytes(), lambda: self.problem.at(phi))
 
     def cases(self, phi: Array) -> list[OwnCase]:
         """Return the problem at a φ (T, P), and that of its query set."""
-        T = self.tasks
-        direction = self.got.get("direction", self.theta)
+        own = self.problem
+        direction = self.got.get("direction", own.theta)
         inputs = {
-            "theta": self.theta, "lam": self.lam, "phi": phi, "solution": phi,
+            "theta": own.theta, "lam": numpy.asarray(own.lam), "phi": phi,
             "v": numpy.broadcast_to(direction, phi.shape).astype(float),
-            "support_x": T.support_x, "support_y": T.support_y,
-            "query_x": T.query_x, "query_y": T.query_y,
+            "solution": phi, **vars(own.tasks),
         }  # fmt: skip
         kinds = {kind: name for name, kind in LOSSES.items()}
-        case = OwnCase(
-            OWN, "", inputs, network=described(self.loss.net),
-            loss=kinds.get(type(getattr(self.loss, "loss", None)), ""), own=self.loss,
-        )  # fmt: skip
-        return [case, replace(swapped(case), name=QUERY)]
+        loss = kinds.get(type(getattr(own.loss, "loss", None)), "")
+        network = described(own.loss.net)
+        case = OwnCase(OWN, "", inputs, network=network, loss=loss, own=own.loss)
+        return [case, replace(swapped(case), name=QUERY, answers={})]
 
     def mean(self, at: Point) -> Array:
         """Return the meta-gradient, (P,)."""
         return (self.problem.lam * at.x).mean(0)
 
-    def verdicts(self, cases, star, there: Point | None, at_theirs: bool):
-        """Yield the verdicts, and put what is right into the cases."""
+    # Verdicts; what is right is put into the cases.
+
+    def below(self, cases: list[OwnCase]) -> Iterator[Verdict]:
+        """Yield the verdicts on L, ∇L, ∇Q and H p at the φ of the case."""
         case, query = cases
-        phi = case.phi
-        if at_theirs and star:
-            yield self.judged(case, "L5", "inner", "phi", star[0], star[1], 1.0)
-        support = self.problem.support(phi)
-        kappa = 1e3  # of L and its derivatives, not worth measuring
-        if "loss" in self.got:
-            yield self.judged(case, "L1", "loss", "loss", support.value, 13.0, kappa)
-        if "grad" in self.got:
-            yield self.judged(case, "L1", "grad", "grad", support.grad, 13.0, kappa)
+        lin = self.problem.support(case.phi)
+        wants = {"loss": lin.value, "grad": lin.grad}
+        for name in wants.keys() & self.got.keys():
+            yield self.judged(case, "L1", name, wants[name], 13.0, USUAL)
         if "v" in self.got:
-            v = self.problem.query(phi).grad
-            yield self.judged(query, "L1", "grad", "v", v, 13.0, kappa)
+            v = self.problem.query(case.phi).grad
+            yield self.judged(query, "L1", "grad", v, 13.0, USUAL, "v")
         if "hvp" in self.got:
-            want = self.problem.exact_product(phi, case.v)
-            left = numpy.linalg.norm(support.hvp(case.v) - want, axis=1)
+            want = self.problem.exact_product(case.phi, case.v)
+            left = numpy.linalg.norm(lin.hvp(case.v) - want, axis=1)
             digits = digits_of(left / numpy.linalg.norm(want, axis=1))
-            self.certified["hvp"] = enough("H p", digits, "kinks")
-            yield self.judged(case, "L2", "hvp", "hvp", want, digits, kappa)
-        if there is None:
-            return
-        level = "L4" if at_theirs else "L5"
-        kappa = 1e2 if there.top != there.top else there.top / there.mu
-        wants = {"meta_grad": self.mean(there)}
-        each = -there.x * (there.phi - self.theta)
-        wants["lam_grad"] = each.mean(0) if self.lam.ndim else each.sum(1).mean()
-        if not at_theirs:
-            self.whole(there, wants)
-        for name, want in wants.items():
-            if name in self.got:
-                digits = self.certified["meta_grad"]
-                yield self.judged(case, level, name, name, want, digits, kappa)
+            if self.holds("H p", digits):
+                yield self.judged(case, "L2", "hvp", want, digits, USUAL)
 
-    def whole(self, there: Point, wants: dict[str, Array]) -> None:
-        """Certify the meta-gradient at φ* once more, by the whole map along θ̇."""
-        g = wants["meta_grad"]
+    def of_formula(self, case: OwnCase, there: Point, at_theirs: bool) -> list[Verdict]:
+        """Return the verdicts on (5) and (7)."""
+        kappa = there.top / there.mu if there.top > 0 else 1e2
+        each = -there.x * (there.phi - self.problem.theta)
+        of_lam = each.mean(0) if numpy.ndim(self.problem.lam) else each.sum(1).mean()
+        wants = {"meta_grad": self.mean(there), "lam_grad": of_lam}
+        digits, level = there.digits, "L4" if at_theirs else "L5"
+        if not at_theirs and "meta_grad" in self.got:
+            digits = min(digits, self.along(there, wants["meta_grad"]))
+            if not self.holds("(5) at φ*", digits):
+                return []
+        found = [name for name in wants if name in self.got]
+        return [self.judged(case, level, n, wants[n], digits, kappa) for n in found]
+
+    def along(self, there: Point, g: Array) -> float:
+        """Return the digits of g at φ* by the whole map, along g, noise, and error."""
         draw = numpy.random.Generator(numpy.random.PCG64(0)).standard_normal(len(g))
-        d = g / numpy.linalg.norm(g) + draw / numpy.linalg.norm(draw)
-        off = self.got.get("meta_grad", g).astype(float) - g
-        d = d + off / (numpy.linalg.norm(off) or 1.0)
-        share = abs(self.problem.slope(there.phi, d) - g @ d) / numpy.linalg.norm(g)
-        digits = digits_of(share / numpy.linalg.norm(d))
-        self.certified["meta_grad"] = min(self.certified["meta_grad"], digits)
-        enough("the meta-gradient", digits, "kinks")
+        off = self.got["meta_grad"].astype(float) - g
+        d = sum(a / (numpy.linalg.norm(a) or 1.0) for a in (g, draw, off))
+        gap = abs(self.problem.slope(there.phi, d) - g @ d)
+        return digits_of(gap / numpy.linalg.norm(g) / numpy.linalg.norm(d))
 
-    def judged(self, case, level, answer, name, want, digits, kappa) -> Verdict:
-        """Return the verdict on one array; what is right is put into the case."""
+    def judged(
+        self, case, level, answer, want, digits, kappa, name: str = ""
+    ) -> Verdict:
+        """Return the verdict on one array."""
         required = {
             dtype: max(0.0, min(required_digits(kappa, u), digits - 1))
             for dtype, u in ROUNDOFF.items()
         }
         right = Answer(numpy.asarray(want), digits, (), kappa, required)
         case.answers.setdefault(level, {})[answer] = right
-        return verdict(case, level, answer, Attempt({answer: self.got[name]}))
+        values = {answer: self.got[name or answer]}
+        return verdict(case, level, answer, Attempt(values))
 
     # What fails.
 
@@ -281,53 +301,45 @@ class Judging:
         """Return the report with its diagnoses, and what was not tried."""
         if report.passed or not report.verdicts:
             return report, ()
-        small, skipped = len(self.theta) <= DENSE, []
-        names = set(FAMILIES)
-        lab: OwnLaboratory = OwnLaboratory(cases, small and is_known(self.loss))
+        small = len(self.problem.theta) <= DENSE
+        lab = OwnLaboratory(cases, small and is_known(self.problem.loss))
+        names, skipped = set(FAMILIES), []
         if not small:
-            names, skipped = set(), ["inner loops, tensors and single entries of H"]
+            names, skipped = set(), ["inner loops; tensors and single entries of H"]
+            self.with_columns(lab, cases[0], there)
             failing = any(v.answer == "meta_grad" for v in report.verdicts)
-            if there is not None and failing:
-                lab = KrylovLaboratory(cases, self.problem, there)
-                inside = lab.residual <= INSIDE
-                names = WITHIN if inside else set()
-                if not inside:
-                    skipped.append("families: none for a λ per parameter, or a CG that "
-                                   f"takes more than {DEEPEST} steps")  # fmt: skip
-        search = OwnSearch(lab, report, names)
-        self.with_columns(lab, cases[0], there)
-        found = tuple(self.with_facts(d, cases[0]) for d in search.diagnoses())
-        return replace(report, diagnoses=found), tuple(skipped)
+            if failing and there and not numpy.ndim(self.problem.lam):
+                reduced = self.problem.reduced(there)
+                if reduced.residual <= INSIDE:
+                    lab, names = KrylovLaboratory(cases, reduced), WITHIN
+            if not names and failing:
+                skipped.append("families, for want of one λ and a CG that is short")
+            self.with_columns(lab, cases[0], None if names else there)
+        found = OwnSearch(lab, report, names).diagnoses()
+        told = tuple(self.with_facts(d, cases[0]) for d in found)
+        return replace(report, diagnoses=told), tuple(skipped)
 
     def with_columns(self, lab, case: OwnCase, there: Point | None) -> None:
-        """Put sums of known vectors into the laboratory where matrices are too large."""
-        if len(self.theta) <= DENSE:
-            return
-        at, u = self.problem.support(case.phi), case.v
-        inner = (at.grad * u).sum(1, keepdims=True)
+        """Put known vectors into a laboratory that has no matrices to make them of."""
+        lin, u = self.problem.support(case.phi), case.v
+        s, lam = lin.grad, self.problem.lam
         lab.kept["columns", OWN, "L2", "hvp"] = {
-            "H v": at.hvp(u), "G v": at.gnvp(u), "v": u, "λ v": self.lam * u,
-            "∇L (∇Lᵀ v)": inner * at.grad, "∇L": at.grad,
+            "H v": lin.hvp(u), "G v": lin.gnvp(u), "v": u, "λ v": lam * u,
+            "∇L (∇Lᵀ v)": (s * u).sum(1, keepdims=True) * s, "∇L": s,
         }  # fmt: skip
-        if there is not None and not hasattr(lab, "reduced"):
-            d = there.phi - self.theta
-            rows = {
-                "g": self.problem.lam * there.x, "v": there.v, "∇L": there.s,
-                "(φ − θ)": d, "Λ (φ − θ)": self.problem.lam * d, "x": there.x,
-            }  # fmt: skip
+        if there is not None:
+            d = there.phi - self.problem.theta
+            rows = {"g": lam * there.x, "v": there.v, "∇L": s, "(φ − θ)": d}
+            rows |= {"Λ (φ − θ)": lam * d, "(H + Λ)⁻¹ v": there.x}
+            means = {name: a.mean(0) for name, a in rows.items()}
             for level in ("L4", "L5"):
-                key = ("columns", OWN, level, "meta_grad")
-                lab.kept[key] = {name: a.mean(0) for name, a in rows.items()}
+                lab.kept["columns", OWN, level, "meta_grad"] = means
 
     def with_facts(self, one: Diagnosis, case: OwnCase) -> Diagnosis:
-        """Say what simple facts of the problem a number is equal to."""
-        facts = facts_of(case)
-        said = []
+        """Say what simple facts of the problem its numbers are equal to."""
+        facts, said = facts_of(case), []
         for text in dict.fromkeys(one.numbers.values()):
-            try:
-                value = float(text.replace("−", "-"))
-            except ValueError:
-                continue
+            value = float(text.replace("−", "-"))
             seen = [Seen(facts, value, abs(value) * 5e-7)]
             equal = [r.text for r in without_constants(seen) if holds(r, seen)]
             equal = [t for t in dict.fromkeys(equal) if t != text]
@@ -342,9 +354,8 @@ def given(mine: Any, shape: tuple, tasks: int, like_lam: tuple) -> dict[str, Arr
     Raises:
         ValueError: If one has not its shape or is not finite, or there is none.
     """
-    found = dict(mine) if isinstance(mine, Mapping) else {
-        n: getattr(mine, n) for n in NAMES if getattr(mine, n, None) is not None
-    }  # fmt: skip
+    found = dict(mine) if isinstance(mine, Mapping) else dict(vars(mine))
+    found = {name: a for name, a in found.items() if a is not None}
     rows = (tasks, *shape)
     shapes = dict.fromkeys(("phi", "grad", "v", "hvp", "direction"), rows)
     shapes |= {"loss": (tasks,), "meta_grad": shape, "lam_grad": like_lam}

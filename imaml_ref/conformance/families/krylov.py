@@ -1,11 +1,11 @@
 """The ground of (5) for many parameters: small dense matrices from products with H.
 
-    U        orthonormal, (P, M): of every task t the vectors Hᵗʲ u for j = 0, 1, …, with
-             u among v, ∇L, φ − θ, and besides θ, φ and the gradients at θ
+    U        orthonormal, (P, M): of every task the vectors Hʲ u for j = 0, 1, …, with
+             u among v, ∇L, φ − θ, and besides θ and the gradients at θ
     H' = Uᵀ H U,   v' = Uᵀ v,   …                                                    (1)
 
 For one λ the answers to (H + μI) x = b, the iterates of CG, Neumann series and sums of
-all these lie in U where b does, to the residual that ``gap`` measures; so families made
+all these lie in U where b does, to the ``residual`` that is measured; so families made
 for dense matrices run on (1) as they are.  What asks for single entries (diagonals,
 clipping by value, tensors) does not: ``WITHIN`` are the families that may be tried.
 """
