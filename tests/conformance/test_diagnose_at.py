@@ -1,6 +1,8 @@
 """``diagnose_at``: mistakes on a user's own problem are found, and nothing else."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -215,3 +217,12 @@ def test_errors_name_the_array():
         conformance.diagnose_at({}, own.loss, own.theta, own.tasks, lam=-1.0)
     with pytest.raises(TypeError, match="TaskBatch"):
         conformance.diagnose_at({}, own.loss, own.theta, [own.tasks])
+
+
+def test_the_example_of_the_page_runs(capsys):
+    page = Path(__file__).parents[2] / "docs" / "diagnose-at.md"
+    _, code, _ = re.split(r"```(?:python)?\n", page.read_text(encoding="utf-8"))
+    exec(code, {})
+    said = capsys.readouterr().out
+    assert "damped" in said
+    assert "0.0371 I" in said
