@@ -29,6 +29,7 @@ LEAST = 4.0  # digits below which there is no certificate
 SAME = 1e-4  # relative distance at which L-BFGS ended at the same solution
 STEP = 1e-30
 STEPS = 1000  # of CG
+STOP = 2e-14  # ‖∇G‖ at which Newton-CG ends, over 1 + ‖∇L(θ)‖
 DEEPEST = 60  # products with H for each vector of a Krylov space
 EPS = float(numpy.finfo(float).eps)
 
@@ -150,7 +151,9 @@ class OwnProblem:
             Refused: If there are fewer than four, or an inner loop runs away.
         """
         steps = min(len(self.theta), 100 if len(self.theta) <= DENSE else 30)
-        newton = NewtonCG(80, cg_steps=steps, tol=16 * EPS)
+        first = numpy.repeat(self.theta[None], len(self.tasks), 0)
+        size = float(numpy.linalg.norm(self.support(first).grad, axis=1).max())
+        newton = NewtonCG(40, cg_steps=steps, tol=STOP * (1 + size))
         try:
             phi = newton.solve(self.objective, self.theta, start)
             other = LBFGS(300, tol=1e-7).solve(self.objective, self.theta, start)

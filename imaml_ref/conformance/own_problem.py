@@ -20,7 +20,7 @@ from ..meta_gradients import TaskLoss
 from .agreement import agreement
 from .answers import Attempt
 from .case import Answer, Array
-from .certify import ROUNDOFF, required_digits
+from .certify import ROUNDOFF, has_zero, required_digits
 from .computation import LOSSES, Refused
 from .explanation import Diagnosis
 from .families import FAMILIES
@@ -286,10 +286,12 @@ class Judging:
         self, case, level, answer, want, digits, kappa, name: str = ""
     ) -> Verdict:
         """Return the verdict on one array."""
-        required = {
-            dtype: max(0.0, min(required_digits(kappa, u), digits - 1))
-            for dtype, u in ROUNDOFF.items()
-        }
+        # A bias before a normalisation has the gradient 0, and half the digits.
+        zero = has_zero(case, numpy.asarray(want))
+        required = {}
+        for dtype, u in ROUNDOFF.items():
+            worst = max(kappa, u**-0.5) if zero else kappa
+            required[dtype] = max(0.0, min(required_digits(worst, u), digits - 1))
         right = Answer(numpy.asarray(want), digits, (), kappa, required)
         case.answers.setdefault(level, {})[answer] = right
         values = {answer: self.got[name or answer]}
