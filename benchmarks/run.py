@@ -10,7 +10,8 @@ omniglot        how far five estimators train in the same time; omniglot.table
 conformance     what published implementations answer to the conformance suite;
                 conformance.table, conformance.control_lam_vector,
                 conformance.blind (mistakes that the judge was not told about),
-                conformance.blind.draw, conformance.blind.lists
+                conformance.blind.draw, conformance.blind.lists,
+                conformance.own_problem (at the size of Omniglot)
 gpu             a meta-step and a training on a card
 frameworks      which layers and losses have wrong second derivatives, in which
                 framework, by which route; frameworks.table
@@ -36,6 +37,7 @@ QUESTIONS = (
     "conformance.blind",
     "conformance.blind.draw",
     "conformance.blind.lists",
+    "conformance.own_problem",
     "gpu",
     "frameworks",
     "frameworks.table",

@@ -21,6 +21,7 @@ from .json_report import as_json
 from .judge import CONVENTION, FAIL, NOT_ATTEMPTED, PASS, Report, Verdict, judge
 from .levels import LEVELS
 from .mutants import Mistake
+from .own_problem import OwnDiagnosis, diagnose_at
 from .suite import SUITE_VERSION, export_inputs, load_suite
 from .text import as_table, as_text, below, described, fitted
 
@@ -38,6 +39,7 @@ __all__ = [
     "Computation",
     "Engine",
     "Mistake",
+    "OwnDiagnosis",
     "Refused",
     "Report",
     "Verdict",
@@ -51,6 +53,7 @@ __all__ = [
     "check_file",
     "described",
     "diagnose",
+    "diagnose_at",
     "export_inputs",
     "fitted",
     "judge",

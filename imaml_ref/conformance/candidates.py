@@ -41,6 +41,7 @@ class Candidates:
 
     def __init__(self, laboratory: Laboratory, report: Report):
         self.lab, self.report = laboratory, report
+        self.families: list[Family] = [*FAMILIES.values()]
         self.deadline = time.process_time() + SECONDS
 
     def best(
@@ -110,7 +111,7 @@ class Candidates:
 
     def fitted(self, question, verdicts) -> Iterator[Explanation]:
         """Yield families, those with few numbers first, and tolerances."""
-        here = [f for f in FAMILIES.values() if question in f.where]
+        here = [f for f in self.families if question in f.where]
         here.sort(key=lambda family: len(family.numbers))
         failing, enough = sum(v.outcome == FAIL for v in verdicts), 99
         for family in here:
@@ -131,7 +132,7 @@ class Candidates:
 
     def third(self, question, verdicts, failing) -> Iterator[Explanation]:
         """Yield two at once."""
-        here = [f for f in FAMILIES.values() if question in f.where]
+        here = [f for f in self.families if question in f.where]
         for a in here:
             for b in here:
                 apart = a.part != b.part and a.on and b.rows

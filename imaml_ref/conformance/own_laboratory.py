@@ -1,0 +1,122 @@
+"""One problem of a user, as the families see it: a case, and where they are tried."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy
+
+from .. import layers as known_layers
+from ..meta_gradients import TaskLoss
+from ..networks import Network
+from .case import Array, Case
+from .computation import LOSSES, Computation
+from .diagnosis import Search
+from .families import FAMILIES
+from .families.ground import Ground
+from .families.krylov import Reduced
+from .judge import Report, Verdict
+from .laboratory import Laboratory
+
+
+@dataclass(frozen=True)
+class OwnCase(Case):
+    """A case on a network and a loss that the user made."""
+
+    own: Any = None
+
+    @property
+    def net(self) -> Network:  # type: ignore[override]
+        """The user's network."""
+        return self.own.net
+
+
+class OwnSubject(Computation):
+    """The reference computation on the user's loss, whatever it is."""
+
+    def linearized(self, case: Case, phi: Array, x: Array, y: Array) -> Any:
+        """Return the loss at φ with its derivatives."""
+        return case.own.linearize(phi, x, y)  # type: ignore[attr-defined]
+
+
+class OwnLaboratory(Laboratory):
+    """One problem: numbers are told as numbers, since no rule can be tested.
+
+    Args:
+        cases: The problem, and the one of its query set.
+        known: Whether the catalogue can be run on its network and loss.
+    """
+
+    def __init__(self, cases: list[OwnCase], known: bool):
+        super().__init__(cases)
+        self.known = known
+
+    def subject(self, *names: str) -> Any:
+        """Return the computation that makes some mistakes, or the user's own."""
+        return super().subject(*names) if self.known else OwnSubject()
+
+    def answers(self, names: Any, case: str, level: str) -> Mapping[str, Array]:
+        """Return what mistakes of the catalogue answer, where they can be made."""
+        return super().answers(names, case, level) if self.known else {}
+
+    def facts(self, verdict: Verdict) -> Mapping[str, float]:
+        """Return none: see the class."""
+        return {}
+
+
+class KrylovLaboratory(OwnLaboratory):
+    """One problem with many parameters: meta-gradients in coordinates of a basis.
+
+    Args:
+        cases: See ``OwnLaboratory``.
+        reduced: (5) in that basis.
+    """
+
+    def __init__(self, cases: list[OwnCase], reduced: Reduced):
+        super().__init__(cases, False)
+        self.basis, self.reduced = reduced.basis, reduced.ground
+
+    def ground(self, verdict: Verdict) -> Ground:
+        """Return the ground in the basis."""
+        return self.reduced
+
+    def target(self, verdict: Verdict) -> Array:
+        """Return a meta-gradient in the basis, and what is outside, (M + 1,)."""
+        if verdict.answer != "meta_grad":
+            return super().target(verdict)
+        return self.basis.with_rest(verdict.got)
+
+    def assembled(self, verdict: Verdict, rows: Array) -> Array:
+        """Return an answer in the basis, nothing outside."""
+        if verdict.answer != "meta_grad":
+            return super().assembled(verdict, rows)
+        return numpy.append(rows.mean(0), 0.0)
+
+    def restored(self, verdict: Verdict, a: Array) -> Array:
+        """Return an answer from its coordinates."""
+        return self.basis.up(a[:-1]) if verdict.answer == "meta_grad" else a
+
+
+class OwnSearch(Search):
+    """The search on one problem.
+
+    Args:
+        laboratory: The problem.
+        report: What was judged.
+        names: Families that may be tried.
+    """
+
+    def __init__(self, laboratory: OwnLaboratory, report: Report, names: set[str]):
+        super().__init__(laboratory, report)
+        self.candidates.families = [f for n, f in FAMILIES.items() if n in names]
+
+
+def is_known(loss: Any) -> bool:
+    """Whether the mistakes of the catalogue can be made with a loss: it is all ours."""
+    kinds = {getattr(known_layers, name) for name in known_layers.__all__}
+    return (
+        type(loss) is TaskLoss
+        and type(loss.loss) in LOSSES.values()
+        and type(loss.net) is Network
+        and all(type(layer) in kinds for layer in loss.net.layers.values())
+    )
