@@ -110,10 +110,12 @@ def of_meta_gradients(lab: Any, verdict: Verdict) -> Columns:
         for t, g in enumerate(ground.g):
             last = t == len(ground.g) - 1
             name = "last" if last else ("first", "second", "third", "fourth")[min(t, 3)]
-            found.setdefault(f"g of the {name} task alone", g)
+            alone = lab.assembled(verdict, g[None])
+            found.setdefault(f"g of the {name} task alone", alone)
     weights = sizes(lab.case(verdict))
     if weights is not None:
-        found["g weighted by the tasks' sizes"] = weights @ ground.g
+        whole = lab.assembled(verdict, (weights @ ground.g)[None])
+        found["g weighted by the tasks' sizes"] = whole
     return found
 
 
