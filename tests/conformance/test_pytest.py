@@ -84,6 +84,7 @@ def test_there_is_one_test_for_each_case_and_level(outcome):
         "test_mine[ridge-L5]": "PASSED",
         "test_mine[ridge-L6]": "SKIPPED",
         "test_mine[ridge-L7]": "SKIPPED",
+        "test_mine[ridge-U]": "PASSED",
         "test_mine[indefinite-L3]": "PASSED",
         "test_another_way[spd-10-L3]": "PASSED",
     }
