@@ -33,6 +33,7 @@ OTHERS = (
     "conformance/test_pytest",
     "conformance/test_text",
     "conformance/test_torch",
+    "conformance/test_torch_witness",
     "data/test_hdf5",
     "data/test_tasks",
     "data_tools/test_download",

@@ -118,6 +118,8 @@ def test_the_paragraph_says_where_what_how_well_and_who_else(laboratory):
 
 def test_swapped_layouts_are_left_to_the_judge(laboratory):
     def swapped(case, level, a):
+        if not a.ndim:  # dF/dλ
+            return a
         named = case.unpack(a)
         kernel = named["linear1.kernel"]
         named["linear1.kernel"] = kernel.swapaxes(-1, -2).reshape(kernel.shape)
@@ -130,7 +132,7 @@ def test_swapped_layouts_are_left_to_the_judge(laboratory):
 
 def test_without_numbers_there_is_nothing_to_diagnose(laboratory):
     report = report_of(laboratory, (), SMALL, ("L4",), lambda c, level, a: np.nan * a)
-    assert report.count(FAIL) == 3
+    assert report.count(FAIL) == 6
     assert diagnoses(report, laboratory) == ()
 
 

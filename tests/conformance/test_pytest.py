@@ -84,6 +84,7 @@ def test_there_is_one_test_for_each_case_and_level(outcome):
         "test_mine[ridge-L5]": "PASSED",
         "test_mine[ridge-L6]": "SKIPPED",
         "test_mine[ridge-L7]": "SKIPPED",
+        "test_mine[ridge-U]": "PASSED",
         "test_mine[indefinite-L3]": "PASSED",
         "test_another_way[spd-10-L3]": "PASSED",
     }
@@ -154,7 +155,7 @@ def test_the_example_in_python_tells_right_from_wrong(monkeypatch, capsys):
     out = printed("conformance_python.py", monkeypatch, capsys)
     right, _, wrong = out.partition("Ridge, suite")
     assert "✗" not in right.partition("digits of the worst")[0]
-    assert "18 passed, 0 failed, 179 not attempted" in wrong
+    assert "31 passed, 0 failed, 347 not attempted" in wrong
     assert "ForgetfulRidge, suite 1.1: 13 passed, 5 failed" in wrong
     block = wrong.partition("✗ kappa-10 L4 meta_grad")[2].splitlines()[1]
     assert block.endswith("ratio 4")  # 1/λ
@@ -162,7 +163,7 @@ def test_the_example_in_python_tells_right_from_wrong(monkeypatch, capsys):
 
 def test_the_example_with_files_needs_no_imaml_ref_to_answer(monkeypatch, capsys):
     out = printed("conformance_files.py", monkeypatch, capsys)
-    assert "43 passed, 0 failed, 154 not attempted" in out
+    assert "71 passed, 0 failed, 307 not attempted" in out
     source = (EXAMPLES / "conformance_files.py").read_text("utf-8")
     before_main, _, _ = source.partition("def main(")
     assert "import imaml_ref" not in before_main
@@ -175,4 +176,4 @@ def test_the_example_with_files_is_a_program_to_run(tmp_path, capsys):
     program = [sys.executable, str(EXAMPLES / "conformance_files.py")]
     words = ["conformance", "run", "--", *program, "{inputs}", "{answers}"]
     assert main(words) == 0
-    assert "43 passed, 0 failed" in capsys.readouterr().out
+    assert "71 passed, 0 failed" in capsys.readouterr().out

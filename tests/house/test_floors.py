@@ -46,6 +46,7 @@ SCRIPTS = [p for f in OTHERS for p in PROJECT.glob(f"{f}/**/*.py")]
 
 # What needs another library is asked for by its name.
 SIDE_DOORS = {f"conformance.{n}" for n in ("from_jax", "from_torch", "pytest_plugin")}
+SIDE_DOORS |= {"conformance.families"}  # for those who add one
 # A benchmark that measures what lies inside looks in: by its folder, at what.
 WINDOWS = {
     "blind": {"conformance.json_report"},
