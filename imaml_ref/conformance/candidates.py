@@ -22,6 +22,7 @@ from .questions import beneath
 
 POORER = 3.0  # digits fewer than the best: no tie
 SECONDS = 45.0  # of computing, for everything
+PAIRS = 15.0  # seconds that pairs of the catalogue leave to pairs of families
 RIGHT = {
     "theta": "the step",
     "hvp": "H v",
@@ -132,6 +133,13 @@ class Candidates:
 
     def third(self, question, verdicts, failing) -> Iterator[Explanation]:
         """Yield two at once."""
+        tried = probes(self.lab, failing)[:2]
+        known = self.members(question, verdicts)
+        shown = [m for m in known if any(self.shows(m, v) for v in tried)]
+        for a, b in combinations(shown, 2):
+            names = (a.name, b.name)
+            if self.in_time(PAIRS) and any(self.is_answer(names, v) for v in tried):
+                yield from self.compared(self.exact_pair(names), verdicts)
         here = [f for f in self.families if question in f.where]
         for a in here:
             for b in here:
@@ -140,19 +148,10 @@ class Candidates:
                 if apart and once and self.in_time():
                     pair = both(a, b)
                     yield from of_family(self.lab, verdicts, pair).explanations()
-        tried = probes(self.lab, failing)[:2]
-        here = self.members(question, verdicts)
-        shown = [m for m in here if any(self.shows(m, v) for v in tried)]
-        for a, b in combinations(shown, 2):
-            if not self.in_time():
-                return
-            names = (a.name, b.name)
-            if any(self.is_answer(names, v) for v in tried):
-                yield from self.compared(self.exact_pair(names), verdicts)
 
-    def in_time(self) -> bool:
-        """Whether there is time left."""
-        return time.process_time() < self.deadline
+    def in_time(self, kept: float = 0.0) -> bool:
+        """Whether there is time left, beside some seconds that are kept."""
+        return time.process_time() < self.deadline - kept
 
     def sums(self, question, verdicts, choices) -> Iterator[Explanation]:
         """Yield sums of known vectors."""

@@ -18,6 +18,7 @@ from .mutants import combined
 
 Names = tuple[str, ...]  # mistakes of the catalogue, made at once
 LEAST = {"float64": 5.0, "float32": 3.0}  # digits of agreement with a mistake
+SINGLE = 5.0  # digits that single precision has at least, where it is named
 NEARER = 2.0  # digits by which it must exceed the agreement with what is right
 EVIDENCE = 8.0  # digits times entries: one number that agrees may do so by chance
 
@@ -215,7 +216,7 @@ class Laboratory:
         Then it has the digits that single precision reaches, −log₁₀(κu) − 1.
         """
         got, required = verdict.got, self.answer(verdict).required["float32"]
-        least = max(LEAST["float32"], required + 1)
+        least = max(SINGLE, required + 1)
         if got.dtype != numpy.float64 or (verdict.digits or 0.0) < least:
             return False
         return bool((got.astype(numpy.float32) == got).all())

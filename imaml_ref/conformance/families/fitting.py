@@ -6,7 +6,7 @@ The factor a is eliminated (variable projection), so the search is over p alone:
 first, equally spaced in log p, then SciPy's least squares from the best of it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -75,10 +75,17 @@ def projected(
     return a, left, float(numpy.linalg.norm(left))
 
 
-def points(family: Family) -> list[tuple[float, ...]]:
-    """Return values to begin from."""
+def points(family: Family, facts: Mapping[str, float]) -> list[tuple[float, ...]]:
+    """Return values to begin from: a grid, and of one number what facts make of it."""
     count = GRID[len(family.numbers)]
-    return list(product(*(n.grid(count) for n in family.numbers.values())))
+    found = list(product(*(n.grid(count) for n in family.numbers.values())))
+    if len(family.numbers) == 1:
+        (number,) = family.numbers.values()
+        right = 1.0 if number.usual == "1" else facts.get(number.usual, 0.0)
+        sizes = [facts[n] for n in ("T", "N", "M", "D", "λ") if n in facts]
+        times = [2.0, *sizes, *(a / b for a in sizes for b in sizes if a > b)]
+        found += [(right * c,) for t in times for c in (t, 1 / t) if right]
+    return found
 
 
 def minimise(columns, family: Family, lab: Any, verdict: Any) -> Fit | None:
@@ -91,7 +98,7 @@ def minimise(columns, family: Family, lab: Any, verdict: Any) -> Fit | None:
         a, _, left = projected(got, found, family.bound)
         return Fit((), (), tuple(a), left)
     scores = []
-    for p in points(family):
+    for p in points(family, lab.facts(verdict)):
         found = columns(p)
         left = 2.0 if found is None else projected(got, found, family.bound)[2]
         scores.append((left, p))
@@ -132,10 +139,27 @@ def refine(columns, family: Family, start: tuple[float, ...], got: Array):
     if found is None:
         return None
     a, _, left = projected(got, found, family.bound)
-    slopes = numpy.linalg.norm(out.jac, axis=0)
-    room = max(left, 1e-13)
-    spread = tuple(
-        abs(v) * room / s if s > FLAT else numpy.inf
-        for v, s in zip(values(out.x), slopes, strict=True)
-    )
+    spread = uncertainty(values(out.x), out.jac, max(left, 1e-13))
     return Fit(values(out.x), spread, tuple(a), left)
+
+
+def uncertainty(values: Sequence[float], jac: Array, room: float) -> tuple[float, ...]:
+    """Return how far each number may be off, if the residual may be off by so much.
+
+    Infinite where a combination that it is in does not move the residual.
+
+    Args:
+        values: The numbers.
+        jac: Derivatives of the residual in their logarithms.
+        room: What the residual may be off by.
+    """
+    _, slopes, axes = numpy.linalg.svd(jac, full_matrices=False)
+    found = []
+    for i, value in enumerate(values):
+        parts = [
+            (room / s if s > FLAT else numpy.inf) * abs(axis[i])
+            for s, axis in zip(slopes, axes, strict=True)
+            if abs(axis[i]) > FLAT
+        ]
+        found.append(abs(value) * float(numpy.linalg.norm(parts)))
+    return tuple(found)

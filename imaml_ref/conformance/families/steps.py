@@ -147,7 +147,7 @@ def on_grid(family: Family, lab: Any, verdict: Any, others) -> list:
     bound: dict[int, tuple[float, tuple[float, ...]]] = {}
     got = lab.target(verdict)
     size = numpy.linalg.norm(got)
-    for p in points(family):
+    for p in points(family, lab.facts(verdict)):
         path = family.at(lab, verdict, *p)
         for k, answer in enumerate(path or [], 1):
             left = projected(got, [answer, *others], family.bound)[2]
