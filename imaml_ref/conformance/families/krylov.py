@@ -52,12 +52,6 @@ class Basis:
         """Return the vectors (..., P) of coordinates (..., M)."""
         return a @ self.U
 
-    def with_rest(self, a: Array) -> Array:
-        """Return the coordinates and the norm of what is outside, (..., M + 1)."""
-        inside = self.down(a)
-        rest = numpy.linalg.norm(a - self.up(inside), axis=-1, keepdims=True)
-        return numpy.concatenate([inside, rest], -1)
-
     def matrix(self, product: Product, tasks: int) -> Array:
         """Return Uᵀ H U of every task, (T, M, M), by M products."""
         size = self.U.shape
