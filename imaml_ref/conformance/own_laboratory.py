@@ -4,8 +4,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy
-
 from .. import layers as known_layers
 from ..meta_gradients import TaskLoss
 from ..networks import Network
