@@ -1,10 +1,8 @@
 """One problem of a user, as the families see it: a case, and where they are tried."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
-
-import numpy
 
 from .. import layers as known_layers
 from ..meta_gradients import TaskLoss
@@ -13,7 +11,7 @@ from .case import Array, Case
 from .computation import LOSSES, Computation
 from .diagnosis import Search
 from .families import FAMILIES
-from .families.ground import Ground
+from .families.ground import Ground, facts_of
 from .families.krylov import Reduced
 from .judge import Report, Verdict
 from .laboratory import Laboratory
@@ -39,6 +37,13 @@ class OwnSubject(Computation):
         return case.own.linearize(phi, x, y)  # type: ignore[attr-defined]
 
 
+class Untold(dict[str, float]):
+    """Facts that can be looked up, and are not listed."""
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+
 class OwnLaboratory(Laboratory):
     """One problem: numbers are told as numbers, since no rule can be tested.
 
@@ -60,8 +65,8 @@ class OwnLaboratory(Laboratory):
         return super().answers(names, case, level) if self.known else {}
 
     def facts(self, verdict: Verdict) -> Mapping[str, float]:
-        """Return none: see the class."""
-        return {}
+        """Return λ where it is asked for by name, and none to make rules of."""
+        return Untold(facts_of(self.case(verdict)))
 
 
 class KrylovLaboratory(OwnLaboratory):
@@ -81,20 +86,13 @@ class KrylovLaboratory(OwnLaboratory):
         return self.reduced
 
     def target(self, verdict: Verdict) -> Array:
-        """Return a meta-gradient in the basis, and what is outside, (M + 1,)."""
-        if verdict.answer != "meta_grad":
-            return super().target(verdict)
-        return self.basis.with_rest(verdict.got)
-
-    def assembled(self, verdict: Verdict, rows: Array) -> Array:
-        """Return an answer in the basis, nothing outside."""
-        if verdict.answer != "meta_grad":
-            return super().assembled(verdict, rows)
-        return numpy.append(rows.mean(0), 0.0)
+        """Return a meta-gradient in the basis; ``matches`` sees what is outside."""
+        found = super().target(verdict)
+        return self.basis.down(found) if verdict.answer == "meta_grad" else found
 
     def restored(self, verdict: Verdict, a: Array) -> Array:
         """Return an answer from its coordinates."""
-        return self.basis.up(a[:-1]) if verdict.answer == "meta_grad" else a
+        return self.basis.up(a) if verdict.answer == "meta_grad" else a
 
 
 class OwnSearch(Search):

@@ -52,12 +52,6 @@ class Basis:
         """Return the vectors (..., P) of coordinates (..., M)."""
         return a @ self.U
 
-    def with_rest(self, a: Array) -> Array:
-        """Return the coordinates and the norm of what is outside, (..., M + 1)."""
-        inside = self.down(a)
-        rest = numpy.linalg.norm(a - self.up(inside), axis=-1, keepdims=True)
-        return numpy.concatenate([inside, rest], -1)
-
     def matrix(self, product: Product, tasks: int) -> Array:
         """Return Uᵀ H U of every task, (T, M, M), by M products."""
         size = self.U.shape
@@ -107,24 +101,27 @@ def basis_of(
         depth: Products with H for each start.
     """
     tasks, size = starts[0].shape
-    most = tasks * (len(starts) * (depth + 1) + len(others))
-    wide = Widening(size, most)
-    for rows in others:
-        for row in rows:
-            wide.add(row)
+    # Each task first has its own: what another's vectors take away, H would not close.
+    own = [Widening(size, len(starts) * (depth + 1)) for _ in range(tasks)]
     fronts = [list(rows) for rows in starts]
     for step in range(depth + 1):
         for i, front in enumerate(fronts):
-            found = [None if a is None else wide.add(a) for a in front]
+            found = [
+                None if a is None else wide.add(a)
+                for a, wide in zip(front, own, strict=True)
+            ]
             fronts[i] = found
             if step < depth and any(a is not None for a in found):
                 zero = numpy.zeros(size)
                 rows = product(numpy.stack([zero if a is None else a for a in found]))
-                fronts[i] = [
-                    None if a is None else row
-                    for a, row in zip(found, rows, strict=True)
-                ]
-    return Basis(wide.store[: wide.count])
+                pairs = zip(found, rows, strict=True)
+                fronts[i] = [None if a is None else row for a, row in pairs]
+    vectors = [u for wide in own for u in wide.store[: wide.count]]
+    vectors += [row for rows in others for row in rows]
+    whole = Widening(size, len(vectors))
+    for u in vectors:
+        whole.add(u)
+    return Basis(whole.store[: whole.count])
 
 
 @dataclass(frozen=True)
