@@ -8,9 +8,9 @@ from imaml_ref.conformance import judge
 from imaml_ref.conformance.answers import Attempt
 from imaml_ref.conformance.diagnosis import diagnose
 from imaml_ref.conformance.families import FAMILIES
-from imaml_ref.conformance.families.trial import of_family
 from imaml_ref.conformance.families.forward import Variant, answer
 from imaml_ref.conformance.families.network import WHERE
+from imaml_ref.conformance.families.trial import of_family
 from imaml_ref.conformance.judge import FAIL, PASS, Verdict
 from tests.helpers.blind import CASES, one_laboratory, perturbed
 

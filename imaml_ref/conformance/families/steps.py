@@ -70,10 +70,9 @@ def fit_steps(
     search = Steps(family, lab, verdict, others)
     if not family.numbers:
         return search.as_they_are()
-    if hints:
-        for hint in hints:
-            search.refine(hint.steps, hint.values)
-    else:
+    for hint in hints:
+        search.refine(hint.steps, hint.values)
+    if not search.good():
         for k, p in on_grid(family, lab, verdict, others):
             search.refine(k, p)
         search.walk()

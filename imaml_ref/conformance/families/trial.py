@@ -48,17 +48,16 @@ class Trial:
     def explanations(self) -> Iterator[Explanation]:
         """Yield what no answer contradicts."""
         probed: dict[Place, list[Fit]] = {}
+        hints: list[Fit] = []
         for v in probes(self.lab, self.failing):
             probed[place(v)] = self.fits(v)
-            if probed[place(v)]:
+            hints = [f for f in probed[place(v)] if is_sharp(f)]
+            if hints:
                 break
-        else:
+        if not any(probed.values()):
             return
-        hints = next(fits for fits in probed.values() if fits)
         found = {
-            place(v): probed[place(v)] or self.fits(v)
-            if place(v) in probed
-            else self.fits(v, hints)
+            place(v): probed[place(v)] if place(v) in probed else self.fits(v, hints)
             for v in self.failing
         }
         seen = [(v, found[place(v)]) for v in self.failing if found[place(v)]]
@@ -152,6 +151,12 @@ class Trial:
         )
 
 
+def is_sharp(fit: Fit) -> bool:
+    """Whether the numbers of a fit can be told, each to a hundredth."""
+    pairs = zip(fit.spread, fit.values, strict=True)
+    return all(spread <= SHARP * abs(value) for spread, value in pairs)
+
+
 def steps_of(fits: Sequence[Sequence[Fit]]) -> list[int]:
     """Return the numbers of steps that are possible in most cases, the least first.
 
@@ -165,7 +170,8 @@ def steps_of(fits: Sequence[Sequence[Fit]]) -> list[int]:
         for k in one:
             counts[k] = counts.get(k, 0) + 1
     most = max(counts.values())
-    return sorted(k for k, c in counts.items() if c == most)[:3]
+    likely = [k for k, c in counts.items() if c >= most - 1]
+    return sorted(likely, key=lambda k: (-counts[k], k))[:4]
 
 
 def of_family(lab: Any, verdicts: Sequence[Verdict], family: Family) -> Trial:
