@@ -151,7 +151,7 @@ def test_it_judges_itself(call, dtype, tmp_path):
     ]
     status, out, err = call("self", *flags)
     assert (status, err) == (0, "")
-    assert f", {dtype}, cpu, suite 1.1: " in out
+    assert f", {dtype}, cpu, suite 2.0: " in out
     found = json.loads((tmp_path / "r.json").read_text("utf-8"))
     best = max(v["digits"] or 0 for v in found["verdicts"] if v["level"] == "L4")
     assert (best > 10) == (dtype == "float64")

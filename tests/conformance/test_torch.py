@@ -233,6 +233,7 @@ def run_the_example(*arguments):
     return done.stdout
 
 
+@pytest.mark.thorough
 def test_the_example_passes_and_warns():
     out = run_the_example()
     assert " 0 failed" in out
