@@ -33,6 +33,7 @@ SUITE = conformance.load_suite()
 BY_ADAPTER = "answered by the adapter"
 STATED = 10
 ZEROS = {"conv-norm-bias"}  # a tensor is zero but for rounding: half the digits
+SHARED = {"max-pool-ties"}  # max of JAX splits the slope among what ties
 SMALL = ["logistic"]
 SOLVED = ["mlp-tanh", "conv-norm-tanh", "unequal-tasks"]
 BELOW = ("L1", "L2", "L4")  # φ is given
@@ -65,7 +66,10 @@ def ask_the_witness(request):
 
 
 def test_the_witness_passes_every_case(report):
-    assert outcomes(report, "L1", "L2") == {BY_ADAPTER}
+    shared = [v for v in report.verdicts if v.outcome == "another convention"]
+    assert {v.case for v in shared} == SHARED & {v.case for v in report.verdicts}
+    assert {v.message for v in shared} <= {"ties of max-pooling shared evenly"}
+    assert outcomes(report, "L1", "L2") - {"another convention"} == {BY_ADAPTER}
     assert of_meta_grad(report, "L4") == {"pass", "warned"}
     without = {v.answer for v in report.verdicts if v.outcome == "not attempted"}
     assert without == {"lam_grad"}
