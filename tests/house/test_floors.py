@@ -54,6 +54,7 @@ WINDOWS = {
         "conformance.json_report",
         "conformance.laboratory",
         "conformance.own_certificate",
+        "conformance.own_problem",
     },
     "gpu": {"kernels.graphs", "kernels.stage", "kernels.table"},
     "omniglot": {"training.loop"},
