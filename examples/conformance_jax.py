@@ -22,7 +22,7 @@ from jax.flatten_util import ravel_pytree
 from imaml_ref import conformance
 from imaml_ref.conformance.from_jax import from_jax
 
-CASES = ["logistic", "mlp-tanh", "mlp-lam-vector", "not-stationary", "indefinite"]
+CASES = ["logistic", "mlp-lam-vector", "not-stationary", "indefinite"]
 NEWTON_STEPS = 12
 
 

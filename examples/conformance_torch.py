@@ -20,7 +20,7 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 from imaml_ref import conformance
 from imaml_ref.conformance.from_torch import from_torch
 
-CASES = ["ridge", "mlp-tanh", "conv-lam-vector", "not-stationary"]
+CASES = ["ridge", "one-task", "conv-lam-vector", "not-stationary"]
 SYSTEMS = ["spd-10", "tiny-right-hand-side", "indefinite"]
 
 

@@ -14,7 +14,7 @@ BY_NAME = (
 def test_a_program_gets_the_paths_as_words(call, right):
     status, out, _ = call("run", "--", sys.executable, "-c", COPY, right, "{answers}")
     assert status == 0
-    assert "{answers}, suite 1.1: " in out
+    assert "{answers}, suite 2.0: " in out
     look = "import sys, h5py; print(*h5py.File(sys.argv[1])['cases'])"
     program = [sys.executable, "-c", f"{look}; {COPY}", "{inputs}", "{answers}"]
     assert "has schema 'imaml_ref/conformance-inputs'" in call("run", *program)[2]
@@ -59,7 +59,7 @@ def test_a_program_that_does_not_deliver(refused, right):
 
 def test_flags_that_cannot_be(refused, right):
     said = refused("check", right, "--cases", "rigde")
-    assert "no case 'rigde'; there are ridge, logistic" in said
+    assert "no case 'rigde'; there are ridge, ridge-slow" in said
     assert "no case 'rigde'" in refused("export", "o.h5", "--cases", "rigde")
     assert "the folder none does not exist" in refused("export", "none/o.h5")
     assert "the folder no does not exist" in refused("check", right, "--html", "no/h")

@@ -106,7 +106,11 @@ def test_a_factor_that_is_forgotten_fails_at_the_meta_gradient(inputs, tmp_path)
     source.write_text(text.replace(line, ""))
     program = compiled(tmp_path / "wrong", tmp_path / "answer", "-O1")
     report = checked(program, inputs, tmp_path / "answers.h5")
-    outcomes = {v.level: v.outcome for v in report.verdicts if v.case == "mlp-tanh"}
+    outcomes = {
+        v.level: v.outcome
+        for v in report.verdicts
+        if v.case == "mlp-tanh" and v.answer not in ("inner", "lam_grad")
+    }
     levels = {"L1": "pass", "L2": "pass", "L4": "fail", "L5": "fail"}
     assert outcomes.items() >= levels.items()
 

@@ -2,9 +2,9 @@
 
 import importlib.util
 import os
-import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +33,13 @@ SUITE = conformance.load_suite()
 BY_ADAPTER = "answered by the adapter"
 STATED = 10
 ZEROS = {"conv-norm-bias"}  # a tensor is zero but for rounding: half the digits
+SHARED = {"max-pool-ties"}  # max of JAX splits the slope among what ties
 SMALL = ["logistic"]
+SOLVED = ["mlp-tanh", "conv-norm-tanh", "unequal-tasks"]
+BELOW = ("L1", "L2", "L4")  # φ is given
+# By default a few: JAX compiles every network, and every loss of it.
+FEW = ["ridge", "unequal-ridge", "not-stationary", "saddle"]
+THOROUGH = pytest.mark.thorough
 
 
 def outcomes(report, *levels):
@@ -41,22 +47,48 @@ def outcomes(report, *levels):
     return {v.outcome for v in report.verdicts if v.level in levels}
 
 
-@pytest.fixture(name="report", scope="module")
-def ask_the_witness():
-    return conformance.check(from_jax(meta_grad=implicit))
+def of_meta_grad(report, *levels):
+    """Return the set of outcomes of the meta-gradient and its steps at some levels."""
+    found = [v for v in report.verdicts if v.answer in ("meta_grad", "theta")]
+    return {v.outcome for v in found if v.level in levels}
+
+
+@pytest.fixture(
+    name="report",
+    scope="module",
+    params=[FEW, pytest.param([*SUITE], marks=THOROUGH)],
+    ids=["few", "all"],
+)
+def ask_the_witness(request):
+    """Return the report, but for the levels that solve for φ."""
+    mine = from_jax(meta_grad=implicit)
+    return conformance.check(mine, cases=request.param, levels=BELOW)
 
 
 def test_the_witness_passes_every_case(report):
-    assert outcomes(report, "L1", "L2") == {BY_ADAPTER}
-    assert outcomes(report, "L4") == {"pass", "warned"}
-    assert {"pass"} <= outcomes(report, "L5", "L6", "L7") <= {"pass", "not attempted"}
+    shared = [v for v in report.verdicts if v.outcome == "another convention"]
+    assert {v.case for v in shared} == SHARED & {v.case for v in report.verdicts}
+    assert {v.message for v in shared} <= {"ties of max-pooling shared evenly"}
+    assert outcomes(report, "L1", "L2") - {"another convention"} == {BY_ADAPTER}
+    assert of_meta_grad(report, "L4") == {"pass", "warned"}
     without = {v.answer for v in report.verdicts if v.outcome == "not attempted"}
-    assert without <= {"x", "inner", "lam_grad", "unrolled_grad"}
+    assert without == {"lam_grad"}
+
+
+@pytest.mark.parametrize(
+    "cases",
+    [["ridge"], pytest.param(SOLVED, marks=THOROUGH)],
+    ids=["ridge", "networks"],
+)
+def test_the_witness_passes_where_it_solves_for_phi(cases):
+    mine = from_jax(meta_grad=implicit)
+    report = conformance.check(mine, cases=cases, levels=("L5", "L6"))
+    assert of_meta_grad(report, "L5") == of_meta_grad(report, "L6") == {"pass"}
 
 
 def test_the_witness_agrees_with_the_certified_answers_to_ten_digits(report):
     compared = [v for v in report.verdicts if v.outcome in ("pass", BY_ADAPTER)]
-    assert len(compared) > 150
+    assert len(compared) > 5
     for v in compared:
         least = v.required if v.case in ZEROS else STATED
         assert v.digits >= least, f"{v.case} {v.level} {v.answer}: {v.digits}"
@@ -86,11 +118,12 @@ def halved(task):
     return unravel(task.lam * jnp.linalg.solve(A, v))
 
 
-@pytest.mark.parametrize("wrong", [halved, first_order])
+@pytest.mark.parametrize("wrong", [pytest.param(halved, marks=THOROUGH), first_order])
 def test_a_wrong_meta_gradient_fails_and_what_is_right_passes(wrong):
-    report = conformance.check(from_jax(meta_grad=wrong), cases=["mlp-tanh"])
+    mine = from_jax(meta_grad=wrong)
+    report = conformance.check(mine, cases=["mlp-tanh"], levels=BELOW)
     assert outcomes(report, "L1", "L2") == {BY_ADAPTER}
-    assert outcomes(report, "L4") == {"fail"}
+    assert of_meta_grad(report, "L4") == {"fail"}
 
 
 def gradient_descent(theta, grad, state, outer):
@@ -102,13 +135,13 @@ def gradient_descent(theta, grad, state, outer):
 def test_outer_steps_of_ones_own_are_taken():
     mine = from_jax(meta_grad=implicit, outer_step=gradient_descent)
     report = conformance.check(mine, cases=SMALL)
-    assert outcomes(report, "L4", "L6", "L7") == {"pass"}
+    assert of_meta_grad(report, "L4", "L6", "L7") == {"pass"}
 
 
 def test_the_optimiser_is_that_of_optax():
     pytest.importorskip("optax")
     mine = from_jax(meta_grad=implicit)
-    report = conformance.check(mine, cases=["adam"], levels=("L6", "L7"))
+    report = conformance.check(mine, cases=["ridge-adam"], levels=("L6", "L7"))
     assert outcomes(report, "L6", "L7") == {"pass"}
 
 
@@ -162,20 +195,22 @@ def test_flax_modules_pass_under_the_names_that_flax_gives():
     class OwnNet(nn.Module):
         @nn.compact
         def __call__(self, x):
-            x = nn.Conv(3, (3, 3), padding=1, use_bias=False, param_dtype=x.dtype)(x)
+            x = nn.Conv(2, (3, 3), padding=1, use_bias=False, param_dtype=x.dtype)(x)
             norm = nn.BatchNorm(use_running_average=False, param_dtype=x.dtype)
             x = nn.avg_pool(jnp.tanh(norm(x)), (2, 2), (2, 2))
-            return nn.Dense(3, param_dtype=x.dtype)(x.reshape(len(x), -1))
+            return nn.Dense(5, param_dtype=x.dtype)(x.reshape(len(x), -1))
 
     def apply(params, x):
         return OwnNet().apply({"params": params}, x, mutable=["batch_stats"])[0]
 
     mine = from_jax(lambda case: apply, names=flax_names, meta_grad=implicit)
-    report = conformance.check(mine, cases=["more-queries"])
-    assert {v.outcome for v in report.verdicts} == {"pass", BY_ADAPTER}
+    report = conformance.check(mine, cases=["more-queries"], levels=BELOW)
     assert report.of("more-queries", "L1")[0].outcome == "pass"
+    assert outcomes(report, "L2") == {BY_ADAPTER}
+    assert of_meta_grad(report, "L4") == {"pass"}
 
 
+@THOROUGH
 def test_a_function_that_flattens_channels_first_is_recognised():
     def build(case):
         def apply(params, x):
@@ -209,7 +244,7 @@ def test_a_layer_without_a_name_is_told():
 
 
 def test_what_else_is_asked_is_handed_over_in_float64():
-    case = SUITE["mlp-lam-vector"]
+    case = replace(SUITE["mlp-lam-vector"])
     object.__setattr__(case, "unrolled", {"steps": 2, "step_size": 0.5})
     mine = from_jax(
         inner=lambda task: jax.tree.map(lambda a: a + 1 / 3, task.theta),
@@ -242,6 +277,7 @@ def run_the_example(*arguments):
     return done.stdout
 
 
+@THOROUGH
 def test_the_example_passes_and_warns():
     out = run_the_example()
     assert " 0 failed" in out
@@ -249,10 +285,11 @@ def test_the_example_passes_and_warns():
     assert "Diagnosis" not in out
 
 
+@THOROUGH
 def test_the_mistake_in_the_example_fails_and_is_named():
     out = run_the_example("--mistake")
-    assert "0 not attempted" in out or importlib.util.find_spec("optax") is None
-    assert re.search(r" (6|12) failed", out)  # at L6 and L7 too, if Optax is there
+    outer = importlib.util.find_spec("optax") is not None  # then L6 and L7 as well
+    assert ("7 failed, 7 not" if outer else "4 failed, 10 not") in out
     assert "this is what you get with curvature-at-theta" in " ".join(out.split())
 
 

@@ -156,9 +156,9 @@ def test_the_example_in_python_tells_right_from_wrong(monkeypatch, capsys):
     right, _, wrong = out.partition("Ridge, suite")
     assert "✗" not in right.partition("digits of the worst")[0]
     assert "31 passed, 0 failed, 347 not attempted" in wrong
-    assert "ForgetfulRidge, suite 1.1: 13 passed, 5 failed" in wrong
-    block = wrong.partition("✗ kappa-10 L4 meta_grad")[2].splitlines()[1]
-    assert block.endswith("ratio 4")  # 1/λ
+    assert "ForgetfulRidge, suite 2.0: 21 passed, 10 failed" in wrong
+    block = wrong.partition("✗ ridge L4 meta_grad")[2].splitlines()[1]
+    assert block.endswith("ratio 2.37037")  # 1/λ
 
 
 def test_the_example_with_files_needs_no_imaml_ref_to_answer(monkeypatch, capsys):

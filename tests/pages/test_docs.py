@@ -23,7 +23,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 LINK = re.compile(r"\[([^]]*)\]\(([^)\s]+)\)")
 EQUATION = re.compile(r"^ {4,}(\S.*?) {2,}\((\d+)\)$", re.MULTILINE)
 # (5), or both ends of (5)–(7); not the issue number in "6(1):147".
-CITATION = re.compile(r"(?<!\w)\((\d{1,2})\)(?!:)")
+CITATION = re.compile(r"(?<![\w′])\((\d{1,2})\)(?!:)")
 SMALLER = {"meta_steps=20": "meta_steps=1", "num_tasks=200": "num_tasks=4"}
 SMALLER |= {"glyph_alphabets()": "glyph_alphabets(num_alphabets=20)"}
 
