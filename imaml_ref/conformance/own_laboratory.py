@@ -6,16 +6,12 @@ from typing import Any
 
 import numpy
 
-from .. import layers as known_layers
-from ..meta_gradients import TaskLoss
 from ..networks import Network
 from .case import Array, Case
-from .computation import LOSSES, Computation
-from .diagnosis import Search
-from .families import FAMILIES
+from .computation import Computation
 from .families.ground import Ground
 from .families.krylov import Reduced
-from .judge import Report, Verdict
+from .judge import Verdict, given
 from .laboratory import Laboratory
 
 
@@ -84,7 +80,7 @@ class KrylovLaboratory(OwnLaboratory):
         """Return a meta-gradient in the basis, and what is outside, (M + 1,)."""
         if verdict.answer != "meta_grad":
             return super().target(verdict)
-        return self.basis.with_rest(verdict.got)
+        return self.basis.with_rest(given(verdict))
 
     def assembled(self, verdict: Verdict, rows: Array) -> Array:
         """Return an answer in the basis, nothing outside."""
@@ -95,28 +91,3 @@ class KrylovLaboratory(OwnLaboratory):
     def restored(self, verdict: Verdict, a: Array) -> Array:
         """Return an answer from its coordinates."""
         return self.basis.up(a[:-1]) if verdict.answer == "meta_grad" else a
-
-
-class OwnSearch(Search):
-    """The search on one problem.
-
-    Args:
-        laboratory: The problem.
-        report: What was judged.
-        names: Families that may be tried.
-    """
-
-    def __init__(self, laboratory: OwnLaboratory, report: Report, names: set[str]):
-        super().__init__(laboratory, report)
-        self.candidates.families = [f for n, f in FAMILIES.items() if n in names]
-
-
-def is_known(loss: Any) -> bool:
-    """Whether the mistakes of the catalogue can be made with a loss: it is all ours."""
-    kinds = {getattr(known_layers, name) for name in known_layers.__all__}
-    return (
-        type(loss) is TaskLoss
-        and type(loss.loss) in LOSSES.values()
-        and type(loss.net) is Network
-        and all(type(layer) in kinds for layer in loss.net.layers.values())
-    )
