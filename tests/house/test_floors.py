@@ -50,7 +50,10 @@ SIDE_DOORS |= {"conformance.families"}  # for those who add one
 # A benchmark that measures what lies inside looks in: by its folder, at what.
 WINDOWS = {
     "blind": {"conformance.json_report"},
-    "conformance": {"conformance.json_report", "conformance.laboratory"},
+    "conformance": {
+        f"conformance.{n}"
+        for n in ("json_report", "laboratory", "own_certificate", "own_problem")
+    },
     "gpu": {"kernels.graphs", "kernels.stage", "kernels.table"},
     "omniglot": {"training.loop"},
     "shared": {"compute.parallel", "runs.drawing"},
