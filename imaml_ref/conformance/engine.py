@@ -19,7 +19,7 @@ from ..solvers import CertifiedCG, Status
 from .case import Array, Case
 from .computation import LOSSES, STATIONARY, Computation, Refused
 
-STOP = 16.0  # ‖∇G‖ at which the inner loop ends, in roundoffs
+STOP = 16.0  # ‖∇G‖ at which the inner loop ends, in roundoffs of ‖∇L(θ)‖ ≤ 1
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class Engine:
         loss, tasks = self.task_loss(case), self.tasks(case)
         theta = self.put(case.theta)
         if phi is None:
-            tol = STOP * float(numpy.finfo(theta.dtype).eps)
+            tol = STOP * float(numpy.finfo(theta.dtype).eps) * self.slope(case)
             inner = NewtonCG(self.newton_steps, cg_steps=len(theta), tol=tol)
             settings |= {"inner": inner, "keep": "phi"}
             return implicit_gradient(loss, theta, tasks, **settings)
@@ -116,6 +116,16 @@ class Engine:
         if not share < STATIONARY:
             raise Refused(f"φ is not stationary: ‖∇G‖ is {share:.2g} of ‖Λ(φ − θ)‖")
         return out
+
+    def slope(self, case: Case) -> float:
+        """Return the least ‖∇L‖ of a task at θ, at most 1: the unit of ``STOP``."""
+        found = [1.0]
+        for group in case.groups:
+            x, y = map(self.put, (group.tasks.support_x, group.tasks.support_y))
+            phi = self.put(numpy.repeat(case.theta[None], len(x), 0))
+            grad = to_host(self.task_loss(case).linearize(phi, x, y).grad)
+            found += numpy.linalg.norm(grad, axis=1).tolist()
+        return min(found)
 
     def meta_grad(self, case: Case, phi: Array | None = None) -> Array:
         """Return (5), (P,), at a φ (T, P) or at the solution of (1).

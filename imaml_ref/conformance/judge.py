@@ -56,6 +56,17 @@ class Verdict:
         return None if self.agreement is None else self.agreement.digits
 
 
+def given(verdict: Verdict) -> Array:
+    """Return the answer that a verdict is about.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    if verdict.got is None:
+        raise ValueError(f"{verdict} expects an answer, got none")
+    return verdict.got
+
+
 @dataclass(frozen=True, repr=False)
 class Report:
     """All verdicts on a subject.

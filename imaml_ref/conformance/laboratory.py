@@ -12,7 +12,7 @@ from .case import Answer, Array, Case
 from .engine import Engine
 from .families.elsewhere import Inner, Slope, of_a_system, of_the_outer_step, on_the_way
 from .families.ground import Ground, facts_of, ground_of
-from .judge import FAIL, Verdict
+from .judge import FAIL, Verdict, given
 from .levels import OUTER_STEPS
 from .mutants import combined
 
@@ -145,23 +145,24 @@ class Laboratory:
             return None
         if verdict.level == "L6":
             optimizer, theta = self.subject().optimizer(case), case.theta
-            return optimizer.step(theta, own.got.astype(float), optimizer.init(theta))[
-                0
-            ]
+            start, g = optimizer.init(theta), given(own).astype(float)
+            return optimizer.step(theta, g, start)[0]
         if verdict.answer not in ("meta_grad", "lam_grad"):
             return None
-        key = ("own", case.name, own.got.tobytes())
-        ground = self.once(key, lambda: self.around(case, own.got.astype(float)))
+        phi = given(own).astype(float)
+        key = ("own", case.name, phi.tobytes())
+        ground = self.once(key, lambda: self.around(case, phi))
         if verdict.answer == "meta_grad":
             return ground.g.mean(0)
         each = (-ground.g / ground.lam * ground.d).mean(0)
-        return each if verdict.got.ndim else numpy.asarray(each.sum())
+        return each if given(verdict).ndim else numpy.asarray(each.sum())
 
     def target(self, verdict: Verdict) -> Array:
         """Return what is fitted: of an outer step, and of φ, how far it went."""
+        got = given(verdict)
         if verdict.answer == "inner":
-            return verdict.got - self.case(verdict).theta.astype(verdict.got.dtype)
-        return moved(self.case(verdict), verdict.level, verdict.got)
+            return got - self.case(verdict).theta.astype(got.dtype)
+        return moved(self.case(verdict), verdict.level, got)
 
     def restored(self, verdict: Verdict, a: Array) -> Array:
         """Return an answer from what was fitted."""
@@ -175,7 +176,7 @@ class Laboratory:
         if verdict.answer == "lam_grad":  # (7), of x = Λ⁻¹ g
             ground = self.ground(verdict)
             each = (-rows / ground.lam * ground.d).mean(0)
-            return each if verdict.got.ndim else numpy.asarray(each.sum())
+            return each if given(verdict).ndim else numpy.asarray(each.sum())
         return rows if verdict.answer in ("hvp", "gnvp", "grad") else rows.mean(0)
 
     # How well answers agree.
@@ -188,12 +189,12 @@ class Laboratory:
         """Return the digits of the whole array, never fewer than of a tensor."""
         scale = numpy.linalg.norm(moved(self.case(verdict), verdict.level, theirs))
         with numpy.errstate(over="ignore"):
-            gap = numpy.linalg.norm(verdict.got - theirs)
+            gap = numpy.linalg.norm(given(verdict) - theirs)
         return -math.log10(gap / scale) + 0.1 if gap and scale else 16.0
 
     def least(self, verdict: Verdict) -> float:
         """Return the digits that an explanation of a failing answer must reach."""
-        got = verdict.got
+        got = given(verdict)
         needed = max(LEAST[str(got.dtype)], EVIDENCE / got.size)
         return max(needed, (verdict.digits or 0.0) + NEARER)
 
@@ -202,7 +203,7 @@ class Laboratory:
         least = self.least(verdict)
         if self.whole_digits(verdict, theirs) < least:
             return None
-        found = self.near(verdict, verdict.got, theirs)
+        found = self.near(verdict, given(verdict), theirs)
         return found if found >= least else None
 
     def invisible(self, verdict: Verdict, theirs: Array) -> bool:
@@ -215,7 +216,7 @@ class Laboratory:
 
         Then it has the digits that single precision reaches, −log₁₀(κu) − 1.
         """
-        got, required = verdict.got, self.answer(verdict).required["float32"]
+        got, required = given(verdict), self.answer(verdict).required["float32"]
         least = max(SINGLE, required + 1)
         if got.dtype != numpy.float64 or (verdict.digits or 0.0) < least:
             return False

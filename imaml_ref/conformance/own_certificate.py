@@ -9,7 +9,7 @@ at φ*    and, along a direction d, Im Q(φ*(θ + ihd))/h, where neither (5) nor
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -70,15 +70,14 @@ class OwnProblem:
         theta: θ, (P,).
         tasks: The tasks.
         lam: λ, a number or (P,).
+        kept: What was asked before.
     """
 
     loss: Any
     theta: Array
     tasks: TaskBatch
     lam: Any
-
-    def __post_init__(self):
-        self.__dict__["kept"] = {}  # what was asked before
+    kept: dict = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def once(self, key: Any, compute: Any) -> Any:
         """Return what was computed, or refused, under a key, now or before."""
@@ -129,9 +128,7 @@ class OwnProblem:
         Raises:
             Refused: If A is seen not to be positive definite.
         """
-        cg = CertifiedCG(
-            rtol=8 * EPS, maxiter=STEPS, on_negative_curvature="refuse"
-        )  # fmt: skip
+        cg = CertifiedCG(rtol=8 * EPS, maxiter=STEPS, on_negative_curvature="refuse")
         x, info = cg.solve(lambda p: at.hvp(p) + self.lam * p, b)
         bad = numpy.flatnonzero(info.status == Status.NEGATIVE_CURVATURE)
         if bad.size:

@@ -4,16 +4,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .. import layers as known_layers
-from ..meta_gradients import TaskLoss
 from ..networks import Network
 from .case import Array, Case
-from .computation import LOSSES, Computation
-from .diagnosis import Search
-from .families import FAMILIES
+from .computation import Computation
 from .families.ground import Ground, facts_of
 from .families.krylov import Reduced
-from .judge import Report, Verdict
+from .judge import Verdict
 from .laboratory import Laboratory
 
 
@@ -93,28 +89,3 @@ class KrylovLaboratory(OwnLaboratory):
     def restored(self, verdict: Verdict, a: Array) -> Array:
         """Return an answer from its coordinates."""
         return self.basis.up(a) if verdict.answer == "meta_grad" else a
-
-
-class OwnSearch(Search):
-    """The search on one problem.
-
-    Args:
-        laboratory: The problem.
-        report: What was judged.
-        names: Families that may be tried.
-    """
-
-    def __init__(self, laboratory: OwnLaboratory, report: Report, names: set[str]):
-        super().__init__(laboratory, report)
-        self.candidates.families = [f for n, f in FAMILIES.items() if n in names]
-
-
-def is_known(loss: Any) -> bool:
-    """Whether the mistakes of the catalogue can be made with a loss: it is all ours."""
-    kinds = {getattr(known_layers, name) for name in known_layers.__all__}
-    return (
-        type(loss) is TaskLoss
-        and type(loss.loss) in LOSSES.values()
-        and type(loss.net) is Network
-        and all(type(layer) in kinds for layer in loss.net.layers.values())
-    )

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from imaml_ref import conformance
-from imaml_ref.conformance import own_certificate, own_problem
+from imaml_ref.conformance import own_certificate, own_search
 from imaml_ref.conformance.judge import FAIL, PASS
 from imaml_ref.conformance.own_problem import judged, problem_of
 from imaml_ref.data import TaskBatch
@@ -189,7 +189,7 @@ def test_a_saddle_is_refused():
 def make_it_large(monkeypatch):
     """No matrix is made: what is large is treated so."""
     monkeypatch.setattr(own_certificate, "DENSE", 10)
-    monkeypatch.setattr(own_problem, "DENSE", 10)
+    monkeypatch.setattr(own_search, "DENSE", 10)
 
 
 WITH_PRODUCTS = ("damping", "curvature", "steps", "in v")

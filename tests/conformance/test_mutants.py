@@ -8,17 +8,26 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from imaml_ref.compute.parallel import one_blas_thread
-from imaml_ref.conformance import ask, judge
+from imaml_ref.conformance import ask, judge, load_suite
 from imaml_ref.conformance.laboratory import Laboratory
 from imaml_ref.conformance.levels import LEVELS
-from imaml_ref.conformance.matrix import REACH, as_text, judged, matrix, page
+from imaml_ref.conformance.matrix import (
+    REACH,
+    as_text,
+    first_failure,
+    judged,
+    matrix,
+    page,
+)
 from imaml_ref.conformance.mutants import CATALOGUE, Mistake, combined, sentence
 from tests.helpers.blind import CASES, one_laboratory
 
 PAGE = Path(__file__).parents[2] / "docs" / "conformance-mutants.md"
 # Where there is nothing to fail, only to warn of.
 REFUSED = [name for name, case in CASES.items() if case.refuse and not case.answers]
-
+# What fails a case of suite 1.1 alone: in those of 2.0 its CG converges.
+EARLIER = {"cg-on-unsymmetric": "ridge-lam-vector"}
+SEEN = [name for name in CATALOGUE if name not in EARLIER]
 
 # In digits: an error a quarter above or below what is asked for.  Rounding is to be a
 # hundredth of that (``certify.MARGIN``), 0.004 digits.
@@ -36,9 +45,17 @@ def make_matrix(laboratory):
         return matrix(CASES, one_laboratory())
 
 
-@pytest.mark.parametrize("name", CATALOGUE)
+@pytest.mark.parametrize("name", SEEN)
 def test_every_mistake_fails_a_case(found, name):
     assert any(found[name].values()), f"{name} survives"
+
+
+@pytest.mark.parametrize("name", EARLIER)
+def test_the_others_fail_a_case_of_the_suite_before(found, name):
+    cases = load_suite(version="1.1")
+    seen = first_failure(Laboratory(cases), name, cases[EARLIER[name]])
+    assert seen == CATALOGUE[name].level
+    assert not any(found[name].values())
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -46,7 +63,7 @@ def test_every_case_catches_a_mistake(found, case):
     assert any(row[case] for row in found.values()), f"{case} catches nothing"
 
 
-@pytest.mark.parametrize("name", CATALOGUE)
+@pytest.mark.parametrize("name", SEEN)
 def test_the_level_of_a_mistake_is_the_first_at_which_it_shows(found, name):
     seen = [level for c, level in found[name].items() if level and c not in REFUSED]
     seen = seen or [level for level in found[name].values() if level]

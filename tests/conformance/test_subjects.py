@@ -10,10 +10,11 @@ from imaml_ref.compute.backend import to_device
 from imaml_ref.conformance import Computation, Engine, Refused, check
 from tests.helpers.conformance_reports import SUITE, counts
 
-# At κ = 1e6 single precision has no digit that could be asked for.
+# At κ = 1e6, and beside a kink, single precision has no digit that could be
+# asked for.
 EXPECTED = {
-    "float64": {"pass": 195, "warned": 3},
-    "float32": {"pass": 192, "not attempted": 3, "warned": 3},
+    "float64": {"pass": 376, "warned": 3},
+    "float32": {"pass": 362, "not attempted": 14, "warned": 3},
 }
 
 
@@ -30,15 +31,15 @@ def test_the_reference_passes_every_case(dtype):
     }
 
 
-# By default without the two that take half of the time: smaller ones have their layers.
-DEAR = ("conv-norm-tanh", "strided-softplus")
+# By default without the four that take half of the time: others have their layers.
+DEAR = ("conv-norm-tanh", "strided-softplus", "ties", "conv-tanh")
 
 
 @pytest.mark.parametrize(
     ("cases", "expected"),
     [
-        ([n for n in SUITE if n not in DEAR], {"pass": 180, "warned": 3}),
-        pytest.param(DEAR, {"pass": 15}, marks=pytest.mark.thorough),
+        ([n for n in SUITE if n not in DEAR], {"pass": 333, "warned": 3}),
+        pytest.param(DEAR, {"pass": 43}, marks=pytest.mark.thorough),
     ],
     ids=["most", "dear"],
 )
@@ -75,7 +76,7 @@ class Partial:
 
 def test_what_is_absent_is_not_attempted():
     report = check(Partial())
-    assert counts(report) == {"pass": 9, "not attempted": 188, "warned": 1}
+    assert counts(report) == {"pass": 12, "not attempted": 366, "warned": 1}
     assert report.passed
     assert report.subject == "partial"
     (found,) = report.of("indefinite", "L3")
@@ -148,7 +149,9 @@ def test_cases_are_chosen_by_name_and_observed():
     assert {v.case for v in report.verdicts} == {"spd-10", "ridge"}
     assert seen[0] == ("spd-10", "L3")
     assert ("ridge", "L7") in seen
-    with pytest.raises(ValueError, match="no case 'rigde'; there are ridge, logistic"):
+    with pytest.raises(
+        ValueError, match="no case 'rigde'; there are ridge, ridge-slow"
+    ):
         check(Computation(), cases=["rigde"])
 
 
@@ -181,9 +184,8 @@ def test_raising_refused_is_a_warning_where_one_is_due():
 
     report = check(Careful(), cases=["saddle", "ridge"])
     assert report.count("warned") == 1
-    assert [v.message for v in report.of("ridge", "L4")] == [
-        "Refused: I do not trust this"
-    ]
+    found = {v.answer: v.message for v in report.of("ridge", "L4")}
+    assert found == {"meta_grad": "Refused: I do not trust this", "lam_grad": ""}
     assert report.count("fail") == 2
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..case import Array, Case
-from ..judge import FAIL, Verdict
+from ..judge import FAIL, Verdict, given
 from .family import Question
 
 Place = tuple[str, str, str]  # case, level, answer
@@ -112,7 +112,7 @@ def probes(lab: Any, failing: Sequence[Verdict]) -> list[Verdict]:
     cheap = [v for v in failing if v.level != "L7" or lab.slope_of(lab.case(v)).affine]
     found: dict[tuple, list[Verdict]] = {}
     for v in cheap or failing:
-        if v.got.size > 4 or len(failing) < PROBES:
+        if given(v).size > 4 or len(failing) < PROBES:
             kinds = tuple(test(lab.case(v)) for test in KINDS.values())
             found.setdefault(kinds, []).append(v)
     first = [v for same in found.values() for v in same[:1]]

@@ -53,7 +53,9 @@ def of_walk(**numbers: Real):
 
             return Path(phis, answer) if phis else None
 
-        of_answers("inner", WHERE, "k", bound=True, named_after=walk, **numbers)(at)
+        of_answers(
+            "inner", WHERE, "k", bound=True, cheap=None, named_after=walk, **numbers
+        )(at)
         return walk
 
     return make

@@ -10,7 +10,7 @@ import numpy
 
 from ..axes import times
 from ..case import Array
-from ..judge import Verdict
+from ..judge import Verdict, given
 from .ground import Ground, solve
 from .outer import sums
 from .unrolled import through
@@ -146,7 +146,7 @@ def of_lam_gradients(lab: Any, verdict: Verdict) -> Columns:
         "x": x,
     }
     found = {name: a.mean(0) for name, a in rows.items()}
-    if numpy.ndim(verdict.got) == 0:
+    if given(verdict).ndim == 0:
         return {name: numpy.asarray(a.sum()) for name, a in found.items()}
     P = ground.theta.size
     found["Σ x (φ − θ) in every entry"] = numpy.full(P, found["x (φ − θ)"].sum())

@@ -92,7 +92,7 @@ class LamWrongSide(Unscaled):
 class CgOnUnsymmetric(OfLam):
     """Plain CG runs on I + HΛ⁻¹, which is not symmetric for a λ per parameter."""
 
-    effect = "right where λ is a number"
+    effect = "right where λ is a number, or H so small beside Λ that CG converges"
 
     def task_grads(self, case, phi):
         lam, v = self.lam(case), self.outer_gradient(case, phi)
