@@ -77,6 +77,7 @@ THOROUGH = {
     "conformance/test_families_network": {
         "test_numbers_are_found*[[]grad]": "the same of the loss",
         "test_they_are_named_blind[[]many*": "few",
+        "test_they_are_named_blind[[]few-float32*": "few-float64",
         "test_what_is_right_or_noise*[[]n*-conv-*": "the same of mlp-tanh",
     },
     "conformance/test_mutants": {"*": "the mistakes that test_mistakes plants"},
