@@ -7,6 +7,7 @@ and handed to what ``conformance.diagnose_at`` calls, the problem made once for 
 them; what it says is printed, with its seconds.
 """
 
+import argparse
 import sys
 import time
 
@@ -98,11 +99,14 @@ MISTAKES = {
 
 def main() -> None:
     """Print what is said of each mistake."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(MISTAKES))
+    names = parser.parse_args().names or MISTAKES
     own = problem()
     print(f"P = {len(own.theta):,}, T = {len(own.tasks)}, λ = {own.lam}")
     phi, _ = own.once("star", own.solution)
     mistaken = Mistaken(own, phi)
-    for name in sys.argv[1:] or MISTAKES:
+    for name in names:
         g = MISTAKES[name](mistaken).mean(0)
         since = time.perf_counter(), time.process_time()
         found = judged(own, {"phi": phi, "meta_grad": g})

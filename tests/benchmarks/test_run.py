@@ -43,7 +43,8 @@ def test_every_question_is_listed_and_lies_in_a_folder():
     for name in run.QUESTIONS:
         assert name in run.__doc__
         path = module_of(name).replace(".", "/")
-        assert (run.ROOT / f"{path}.py").exists()
+        files = (f"{path}.py", f"{path}/__init__.py")
+        assert any((run.ROOT / file).exists() for file in files)
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,6 @@ def test_mistakes_are_named_blind(laboratory, rng, cases, least):
     ("levels", "cases"),
     [
         (("L1", "L3"), CASES),
-        (("L4",), ["mlp-tanh"]),
         *(
             pytest.param((n,), CASES, marks=pytest.mark.thorough)
             for n in ("L2", "L4", "L5", "L6")
@@ -91,27 +90,6 @@ def test_what_is_right_gets_no_diagnosis(laboratory):
     report = report_of(laboratory, (), SMALL, ("L1", "L2", "L3", "L4", "L5", "L6"))
     assert report.passed
     assert diagnoses(report, laboratory) == ()
-
-
-@pytest.mark.parametrize(
-    ("size", "cases"),
-    [
-        *((size, SMALL) for size in (1e-8, 1e-6)),
-        *((size, ["mlp-tanh"]) for size in (1e-3, 0.1)),
-        *(
-            pytest.param(size, SMALL, marks=pytest.mark.thorough)
-            for size in (1e-3, 0.1)
-        ),
-    ],
-)
-def test_what_is_nearly_right_gets_no_name(laboratory, rng, size, cases):
-    report = report_of(
-        laboratory, (), cases, ("L4",), lambda *at: perturbed(*at, rng, size)
-    )
-    assert report.count(FAIL) == (3 if cases == SMALL else 1)
-    found = diagnoses(report, laboratory)
-    assert all(not d.names for d in found)
-    assert ("right to" in found[0].text) == (size < 1e-5)
 
 
 def single(case, level, a):
@@ -146,7 +124,8 @@ def test_single_precision_is_recognised_by_its_numbers(laboratory, rng):
 
 
 @pytest.mark.parametrize(
-    "name", ["lam-halved", "inner-lam-doubled", "curvature-of-query"]
+    "name",
+    ["lam-halved", pytest.param("curvature-of-query", marks=pytest.mark.thorough)],
 )
 def test_a_loose_tolerance_does_not_hide_a_mistake(laboratory, rng, name):
     report = report_of(

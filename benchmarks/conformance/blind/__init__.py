@@ -1,4 +1,7 @@
-"""A blind test of the judge: three programs, and mistakes that nobody told it about."""
+"""Have the judge work out mistakes that it was not told about.
+
+Three programs, with mistakes planted in them.
+"""
 
 
 def main():

@@ -6,6 +6,7 @@ T, J and N are planted by hand in PyTorch, JAX and NumPy: by_hand_*.toml.  A are
 mutations that ``draw`` drew.
 """
 
+import argparse
 import json
 import tomllib
 
@@ -14,6 +15,7 @@ from .plant import HERE, PROGRAMS, planted
 
 def main():
     """Plant each once, so that every text is found, and write the list."""
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     mistakes = by_hand() + mutations()
     for mistake in mistakes:
         planted(mistake)
