@@ -64,15 +64,8 @@ def test_the_witness_passes_every_case_where_phi_is_given(report):
     assert outcomes(report, "U") == {"pass"}
 
 
-@pytest.mark.parametrize(
-    "cases",
-    [SMALL, pytest.param([*SUITE], marks=pytest.mark.thorough)],
-    ids=["small", "all"],
-)
-def test_the_witness_passes_where_it_solves_for_phi(cases):
-    levels = {"L5", "L6", "L7"} if len(cases) > len(SMALL) else {"L5"}
-    cases = [n for n in cases if levels & set(SUITE[n].levels)]
-    report = conformance.check(witness(), cases=cases, levels=levels)
+def test_the_witness_passes_where_it_solves_for_phi():
+    report = conformance.check(witness(), cases=SMALL, levels={"L5"})
     assert {v.outcome for v in report.verdicts} == {"pass"}
     assert {"inner", "meta_grad", "lam_grad"} <= {v.answer for v in report.verdicts}
 
