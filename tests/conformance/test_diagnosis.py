@@ -198,3 +198,15 @@ def test_single_precision_is_told_from_an_error_that_is_larger(laboratory):
     )
     (found,) = diagnoses(single, laboratory)
     assert found.names == ("single-precision",)
+
+
+@pytest.mark.parametrize("size", [1e-8, 1e-6, 1e-3, 0.1])
+def test_what_is_nearly_right_gets_no_name(laboratory, rng, monkeypatch, size):
+    monkeypatch.setattr(candidates, "SECONDS", 3.0)  # what is not named in 3 s is not
+    report = report_of(
+        laboratory, (), ["mlp-tanh"], ("L4",), lambda *at: perturbed(*at, rng, size)
+    )
+    assert report.count(FAIL)
+    found = diagnoses(report, laboratory)
+    assert all(not d.names for d in found)
+    assert ("right to" in found[0].text) == (size < 1e-5)
