@@ -81,7 +81,6 @@ THOROUGH = {
         "test_what_is_right_or_noise*[[]n*-conv-*": "the same of mlp-tanh",
     },
     "conformance/test_mutants": {"*": "the mistakes that test_mistakes plants"},
-    "conformance/test_naming": {"test_mistakes_are_named_blind*": "the same, named"},
     "data_tools/test_omniglot": {"test_archives_are_found*[[]unpacked]": "one_of_each"},
     "devices/test_double_training": {
         "*numpy[[]images-1-7]": "images-3-4; curves",
