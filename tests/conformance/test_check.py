@@ -64,6 +64,14 @@ class Deaf(Interrupted):
             return super(Interrupted, self).hvp(case)
 
 
+@pytest.fixture(autouse=True)
+def interrupts_are_heard():
+    """A program in the background of a shell is started deaf to SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("subject", [Interrupted(), Deaf()], ids=["usual", "deaf"])
 def test_ctrl_c_gives_the_report_so_far(subject):
     before = signal.getsignal(signal.SIGINT)
