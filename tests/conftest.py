@@ -76,7 +76,7 @@ THOROUGH = {
     "conformance/test_cpp": {"test_a_factor_that_is_forgotten*": "the right program"},
     "conformance/test_families_network": {
         "test_numbers_are_found*[[]grad]": "the same of the loss",
-        "test_they_are_named_blind[[]many*": "few",
+        "test_they_are_named_blind[[]more*": "few",
         "test_they_are_named_blind[[]few-float32*": "few-float64",
         "test_what_is_right_or_noise*[[]n*-conv-*": "the same of mlp-tanh",
     },
