@@ -154,8 +154,7 @@ class Laboratory:
         ground = self.once(key, lambda: self.around(case, phi))
         if verdict.answer == "meta_grad":
             return ground.g.mean(0)
-        each = (-ground.g / ground.lam * ground.d).mean(0)
-        return each if given(verdict).ndim else numpy.asarray(each.sum())
+        return lam_gradient(ground, ground.g, given(verdict).ndim)
 
     def target(self, verdict: Verdict) -> Array:
         """Return what is fitted: of an outer step, and of φ, how far it went."""
@@ -174,9 +173,7 @@ class Laboratory:
         if verdict.level == "L3":
             return rows[0]
         if verdict.answer == "lam_grad":  # (7), of x = Λ⁻¹ g
-            ground = self.ground(verdict)
-            each = (-rows / ground.lam * ground.d).mean(0)
-            return each if given(verdict).ndim else numpy.asarray(each.sum())
+            return lam_gradient(self.ground(verdict), rows, given(verdict).ndim)
         return rows if verdict.answer in ("hvp", "gnvp", "grad") else rows.mean(0)
 
     # How well answers agree.
@@ -232,6 +229,18 @@ class Laboratory:
         least = max(LEAST[str(got.dtype)], (verdict.digits or 0.0) + 2)
         near = self.near(verdict, got, want - b + factor * b)
         return float(f"{factor:.4g}") if factor and near >= least else None
+
+
+def lam_gradient(ground: Ground, rows: Array, axes: int) -> Array:
+    """Return (7) of gradients Λ x (T, P): (P,), or their sum, (), where λ is a number.
+
+    Args:
+        ground: Where they are.
+        rows: Λ x of every task.
+        axes: Of the answer, 1 or 0.
+    """
+    each = (-rows / ground.lam * ground.d).mean(0)
+    return each if axes else numpy.asarray(each.sum())
 
 
 def finite(a: Any) -> bool:

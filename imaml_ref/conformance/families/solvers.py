@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy
 
 from ..case import Array
+from ..mutants.solvers import orthogonal
 from .family import META, SOLVE, Real, of_rows
 from .ground import Ground, solve, times
 
@@ -45,9 +46,7 @@ def gradients(A: Array, b: Array, x: Array, most: int = MOST) -> list[Array]:
         alpha = (r @ r) / curved
         before.append(r / size)
         x, after = x + alpha * p, r - alpha * bent
-        basis = numpy.array(before)
-        for _ in range(2):
-            after = after - basis.T @ (basis @ after)
+        after = orthogonal(after, numpy.array(before))
         found.append(x)
         if len(before) == len(b):
             break
