@@ -9,13 +9,14 @@ do instead, from imaml_ref/conformance/frameworks.toml, which the judge reads as
 import argparse
 import json
 import tomllib
+from importlib.resources import files
 from pathlib import Path
 
 from .run import RESULTS
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "frameworks.md"
-KNOWN = ROOT / "imaml_ref" / "conformance" / "frameworks.toml"
+KNOWN = files("imaml_ref.conformance") / "frameworks.toml"
 ORDER = (
     "torch",
     "jax",
