@@ -11,7 +11,8 @@ conformance     what published implementations answer to the conformance suite;
                 conformance.table, conformance.control_lam_vector,
                 conformance.blind (mistakes that the judge was not told about),
                 conformance.blind.draw, conformance.blind.lists,
-                conformance.own_problem (at the size of Omniglot)
+                conformance.own_problem (at the size of Omniglot),
+                conformance.recovered (every family of mistakes, planted)
 gpu             a meta-step and a training on a card
 frameworks      which layers and losses have wrong second derivatives, in which
                 framework, by which route; frameworks.table
@@ -38,6 +39,7 @@ QUESTIONS = (
     "conformance.blind.draw",
     "conformance.blind.lists",
     "conformance.own_problem",
+    "conformance.recovered",
     "gpu",
     "frameworks",
     "frameworks.table",

@@ -120,11 +120,7 @@ class Search:
 
     def in_reach(self, question: Question, verdicts: list[Verdict]) -> list[Verdict]:
         """Return what can be looked at: nothing below it fails, nothing explains it."""
-        bad = {
-            (v.case, v.level, v.answer)
-            for v in self.report.verdicts
-            if v.outcome == FAIL
-        }
+        bad = self.bad()
         below = FROM.get(question, ())
         return [
             v
@@ -132,6 +128,27 @@ class Search:
             if place(v) not in self.explained
             and not any((v.case, *q) in bad for q in below)
         ]
+
+    def bad(self) -> set[Place]:
+        """Return what fails, and what would.
+
+        That is ∇L and H v of a case that is not asked for them, where all that are,
+        with the same loss, fail.
+        """
+        found = {place(v) for v in self.report.verdicts if v.outcome == FAIL}
+        cases = self.lab.cases.values()
+        for question in (("L1", "grad"), ("L2", "hvp")):
+            right: dict[str, bool] = {}  # by loss
+            for v in self.report.verdicts:
+                if (v.level, v.answer) == question:
+                    loss = self.lab.case(v).loss
+                    right[loss] = right.get(loss, False) or v.outcome != FAIL
+            found |= {
+                (case.name, *question)
+                for case in cases
+                if question[0] not in case.levels and right.get(case.loss) is False
+            }
+        return found
 
     # What explains.
 

@@ -17,6 +17,7 @@ OF_WORST = "tensor", "task", "entry", "got", "want", "ratio"
 OF_DIAGNOSIS = (
     "text",
     "names",
+    "numbers",
     "cases",
     "found_in",
     "level",

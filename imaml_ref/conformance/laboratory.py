@@ -11,6 +11,7 @@ from .asking import attempt
 from .case import Answer, Array, Case
 from .engine import Engine
 from .families.elsewhere import Inner, Slope, of_a_system, of_the_outer_step, on_the_way
+from .families.evidence import EVIDENCE
 from .families.ground import Ground, facts_of, ground_of
 from .judge import FAIL, Verdict, given
 from .levels import OUTER_STEPS
@@ -20,7 +21,6 @@ Names = tuple[str, ...]  # mistakes of the catalogue, made at once
 LEAST = {"float64": 5.0, "float32": 3.0}  # digits of agreement with a mistake
 SINGLE = 5.0  # digits that single precision has at least, where it is named
 NEARER = 2.0  # digits by which it must exceed the agreement with what is right
-EVIDENCE = 8.0  # digits times entries: one number that agrees may do so by chance
 
 
 class Laboratory:

@@ -1,15 +1,17 @@
 """Families are recovered with their numbers, from rounded answers."""
 
-import numpy as np
 import pytest
 
+from benchmarks.conformance.planted import CASES, drawn, planted
+from benchmarks.conformance.recovered import is_right
 from imaml_ref.compute.parallel import one_blas_thread
 from imaml_ref.conformance.diagnosis import diagnose
-from imaml_ref.conformance.families import FAMILIES
-from imaml_ref.conformance.families.members import is_one
 from imaml_ref.conformance.judge import FAIL
-from tests.helpers.planted import LABORATORY, SUITE, drawn, planted
+from imaml_ref.conformance.laboratory import Laboratory
+from imaml_ref.conformance.suite import load_suite
 
+SUITE = {name: case for name, case in load_suite().items() if name in CASES}
+LABORATORY = Laboratory(SUITE)
 SOME = ("damped", "neumann", "cg-steps-from-b", "adam-epsilon")
 # One or two of each part.
 MORE = (
@@ -29,22 +31,9 @@ def one_thread():
 def named(name, dtype="float64", seed=0):
     """Return the diagnoses of a planted family, and the numbers that were planted."""
     values, steps = drawn(name, seed)
-    report = planted(name, values, steps, dtype)
+    report = planted(LABORATORY, name, values, steps, dtype)
     assert report.count(FAIL)
     return diagnose(report, SUITE, LABORATORY).diagnoses, values, steps
-
-
-def is_right(name, found, values, steps):
-    """Whether a diagnosis says a family, or a member of it, with its numbers."""
-    family = FAMILIES[name]
-    if not any(n == name or is_one(n, name) for n in found.names):
-        return False
-    if found.names[0] != name:
-        return True
-    said = [float(found.numbers[n].replace("−", "-")) for n in family.numbers]
-    return np.allclose(said, values, rtol=1e-3) and (
-        not family.steps or found.numbers["steps"] == str(steps)
-    )
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,15 @@
     python benchmarks/run.py conformance.blind --out DIR [ID ...]
 
 ID is that of a mistake in list.json, or torch, jax or numpy: a program without any.  By
-default all are run, each in a process of its own, two at a time.  DIR receives ID.json
-and table.md; an ID that has its file is not run again.
+default all are run, each in a process of its own, two at a time.  DIR receives ID.json,
+table.md and ID.report, what was judged; an ID that has its json is not run again, and
+one that has its report alone is diagnosed without being asked.
 """
 
 import argparse
 import json
 import os
+import pickle
 import subprocess
 import sys
 import time
@@ -38,12 +40,13 @@ def main(arguments=None):
     if unknown := set(chosen) - set(known):
         sys.exit(f"no mistake is called {', '.join(sorted(unknown))}; see list.json")
     if args.one:
-        print(json.dumps(judged(known[chosen[0]], args.cases)))
+        report = args.out / f"{chosen[0]}.report"
+        print(json.dumps(judged(known[chosen[0]], report, args.cases)))
         return
     args.out.mkdir(parents=True, exist_ok=True)
     todo = [id for id in chosen if not (args.out / f"{id}.json").exists()]
     with ThreadPoolExecutor(args.at_once) as workers:
-        work = partial(in_process, limit=args.limit, cases=args.cases)
+        work = partial(in_process, out=args.out, limit=args.limit, cases=args.cases)
         for id, found in zip(todo, workers.map(work, todo), strict=True):
             records.write(args.out / f"{id}.json", known[id] | found)
             print(id, found["caught"], found["levels"], found["seconds"], flush=True)
@@ -65,10 +68,10 @@ def parsed(arguments):
     return parser.parse_args(arguments)
 
 
-def in_process(id, limit, cases=None):
+def in_process(id, out, limit, cases=None):
     """Return what is found of one mistake; a hang or a crash ends its process alone."""
     words = [sys.executable, str(ROOT / "benchmarks/run.py"), "conformance.blind"]
-    words += [id, "--one", *(["--cases", cases] if cases else [])]
+    words += [id, "--one", "--out", str(out), *(["--cases", cases] if cases else [])]
     one_thread = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     start = time.perf_counter()
     try:
@@ -101,13 +104,22 @@ def nothing(why):
     return {"caught": None, "levels": {}, "diagnoses": [], "ended": why}
 
 
-def judged(mistake, cases=None):
-    """Return which levels fail, and what the judge says of it."""
+def reported(mistake, path, cases=None):
+    """Return the report on a mistake, that of before if there is one."""
+    if path.exists():
+        return pickle.loads(path.read_bytes())
     cases = cases.split(",") if cases else None
-    start = time.perf_counter()
     program = planted(mistake)
     program.refusals = refusing(program)
     report = conformance.check(program(), cases=cases)
+    path.write_bytes(pickle.dumps(report))
+    return report
+
+
+def judged(mistake, path, cases=None):
+    """Return which levels fail, and what the judge says of it."""
+    start = time.perf_counter()
+    report = reported(mistake, path, cases)
     checked = time.perf_counter()
     report = conformance.diagnose(report)
     missed = [v for v in report.verdicts if v.outcome in MISSED]

@@ -20,9 +20,8 @@ from ..judge import FAIL, Verdict, given
 from .family import Question
 
 Place = tuple[str, str, str]  # case, level, answer
+EVIDENCE = 8.0  # digits times entries: one number that agrees may do so by chance
 PROBES = 4  # failing answers at which a family is tried first
-SHARP = 1e-2  # relative uncertainty above which a number says nothing
-MOST_RULES = 12  # combinations of rules that are compared with all answers
 
 
 @dataclass(frozen=True)

@@ -190,5 +190,6 @@ def scaled(c: float, text: str, terms: int, product, constants) -> Rule:
 
 
 def written(x: float) -> str:
-    """Return a number with as many digits as it deserves, at most five."""
-    return f"{x:.5g}".replace("-", "−", 1) if x < 0 else f"{x:.5g}"
+    """Return a number with as many digits as it deserves: five; of one near 1, nine."""
+    digits = 9 if 0 < abs(abs(x) - 1) < 1e-4 else 5
+    return f"{x:.{digits}g}".replace("-", "−", 1) if x < 0 else f"{x:.{digits}g}"

@@ -9,8 +9,8 @@ from itertools import islice, product
 from typing import Any
 
 from ..case import Array
-from ..judge import FAIL, Verdict
-from .evidence import KINDS, Explanation, Place, compared, place, probes
+from ..judge import FAIL, Verdict, given
+from .evidence import EVIDENCE, KINDS, Explanation, Place, compared, place, probes
 from .family import Family
 from .fitting import Fit, good, projected
 from .rules import Point, Rule, rules
@@ -82,9 +82,16 @@ class Trial:
                 made = compared(
                     self.lab, self.made(chosen, steps, kind, test), self.verdicts
                 )
-                if made is not None:
+                if made is not None and self.predicts(made):
                     yield made
                     break
+
+    def predicts(self, made: Explanation) -> bool:
+        """Whether more is explained than its constants were fitted to."""
+        _, constants, *_ = made.cost
+        known = (given(v).size for v in self.failing if place(v) in made.explained)
+        left = sum(known) - constants
+        return left > 0 and min(made.explained.values()) >= EVIDENCE / left
 
     def rules_of(self, fitted) -> list[list[Rule]] | None:
         """Return the rules for each number and each factor."""
