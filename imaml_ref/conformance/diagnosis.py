@@ -28,7 +28,7 @@ from .judge import FAIL, PASS, Report, Verdict
 from .laboratory import Laboratory, nearly_right
 from .layouts import layout_hint
 from .mutants import sentence
-from .questions import FROM, QUESTIONS
+from .questions import FROM, QUESTIONS, failing
 from .suite import load_suite
 
 TIES = 3  # explanations of the same answers that are told; of more, none is
@@ -98,6 +98,7 @@ class Search:
             tied = self.candidates.best(question, reach, self.left(reach))
             if not tied:
                 break
+            tied = self.furthest(tied, question)
             self.keep(tied)
             found.append(self.told(tied))
         return [*found, *self.unnamed(question, verdicts)]
@@ -120,7 +121,7 @@ class Search:
 
     def in_reach(self, question: Question, verdicts: list[Verdict]) -> list[Verdict]:
         """Return what can be looked at: nothing below it fails, nothing explains it."""
-        bad = self.bad()
+        bad = failing(self.report.verdicts, self.lab.cases.values())
         below = FROM.get(question, ())
         return [
             v
@@ -128,27 +129,6 @@ class Search:
             if place(v) not in self.explained
             and not any((v.case, *q) in bad for q in below)
         ]
-
-    def bad(self) -> set[Place]:
-        """Return what fails, and what would.
-
-        That is ∇L and H v of a case that is not asked for them, where all that are,
-        with the same loss, fail.
-        """
-        found = {place(v) for v in self.report.verdicts if v.outcome == FAIL}
-        cases = self.lab.cases.values()
-        for question in (("L1", "grad"), ("L2", "hvp")):
-            right: dict[str, bool] = {}  # by loss
-            for v in self.report.verdicts:
-                if (v.level, v.answer) == question:
-                    loss = self.lab.case(v).loss
-                    right[loss] = right.get(loss, False) or v.outcome != FAIL
-            found |= {
-                (case.name, *question)
-                for case in cases
-                if question[0] not in case.levels and right.get(case.loss) is False
-            }
-        return found
 
     # What explains.
 
@@ -162,6 +142,19 @@ class Search:
             if found is not None:
                 self.explained |= found.explained
                 yield found
+
+    def furthest(self, tied: list[Explanation], here: Question) -> list[Explanation]:
+        """Return those of tied explanations that explain most answers elsewhere."""
+        if len(tied) < 2:
+            return tied
+        others = [v for v in self.report.verdicts if (v.level, v.answer) != here]
+        others = [v for v in others if self.is_about(v, (v.level, v.answer))]
+        scores = []
+        for one in tied:
+            mine = [v for v in others if (v.level, v.answer) in one.where]
+            found = compared(self.lab, one, mine, strict=False)
+            scores.append(0 if found is None else len(found.explained))
+        return [e for e, s in zip(tied, scores, strict=True) if s == max(scores)]
 
     def follow_own(self, question: Question, verdicts: list[Verdict]) -> None:
         """Count as explained what is right, given the user's own answer below."""

@@ -1,6 +1,12 @@
 """The questions of all levels in order, and what each answer is computed from."""
 
+from collections import Counter
+from collections.abc import Iterable
+
+from .case import Case
+from .families.evidence import Place, place
 from .families.family import Question
+from .judge import FAIL, Verdict
 
 QUESTIONS: tuple[Question, ...] = (
     ("L1", "grad"),  # it says more than the loss, which follows
@@ -36,3 +42,36 @@ def beneath(question: Question) -> set[Question]:
     """Return all that an answer is computed from."""
     found = set(FROM.get(question, ()))
     return found.union(*map(beneath, found))
+
+
+def failing(verdicts: Iterable[Verdict], cases: Iterable[Case]) -> set[Place]:
+    """Return what fails, and what would.
+
+    That is ∇L and H v of a case that is not asked for them, where most that are, with
+    the same loss or a layer of the same kind, fail.
+
+    Args:
+        verdicts: All of a report.
+        cases: All that were judged.
+    """
+    listed, known = list(verdicts), list(cases)
+    kinds = {case.name: {case.loss, *layers(case)} for case in known}
+    found = {place(v) for v in listed if v.outcome == FAIL}
+    for question in (("L1", "grad"), ("L2", "hvp")):
+        count: Counter[str] = Counter()  # more that fail than pass, by kind
+        for v in listed:
+            if (v.level, v.answer) == question:
+                change = 1 if v.outcome == FAIL else -1
+                count.update(dict.fromkeys(kinds[v.case], change))
+        found |= {
+            (case.name, *question)
+            for case in known
+            if question[0] not in case.levels
+            and any(count[kind] > 0 for kind in kinds[case.name])
+        }
+    return found
+
+
+def layers(case: Case) -> set[str]:
+    """Return the kinds of layers of a case; none of a linear system."""
+    return {layer["type"] for layer in (case.network or {}).get("layers", ())}

@@ -219,11 +219,12 @@ def test_json_has_null_for_what_is_no_finite_number(report):
 def test_json_has_the_diagnoses(report, good):
     assert [d["text"] for d in document(report)["diagnoses"]] == list(DIAGNOSES)
     places = (("ridge", "L2", "hvp"), ("mlp-tanh", "L2", "hvp"))
-    full = Diagnosis(places, ("lam-halved",), digits=12.5)
+    full = Diagnosis(places, ("lam-halved",), digits=12.5, numbers={"c": "0.5"})
     (found,) = document(replace(report, diagnoses=(full,)))["diagnoses"]
     assert found == {
         "text": full.text,
         "names": ["lam-halved"],
+        "numbers": {"c": "0.5"},
         "cases": ["ridge", "mlp-tanh"],
         "found_in": list(full.found_in),
         "level": "L2",

@@ -52,7 +52,10 @@ WINDOWS = {
     "blind": {"conformance.json_report"},
     "conformance": {
         f"conformance.{n}"
-        for n in ("json_report", "laboratory", "own_certificate", "own_problem")
+        for n in (
+            *("json_report", "laboratory", "own_certificate", "own_problem"),
+            *("answers", "families", "families.members", "judge"),
+        )
     },
     "gpu": {"kernels.graphs", "kernels.stage", "kernels.table"},
     "omniglot": {"training.loop"},

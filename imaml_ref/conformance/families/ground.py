@@ -169,6 +169,7 @@ def others(subject: Any) -> dict[str, Any]:
         "H of the query set": lambda c, p: subject.curvature(swapped(c), p),
         "v at θ": lambda c, p: subject.outer_gradient(c, start(c, p)),
         "∇L at θ": lambda c, p: subject.at_support(c, start(c, p)).grad,
+        "v of both sets": lambda c, p: subject.outer_gradient(together(c), p),
         "G of the query set": lambda c, p: gauss_newton(swapped(c), p),
     }
 
@@ -188,6 +189,17 @@ def swapped(case: Case) -> Case:
     """Return a case whose support sets are its query sets."""
     query = {f"support_{k}": case.inputs[f"query_{k}"] for k in "xy"}
     return replace(case, name=f"{case.name} swapped", inputs={**case.inputs, **query})
+
+
+def together(case: Case) -> Case:
+    """Return a case whose query sets are its support and query sets."""
+    both = {
+        f"query_{k}": numpy.concatenate(
+            [case.inputs[f"support_{k}"], case.inputs[f"query_{k}"]], 1
+        )
+        for k in "xy"
+    }
+    return replace(case, name=f"{case.name} together", inputs={**case.inputs, **both})
 
 
 __all__ = ["Ground", "facts_of", "ground_of", "solve", "times"]

@@ -24,6 +24,12 @@ def support_gradient_in_v(ground, b):
     return ground.v + b * ground.s
 
 
+@of_side(META)
+def query_loss_of_both_sets(ground):
+    """The query loss is over the support and the query examples together."""
+    return ground.also("v of both sets")
+
+
 @of_side(META, c=Real(1e-4, 1e4, "0", signed=True))
 def displacement_in_v(ground, c):
     """In place of v, v + {c} (φ − θ) is solved for."""

@@ -152,7 +152,7 @@ class Trial:
             self.names,
             f"{text[:-1]}, {kind}." if kind else text,
             written | ({"factor": odd[0].text} if odd else {}),
-            (mistakes + constants, constants, terms),
+            (mistakes + constants + bool(kind), constants, terms),
             predict,
             self.where,
         )
