@@ -12,7 +12,7 @@ from .case import Answer, Array, Case
 from .engine import Engine
 from .families.elsewhere import Inner, Slope, of_a_system, of_the_outer_step, on_the_way
 from .families.evidence import EVIDENCE
-from .families.ground import Ground, facts_of, ground_of
+from .families.ground import Ground, facts_of, ground_of, lam_gradient
 from .judge import FAIL, Verdict, given
 from .levels import OUTER_STEPS
 from .mutants import combined
@@ -20,6 +20,7 @@ from .mutants import combined
 Names = tuple[str, ...]  # mistakes of the catalogue, made at once
 LEAST = {"float64": 5.0, "float32": 3.0}  # digits of agreement with a mistake
 SINGLE = 5.0  # digits that single precision has at least, where it is named
+WHOLE = 10.0  # digits of a whole array from which its smallest tensor may be rounding
 NEARER = 2.0  # digits by which it must exceed the agreement with what is right
 
 
@@ -196,12 +197,18 @@ class Laboratory:
         return max(needed, (verdict.digits or 0.0) + NEARER)
 
     def matches(self, verdict: Verdict, theirs: Array) -> float | None:
-        """Return the digits in which an answer is what a mistake gives, if it is."""
-        least = self.least(verdict)
-        if self.whole_digits(verdict, theirs) < least:
+        """Return the digits in which an answer is what a mistake gives, if it is.
+
+        Of each tensor; or of the whole, where one is rounding beside the others.
+        """
+        least, whole = self.least(verdict), self.whole_digits(verdict, theirs)
+        if whole < least:
             return None
         found = self.near(verdict, given(verdict), theirs)
-        return found if found >= least else None
+        if found >= least:
+            return found
+        right = self.whole_digits(verdict, self.answer(verdict).want)
+        return whole if whole >= max(WHOLE, right + NEARER) else None
 
     def invisible(self, verdict: Verdict, theirs: Array) -> bool:
         """Whether what a mistake gives would pass where a verdict was given."""
@@ -229,18 +236,6 @@ class Laboratory:
         least = max(LEAST[str(got.dtype)], (verdict.digits or 0.0) + 2)
         near = self.near(verdict, got, want - b + factor * b)
         return float(f"{factor:.4g}") if factor and near >= least else None
-
-
-def lam_gradient(ground: Ground, rows: Array, axes: int) -> Array:
-    """Return (7) of gradients Λ x (T, P): (P,), or their sum, (), where λ is a number.
-
-    Args:
-        ground: Where they are.
-        rows: Λ x of every task.
-        axes: Of the answer, 1 or 0.
-    """
-    each = (-rows / ground.lam * ground.d).mean(0)
-    return each if axes else numpy.asarray(each.sum())
 
 
 def finite(a: Any) -> bool:

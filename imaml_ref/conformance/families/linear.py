@@ -32,7 +32,17 @@ def columns(lab: Any, verdict: Verdict) -> Columns:
     if make is None:
         return {}
     key = ("columns", verdict.case, verdict.level, verdict.answer)
-    return lab.once(key, lambda: make(lab, verdict))
+    return lab.once(key, lambda: distinct(make(lab, verdict)))
+
+
+def distinct(found: Columns) -> Columns:
+    """Return columns without those that another one before them is."""
+    kept: Columns = {}
+    for name, a in found.items():
+        room = 1e-9 * float(numpy.linalg.norm(a))
+        if not any(float(numpy.linalg.norm(a - b)) <= room for b in kept.values()):
+            kept[name] = a
+    return kept
 
 
 def of_unrolled(lab: Any, verdict: Verdict) -> Columns:
