@@ -21,6 +21,8 @@ from .family import Question
 
 Place = tuple[str, str, str]  # case, level, answer
 EVIDENCE = 8.0  # digits times entries: one number that agrees may do so by chance
+ROUGH = 3.0  # digits of a step of CG, where rounding leaves no more
+SILENT = 6.0  # digits from which a failing answer may be one of rounding
 PROBES = 4  # failing answers at which a family is tried first
 
 
@@ -64,7 +66,7 @@ def compared(
         verdicts: The answers.
         strict: Whether a contradiction is the end of it; else what it explains counts.
     """
-    explained = {}
+    explained, roughly = {}, {}
     for verdict in verdicts:
         if found.where and (verdict.level, verdict.answer) not in found.where:
             continue
@@ -73,13 +75,30 @@ def compared(
             continue
         failed = verdict.outcome == FAIL
         digits = lab.matches(verdict, theirs) if failed else None
+        rough = rounded(lab, verdict, theirs) if failed and strict else None
         if digits is not None:
             explained[place(verdict)] = digits
+        elif rough is not None:
+            roughly |= {place(verdict): rough} if rough else {}
         elif strict:
             return None
     if not explained:
         return None
-    return replace(found, explained=explained)
+    return replace(found, explained=explained | roughly)
+
+
+def rounded(lab: Any, verdict: Verdict, theirs: Array) -> float | None:
+    """Return digits of agreement that an ill-conditioned system leaves, or None.
+
+    Steps of CG differ by far more than a solution does: what is closer to an answer by
+    three digits than what is right explains it, and what is nearly as close as one
+    must be to what is right says nothing, 0.
+    """
+    digits = lab.near(verdict, given(verdict), theirs)
+    nearer = digits >= max(ROUGH, (verdict.digits or 0.0) + ROUGH)
+    if verdict.level == "L3" and nearer:
+        return digits
+    return 0.0 if digits >= max(SILENT, (verdict.required or 0.0) - 2) else None
 
 
 # What kind of case a mistake may be confined to.

@@ -18,6 +18,7 @@ from .family import META, SOLVE, Question
 from .solvers import gradients
 
 Interval = tuple[float, float]
+LEAST = 1e-150  # beside any residual
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def intervals(lab: Any, verdict: Verdict, stop: Stop) -> list[Interval]:
     sizes = sorted(
         {s for _, found in paths(lab, verdict, stop) for s in found if s > 0}
     )
-    edges = [sizes[0] / 10, *sizes, sizes[-1] * 10] if sizes else []
+    edges = [LEAST, *sizes, 1 / LEAST] if sizes else []
     found: list[Interval] = []
     for low, high in pairwise(edges):
         theirs = stopped(lab, verdict, stop, (low * high) ** 0.5)
@@ -102,7 +103,9 @@ def explanations(
         if not any(intervals(lab, v, stop) for v in probes(lab, failing)):
             continue
         common: list[Interval] = [(0.0, numpy.inf)]
-        for v in verdicts:
+        # Whatever a solve gives narrows it, the answers to this question first.
+        everywhere = [v for v in lab.own.values() if (v.level, v.answer) in stop.where]
+        for v in [*verdicts, *(v for v in everywhere if v.agreement is not None)]:
             own = intervals(lab, v, stop)
             both = [(max(a, c), min(b, d)) for a, b in common for c, d in own]
             both = [(a, b) for a, b in both if a < b]
