@@ -188,7 +188,7 @@ class Laboratory:
         scale = numpy.linalg.norm(moved(self.case(verdict), verdict.level, theirs))
         with numpy.errstate(over="ignore"):
             gap = numpy.linalg.norm(given(verdict) - theirs)
-        return -math.log10(gap / scale) + 0.1 if gap and scale else 16.0
+        return -math.log10(gap / (scale or gap)) + 0.1 if gap else 16.0
 
     def least(self, verdict: Verdict) -> float:
         """Return the digits that an explanation of a failing answer must reach."""
