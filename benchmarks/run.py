@@ -12,7 +12,8 @@ conformance     what published implementations answer to the conformance suite;
                 conformance.blind (mistakes that the judge was not told about),
                 conformance.blind.draw, conformance.blind.lists,
                 conformance.own_problem (at the size of Omniglot),
-                conformance.recovered (every family of mistakes, planted)
+                conformance.recovered (every family of mistakes, planted),
+                conformance.needed (which cases it fails)
 gpu             a meta-step and a training on a card
 frameworks      which layers and losses have wrong second derivatives, in which
                 framework, by which route; frameworks.table
@@ -40,6 +41,7 @@ QUESTIONS = (
     "conformance.blind.lists",
     "conformance.own_problem",
     "conformance.recovered",
+    "conformance.needed",
     "gpu",
     "frameworks",
     "frameworks.table",

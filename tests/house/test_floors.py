@@ -54,7 +54,7 @@ WINDOWS = {
         f"conformance.{n}"
         for n in (
             *("json_report", "laboratory", "own_certificate", "own_problem"),
-            *("answers", "families", "families.members", "judge"),
+            *("answers", "families", "families.members", "judge", "matrix", "mutants"),
         )
     },
     "gpu": {"kernels.graphs", "kernels.stage", "kernels.table"},
