@@ -71,6 +71,7 @@ class Candidates:
         ]
         most = max(min(e.explained.values()) for e in same)
         same = [e for e in same if min(e.explained.values()) > most - POORER]
+        same = [e for e in same if not any(is_simpler(o, e) for o in same)]
         same.sort(key=lambda e: (e.cost, -sum(e.explained.values())))
         return without_twins([*{(e.names, e.say): e for e in same}.values()])
 
@@ -81,8 +82,9 @@ class Candidates:
             answers = ((v, member.at(self.lab, v)) for v in tried)
             if any(a is not None and self.lab.matches(v, a) for v, a in answers):
                 yield from self.compared(self.exact(member), verdicts)
-        known = columns(self.lab, failing[0])
-        yield from self.sums(question, verdicts, [(name,) for name in known])
+        if question[1] != "theta":  # a factor of a step may have many causes
+            known = columns(self.lab, failing[0])
+            yield from self.sums(question, verdicts, [(name,) for name in known])
 
     def members(self, question: Question, verdicts: list[Verdict]) -> list[Family]:
         """Return the mistakes of the catalogue that may be behind an answer.
@@ -105,7 +107,8 @@ class Candidates:
         if whole:
             return
         known = [*columns(self.lab, failing[0])]
-        yield from self.sums(question, verdicts, combinations(known, 2))
+        for count in (1, 2) if question[1] == "theta" else (2,):
+            yield from self.sums(question, verdicts, combinations(known, count))
         for member in self.members(question, verdicts):
             if self.in_time():
                 yield from self.multiples(member, verdicts)
@@ -212,6 +215,12 @@ class Candidates:
             verdict.answer
         )
         return theirs is not None and self.lab.matches(verdict, theirs) is not None
+
+
+def is_simpler(one: Explanation, other: Explanation) -> bool:
+    """Whether another family says the same with fewer facts, a constant in each."""
+    fitted = one.cost[:2] == other.cost[:2] and one.cost[1] > 0
+    return fitted and one.names != other.names and one.cost < other.cost
 
 
 def without_twins(found: list[Explanation]) -> list[Explanation]:

@@ -28,7 +28,7 @@ from .judge import FAIL, PASS, Report, Verdict
 from .laboratory import Laboratory, nearly_right
 from .layouts import layout_hint
 from .mutants import sentence
-from .questions import FROM, QUESTIONS, failing
+from .questions import ALONE, FROM, QUESTIONS, failing
 from .suite import load_suite
 
 TIES = 3  # explanations of the same answers that are told; of more, none is
@@ -122,6 +122,7 @@ class Search:
     def in_reach(self, question: Question, verdicts: list[Verdict]) -> list[Verdict]:
         """Return what can be looked at: nothing below it fails, nothing explains it."""
         bad = failing(self.report.verdicts, self.lab.cases.values())
+        bad -= {at for at in self.explained if at[1:] in ALONE}
         below = FROM.get(question, ())
         return [
             v
@@ -145,15 +146,19 @@ class Search:
 
     def furthest(self, tied: list[Explanation], here: Question) -> list[Explanation]:
         """Return those of tied explanations that explain most answers elsewhere."""
-        if len(tied) < 2:
-            return tied
         others = [v for v in self.report.verdicts if (v.level, v.answer) != here]
         others = [v for v in others if self.is_about(v, (v.level, v.answer))]
-        scores = []
-        for one in tied:
-            mine = [v for v in others if (v.level, v.answer) in one.where]
-            found = compared(self.lab, one, mine, strict=False)
-            scores.append(0 if found is None else len(found.explained))
+
+        def score(one: Explanation) -> int:
+            found = 0
+            for v in others:
+                theirs = one.predict(v) if (v.level, v.answer) in one.where else None
+                if theirs is not None and not self.lab.invisible(v, theirs):
+                    good = v.outcome == FAIL and self.lab.matches(v, theirs) is not None
+                    found += 1 if good else -1
+            return found
+
+        scores = [score(one) for one in tied] if len(tied) > 1 else [0]
         return [e for e, s in zip(tied, scores, strict=True) if s == max(scores)]
 
     def follow_own(self, question: Question, verdicts: list[Verdict]) -> None:

@@ -36,6 +36,8 @@ FROM: dict[Question, tuple[Question, ...]] = {
     ("L7", "theta"): (("L6", "theta"), ("L5", "meta_grad")),
     ("U", "unrolled_grad"): (("L1", "grad"), ("L2", "hvp")),
 }
+# Nothing above is computed from its answers: explained, they are in nobody's way.
+ALONE: tuple[Question, ...] = (("L6", "theta"),)
 
 
 def beneath(question: Question) -> set[Question]:

@@ -4,6 +4,7 @@ Knows cases and what was answered.  Must not know what a report says of it.
 """
 
 from . import (
+    adam_steps,
     images,
     inner,
     losses,
@@ -11,8 +12,8 @@ from . import (
     operators,
     outer,
     results,
+    sgd_steps,
     solvers,
-    ten_steps,
     unrolled,
 )
 from .family import (
@@ -29,7 +30,7 @@ from .family import (
 
 TOPICS = (
     *(operators, results, solvers, inner, network, images, losses, outer),
-    *(ten_steps, unrolled),
+    *(sgd_steps, adam_steps, unrolled),
 )
 
 __all__ = [

@@ -66,7 +66,8 @@ def compared(
         verdicts: The answers.
         strict: Whether a contradiction is the end of it; else what it explains counts.
     """
-    explained, roughly = {}, {}
+    explained: dict[Place, float] = {}
+    roughly: dict[Place, float] = {}
     for verdict in verdicts:
         if found.where and (verdict.level, verdict.answer) not in found.where:
             continue

@@ -37,6 +37,10 @@ MEMBER_OF = {
     "five-inner-steps": "inner-steps",
     "five-steps-unrolled": "unrolled-steps",
     "norm-eps-outside": "bn-eps-outside",
+    "outer-ascent": "outer-rate-times",
+    "step-of-sum": "outer-rate-times",
+    "hvp-central-difference": "central-differences",
+    "hvp-forward-difference": "forward-differences",
     # Families that say the same where there is nothing to leave out.
     "decay": "decay-but-norms",
     "l1": "l1-but-norms",
@@ -48,7 +52,7 @@ AS_SUM = {
     "last-task-only", "hvp-with-lam", "hvp-of-sum", "lam-not-multiplied", "loss-sum",
     "gradient-sign", "query-loss-sum", "gauss-newton-for-hessian",
     "fisher-for-hessian", "diagonal-for-hessian", "fisher-for-gauss-newton",
-    "product-for-solve", "lam-divided", "cg-tolerance-one", "step-of-sum",
+    "product-for-solve", "lam-divided", "cg-tolerance-one",
 }  # fmt: skip
 
 

@@ -40,10 +40,9 @@ def sums(lab: Any, verdict: Verdict) -> dict[str, Array]:
             "(−α θ)": -rate * lab.case(verdict).theta,
         }
     return {
-        "the step": -rate * g,
+        "(−α g)": -rate * g,
         "(−α θ)": -rate * lab.case(verdict).theta,
         "(−α sign g)": -rate * numpy.sign(g),
-        "(−α g / ‖g‖)": -rate * g / numpy.linalg.norm(g),
     }
 
 
