@@ -109,6 +109,9 @@ def facts_of(case: Case) -> dict[str, float]:
         found["λ"] = float(case.lam)
     groups = getattr(case, "groups", (case,))
     found["T"] = float(sum(len(g.inputs["support_x"]) for g in groups))
+    found["(T + 1)"] = found["T"] + 1
+    if found["T"] > 1:
+        found["(T − 1)"] = found["T"] - 1
     if len(groups) == 1:
         found["N"] = float(case.inputs["support_x"].shape[1])
         found["M"] = float(case.inputs["query_x"].shape[1])

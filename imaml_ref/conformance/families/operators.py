@@ -145,28 +145,28 @@ def diagonal_of_h(ground):
     return (diagonal + ground.lam)[:, :, None] * ground.eye
 
 
-@of_operator(META, c=Real(1e-3, 1e3, "1"))
+@of_operator(META, c=Real(1e-3, 1e3))
 def gauss_newton(ground, c):
     """{c} times the Gauss-Newton matrix stands in place of H."""
     H = c * ground.also("G")
     return H + numpy.diag(ground.lam)
 
 
-@of_operator(META, c=Real(1e-3, 1e3, "1"))
+@of_operator(META, c=Real(1e-3, 1e3))
 def fisher(ground, c):
     """{c} times the empirical Fisher matrix stands in place of H."""
     H = c * ground.also("F")
     return H + numpy.diag(ground.lam)
 
 
-@of_operator(META, c=Real(1e-3, 1e3, "1"))
+@of_operator(META, c=Real(1e-3, 1e3))
 def rank_one(ground, c):
     """{c} ∇L ∇Lᵀ stands in place of H."""
     H = c * ground.s[:, :, None] * ground.s[:, None]
     return H + numpy.diag(ground.lam)
 
 
-@of_operator(META, c=Real(1e-3, 1e3, "1"))
+@of_operator(META, c=Real(1e-3, 1e3))
 def rank_one_of_query(ground, c):
     """{c} v vᵀ stands in place of H."""
     H = c * ground.v[:, :, None] * ground.v[:, None]

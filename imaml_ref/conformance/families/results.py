@@ -51,6 +51,47 @@ def strength_left_out(ground):
 
 
 @of_rows("result", META)
+def mean_strength_in_front(ground):
+    """The result is x times the mean of λ."""
+    return ground.lam.mean() * solve(ground.A, ground.v)
+
+
+@of_rows("result", META)
+def solution_in_single_precision(ground):
+    """The solutions x are rounded to single precision."""
+    return ground.lam * solve(ground.A, ground.v).astype(numpy.float32)
+
+
+def with_strength(ground, lam):
+    """Return (5) with another λ, (P,), where φ is given."""
+    return lam * solve(ground.H + numpy.diag(lam), ground.v)
+
+
+@of_rows("result", META, c=Real(1e-4, 1e2))
+def strength_at_least(ground, c):
+    """λ is clamped from below at {c}."""
+    return with_strength(ground, numpy.maximum(ground.lam, c))
+
+
+@of_rows("result", META, c=Real(1e-4, 1e2))
+def strength_at_most(ground, c):
+    """λ is clamped from above at {c}."""
+    return with_strength(ground, numpy.minimum(ground.lam, c))
+
+
+@of_rows("result", META)
+def strength_through_softplus(ground):
+    """In place of λ there is log(1 + exp λ)."""
+    return with_strength(ground, numpy.log1p(numpy.exp(ground.lam)))
+
+
+@of_side(META)
+def v_divided_by_strength(ground):
+    """The right side v is divided by λ."""
+    return ground.v / ground.lam
+
+
+@of_rows("result", META)
 def strength_on_the_other_side(ground):
     """(H + Λ)⁻¹ Λ v is computed in place of Λ (H + Λ)⁻¹ v."""
     return solve(ground.A, ground.lam * ground.v)
@@ -101,6 +142,18 @@ def mean_curvature(ground):
         return None
     mean = numpy.broadcast_to(ground.A.mean(0), ground.A.shape)
     return ground.lam * solve(mean, ground.v)
+
+
+@of_rows("tasks", META)
+def median_of_tasks(ground):
+    """The median over tasks, entry by entry, stands in place of the mean."""
+    return numpy.median(ground.g, 0, keepdims=True) if len(ground.v) > 2 else None
+
+
+@of_rows("tasks", META)
+def lower_median_of_tasks(ground):
+    """The median over tasks, the lower of two, stands in place of the mean."""
+    return numpy.sort(ground.g, 0)[[(len(ground.v) - 1) // 2]]
 
 
 @of_rows("tasks", META)
