@@ -4,6 +4,7 @@ Knows cases and what was answered.  Must not know what a report says of it.
 """
 
 from . import (
+    derivatives,
     images,
     inner,
     losses,
@@ -28,7 +29,7 @@ from .family import (
 )
 
 TOPICS = (
-    *(operators, results, solvers, inner, network, images, losses, outer),
+    *(operators, results, solvers, inner, network, images, losses, outer, derivatives),
     *(ten_steps, unrolled),
 )
 

@@ -31,7 +31,10 @@ LEAK = Few(1e-3, 30.0, "1")  # of slope one it is the identity
 SOME, TIMES, EPS = Few(1e-3, 30.0), Few(1e-2, 1e2, "1"), Few(1e-9, 1.0)
 
 
-def add(name: str, say: str, of: str, make: Callable, steps="", free=False, **numbers):
+def add(
+    name: str, say: str, of: str, make: Callable, steps="", free=False, where=WHERE,
+    **numbers,
+):  # fmt: skip
     """Register a family.
 
     Args:
@@ -41,6 +44,7 @@ def add(name: str, say: str, of: str, make: Callable, steps="", free=False, **nu
         make: (*values) → Variant; with steps, (case, *values) → a list of them.
         steps: See ``Family``.
         free: Whether a factor stands in front.
+        where: See ``Family``.
         **numbers: See ``Family``.
     """
 
@@ -52,7 +56,7 @@ def add(name: str, say: str, of: str, make: Callable, steps="", free=False, **nu
             return answer(lab, verdict, make(*values))
         return [answer(lab, verdict, one) for one in make(case, *values)]
 
-    register(Family(name, say, "network", WHERE, numbers, at, steps, not free))
+    register(Family(name, say, "network", where, numbers, at, steps, not free))
 
 
 def either(x, positive, negative):
@@ -123,7 +127,7 @@ for kind in SMOOTH:
 # fmt: on
 
 
-def norm(axes=(1, 2, 3), eps=None, outside=0.0, of="", move=None, constant=False):
+def norm(axes=(1, 2, 3), eps=None, outside=0.0, of="", move=None, constant=""):
     """Return the variant with another normalisation.
 
     Args:
@@ -132,17 +136,17 @@ def norm(axes=(1, 2, 3), eps=None, outside=0.0, of="", move=None, constant=False
         outside: What is added to the standard deviation, in place of ε.
         of: Which examples are averaged: "query", or "both"; by default the support.
         move: (mean, variance, how many are averaged) → mean and variance that are used.
-        constant: Whether the mean and the variance are not differentiated.
+        constant: "mean", "variance" or both: what is not differentiated.
     """
 
     def layer(entry, p, x):
         a = x[:, entry["support"] :] if of == "query" else x
         mean = a.mean(axes, keepdims=True)
+        mean = mean.real if "mean" in constant else mean
         variance = ((a - mean) ** 2).mean(axes, keepdims=True)
         if move:
             mean, variance = move(mean, variance, a[0].size / mean[0].size)
-        if constant:
-            mean, variance = mean.real, variance.real
+        variance = variance.real if "variance" in constant else variance
         e = entry["eps"] if eps is None else eps
         rho = 1 / (variance**0.5 + outside) if outside else (variance + e) ** -0.5
         return scaled(p, (x - mean) * rho)
@@ -172,18 +176,25 @@ for name, say, of_bn, numbers in (
     ("instance-norm", f"{HAS} statistics of each image.", lambda: norm((2, 3)), {}),
     ("layer-norm", f"{HAS} statistics of each image, channels together.",
      lambda: norm((2, 3, 4)), {}),
+    ("layer-norm-of-pixels", f"{HAS} statistics of each pixel of each image.",
+     lambda: norm((4,)), {}),
     ("bn-pixelwise", f"{HAS} statistics of each pixel.", lambda: norm((1,)), {}),
+    ("gamma-plus", "{c} is added to γ.", lambda c: Variant(
+        {BN: lambda e, p, x: TABLE[BN](e, p | {"gamma": p["gamma"] + c}, x)}),
+     {"c": SOME}),
     ("bn-of-both", f"{HAS} statistics of support and query set together.",
      lambda: norm(of="both"), {}),
 ):
     add(name, say, BN, of_bn, **numbers)
-for unbiased in (True, False):
-    add(f"bn-running{'-unbiased' * unbiased}",
-        f"{HAS} running statistics, constants, after one update of momentum {{m}} from "
-        f"mean 0 and variance 1{', unbiased' * unbiased}.", BN,
-        lambda m, u=unbiased: norm(move=running(m, u), constant=True),
-        m=Few(0.01, 1.0, "1"))
-for held, also in ((True, ", constants when differentiating"), (False, "")):
-    add(f"bn-of-query{'-constant' * held}", f"{HAS} the query set's statistics{also}.",
-        BN, lambda h=held: norm(of="query", constant=h))
+HELD = "mean, variance"
+for held, also in ((HELD, ", constants when differentiating"), ("", "")):
+    add(f"bn-of-query{'-constant' * bool(held)}",
+        f"{HAS} the query set's statistics{also}.", BN,
+        lambda h=held: norm(of="query", constant=h))
+    for unbiased in (True, False):
+        add(f"bn-running{'-unbiased' * unbiased}{'' if held else '-differentiated'}",
+            f"{HAS} running statistics{also}, after one update of momentum {{m}} from "
+            f"mean 0 and variance 1{', unbiased' * unbiased}.", BN,
+            lambda m, u=unbiased, h=held: norm(move=running(m, u), constant=h),
+            m=Few(0.01, 1.0, "1"))
 # fmt: on
