@@ -133,20 +133,20 @@ class Search:
         """Return what fails, and what would.
 
         That is ∇L and H v of a case that is not asked for them, where all that are,
-        with the same loss, fail.
+        with the same loss and kinds of layers, fail.
         """
         found = {place(v) for v in self.report.verdicts if v.outcome == FAIL}
         cases = self.lab.cases.values()
         for question in (("L1", "grad"), ("L2", "hvp")):
-            right: dict[str, bool] = {}  # by loss
+            right: dict[tuple, bool] = {}
             for v in self.report.verdicts:
                 if (v.level, v.answer) == question:
-                    loss = self.lab.case(v).loss
-                    right[loss] = right.get(loss, False) or v.outcome != FAIL
+                    kind = kind_of(self.lab.case(v))
+                    right[kind] = right.get(kind, False) or v.outcome != FAIL
             found |= {
                 (case.name, *question)
                 for case in cases
-                if question[0] not in case.levels and right.get(case.loss) is False
+                if question[0] not in case.levels and right.get(kind_of(case)) is False
             }
         return found
 
@@ -238,3 +238,9 @@ class Search:
             if not self.candidates.in_time():
                 note += f" The search ended after {SECONDS:.0f} s: not all was tried."
             yield Diagnosis(places, digits=digits, factor=factor, note=note.strip())
+
+
+def kind_of(case: Case) -> tuple:
+    """Return the loss and the kinds of layers of a case."""
+    layers = (case.network or {}).get("layers", ())
+    return case.loss, frozenset(layer["type"] for layer in layers)

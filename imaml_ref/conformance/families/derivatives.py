@@ -85,7 +85,7 @@ def of_right(name: str, say: str, where: tuple[Question, ...], change, **numbers
 
 def chosen(case: Case, kind: str, tensor: str, count: Callable) -> Array | None:
     """Return count(type, name) of a layer at parameters of a kind, else 1; (P,)."""
-    types = {entry["name"]: entry["type"] for entry in case.network["layers"]}
+    types = {entry["name"]: entry["type"] for entry in (case.network or {})["layers"]}
     found = numpy.ones(case.theta.size)
     for t in case.tensors:
         layer, own = t.name.split(".")
@@ -126,7 +126,7 @@ for word, kind, tensor in (
     ("kernels", "", "kernel"), ("biases", "", "bias"),
 ):
     short = word.replace("γ", "gamma").replace("β", "beta").replace(" ", "-")
-    for ending, say, count, numbers in (
+    for ending, say, count, number in (
         ("times", "counts {c} times", lambda k, t, n, c: c, {"c": COUNT}),
         ("zero", "is zero", lambda k, t, n: 0.0, {}),
         ("over-pixels", "is averaged over pixels, not summed",
@@ -136,7 +136,7 @@ for word, kind, tensor in (
     ):
         if kind in (CONV, BN) or not ending.startswith("over"):
             of_right(f"slope-of-{short}-{ending}", f"The gradient of {word} {say}.",
-                     HERE, counted(kind, tensor, count), **numbers)
+                     HERE, counted(kind, tensor, count), **number)
 of_right("slopes-clipped", "∇L is clipped to ± {c}, entry by entry.", (GRAD,),
          lambda case, want, c: at_most(want, c), c=CLIP)
 # fmt: on

@@ -85,7 +85,8 @@ class At:
 
     def __init__(self, lab: Any, case: Case, variant: Variant):
         self.lab, self.case, self.variant = lab, case, variant
-        self.y, self.kept = case.inputs["support_y"], {}
+        self.y = case.inputs["support_y"]
+        self.kept: dict[str, Array] = {}
 
     def mean(self, value: Array) -> Array:
         """Return the weighted sum (T,) of what examples give, (T, N), after all."""
@@ -153,8 +154,6 @@ def outputs(
     case: Case, phi: Array, variant: Variant, slopes: bool = True, kept=None
 ) -> tuple[Array, Array]:
     """Return the outputs z (T, N, D) of the support and J (P, T, N, D).
-
-    ``kept`` is that of ``naive_layers``.
 
     Raises:
         ValueError: If layers do not fit together.
