@@ -12,7 +12,7 @@ from .case import Answer, Array, Case
 from .engine import Engine
 from .families.elsewhere import Inner, Slope, of_a_system, of_the_outer_step, on_the_way
 from .families.evidence import EVIDENCE
-from .families.ground import Ground, facts_of, ground_of
+from .families.ground import Ground, facts_of, ground_of, lam_gradient
 from .judge import FAIL, Verdict, given
 from .levels import OUTER_STEPS
 from .mutants import combined
@@ -196,11 +196,16 @@ class Laboratory:
         return max(needed, (verdict.digits or 0.0) + NEARER)
 
     def matches(self, verdict: Verdict, theirs: Array) -> float | None:
-        """Return the digits in which an answer is what a mistake gives, if it is."""
-        least = self.least(verdict)
-        if self.whole_digits(verdict, theirs) < least:
+        """Return the digits in which an answer is what a mistake gives, if it is.
+
+        Of a tensor that is rounding alone, the whole says what is nearer.
+        """
+        whole, least = self.whole_digits(verdict, theirs), self.least(verdict)
+        if whole < least:
             return None
         found = self.near(verdict, given(verdict), theirs)
+        if whole >= self.whole_digits(verdict, self.answer(verdict).want) + NEARER:
+            least = min(least, LEAST[str(given(verdict).dtype)] + 0.5)
         return found if found >= least else None
 
     def invisible(self, verdict: Verdict, theirs: Array) -> bool:
@@ -229,18 +234,6 @@ class Laboratory:
         least = max(LEAST[str(got.dtype)], (verdict.digits or 0.0) + 2)
         near = self.near(verdict, got, want - b + factor * b)
         return float(f"{factor:.4g}") if factor and near >= least else None
-
-
-def lam_gradient(ground: Ground, rows: Array, axes: int) -> Array:
-    """Return (7) of gradients Λ x (T, P): (P,), or their sum, (), where λ is a number.
-
-    Args:
-        ground: Where they are.
-        rows: Λ x of every task.
-        axes: Of the answer, 1 or 0.
-    """
-    each = (-rows / ground.lam * ground.d).mean(0)
-    return each if axes else numpy.asarray(each.sum())
 
 
 def finite(a: Any) -> bool:

@@ -12,7 +12,7 @@ from ..case import Array, Case
 from ..judge import Verdict
 from ..naive_layers import choice
 from .family import META, Family, Question, Real, of_side, register
-from .forward import TABLE, TINY, Variant, outputs
+from .forward import TABLE, TINY, At, Variant, log_softmax, outputs
 from .losses import at_most
 from .network import BN, HELD, SMOOTH, TIMES, WHERE, add, norm
 
@@ -162,6 +162,25 @@ def of_differences(central: bool, unit: bool) -> None:
 
 for central, unit in product((True, False), repeat=2):
     of_differences(central, unit)
+
+
+def of_softmax(name: str, say: str, bend: Callable) -> None:
+    """Register G of another Hessian of cross-entropy, diag(bend(p))."""
+
+    def at(lab: Any, verdict: Verdict) -> Array | None:
+        case = lab.case(verdict)
+        if case.loss != "cross-entropy":
+            return None
+        z, J = At(lab, case, Variant()).outputs(case.phi)
+        bent = bend(numpy.exp(log_softmax(z))) / z.shape[1]
+        return numpy.einsum("ptnd,tnd,qtnd,tq->tp", J, bent, J, case.v, optimize=True)
+
+    say = f"The Hessian of cross-entropy in G is {say}, not diag(p) − p pᵀ."
+    register(Family(f"softmax-{name}", say, "product", (GNVP,), {}, at))
+
+
+of_softmax("diagonal", "diag(p (1 − p))", lambda p: p * (1 - p))
+of_softmax("first-term", "diag(p)", lambda p: p)
 
 
 def counted_right_side(*words: str) -> Callable:

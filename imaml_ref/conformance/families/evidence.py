@@ -8,7 +8,8 @@ explained      the answer fails, and is what was predicted
 left           the answer fails, and a right one was predicted: somebody else's doing
 contradicted   a wrong answer was predicted, and another one came
 
-An explanation with a contradiction is none.
+An explanation with a contradiction is none.  Where what is right is a convention, such
+as among equal maxima, rounding decides what a mistake gives: that contradicts nothing.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -75,7 +76,7 @@ def compared(
         digits = lab.matches(verdict, theirs) if failed else None
         if digits is not None:
             explained[place(verdict)] = digits
-        elif strict:
+        elif strict and not (failed and lab.answer(verdict).conventions):
             return None
     if not explained:
         return None

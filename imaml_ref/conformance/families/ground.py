@@ -88,6 +88,18 @@ def solve(A: Array, b: Array) -> Array:
     return numpy.linalg.solve(A, b[..., None])[..., 0]
 
 
+def lam_gradient(ground: Ground, rows: Array, axes: int) -> Array:
+    """Return (7) of gradients Λ x (T, P): (P,), or their sum, (), where λ is a number.
+
+    Args:
+        ground: Where they are.
+        rows: Λ x of every task.
+        axes: Of the answer, 1 or 0.
+    """
+    each = (-rows / ground.lam * ground.d).mean(0)
+    return each if axes else numpy.asarray(each.sum())
+
+
 def facts_of(case: Case) -> dict[str, float]:
     """Return the numbers that a mistake may multiply or divide by."""
     if not case.network:
@@ -190,4 +202,4 @@ def swapped(case: Case) -> Case:
     return replace(case, name=f"{case.name} swapped", inputs={**case.inputs, **query})
 
 
-__all__ = ["Ground", "facts_of", "ground_of", "solve", "times"]
+__all__ = ["Ground", "facts_of", "ground_of", "lam_gradient", "solve", "times"]
