@@ -20,7 +20,7 @@ from .laboratory import Laboratory
 from .mutants import CATALOGUE, sentence
 from .questions import beneath
 
-GRAD = ("L1", "grad")
+GRAD, LOSS = ("L1", "grad"), ("L1", "loss")
 POORER = 3.0  # digits fewer than the best: no tie
 SECONDS = 45.0  # of computing, for everything
 PAIRS = 15.0  # seconds that pairs of the catalogue leave to pairs of families
@@ -72,8 +72,23 @@ class Candidates:
         ]
         most = max(min(e.explained.values()) for e in same)
         same = [e for e in same if min(e.explained.values()) > most - POORER]
+        same = self.agreeing(same) if question == GRAD else same
         same.sort(key=lambda e: (e.cost, -sum(e.explained.values())))
         return without_twins([*{(e.names, e.say): e for e in same}.values()])
+
+    def agreeing(self, same: list[Explanation]) -> list[Explanation]:
+        """Return the explanations of the gradient that agree best with the loss."""
+        known = [v for v in self.report.verdicts if (v.level, v.answer) == LOSS]
+        agree = [sum(self.agrees(e, v) for v in known) for e in same]
+        return [e for e, n in zip(same, agree, strict=True) if n == max(agree)]
+
+    def agrees(self, one: Explanation, v: Verdict) -> bool:
+        """Whether a loss is what an explanation of the gradient gives."""
+        silent = one.where and LOSS not in one.where
+        theirs = None if silent or v.agreement is None else one.predict(v)
+        if theirs is None or self.lab.invisible(v, theirs):
+            return v.outcome == PASS
+        return v.outcome == FAIL and self.lab.matches(v, theirs) is not None
 
     def first(self, question, verdicts, failing) -> Iterator[Explanation]:
         """Yield mistakes of the catalogue, and sums of known vectors."""

@@ -59,7 +59,8 @@ for kind in SMOOTH:
         ("one-less-y", "is 1 − y", lambda x, y, f: 1 - y, {}),
         ("one-less-square", "is 1 − x²", lambda x, y, f: 1 - x * x, {}),
     ):
-        if kind == "Tanh" or not name.startswith("one-"):
+        same = kind == "ReLU" and name == "at-y"
+        if not same and (kind == "Tanh" or not name.startswith("one-")):
             add(f"{kind.lower()}-slope-{name}", f"The slope of {kind} {say}.", kind,
                 lambda *c, k=kind, f=of_slope: sloped(k, lambda *a: f(*a, *c)),
                 where=HERE, **numbers)
