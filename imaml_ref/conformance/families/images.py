@@ -5,7 +5,7 @@ from itertools import pairwise, permutations
 
 import numpy
 
-from .forward import TABLE, Variant, conv2d
+from .forward import TABLE, Variant, conv2d, linear
 from .network import BN, HAS, SMOOTH, SOME, TIMES, Few, add, clamped
 
 
@@ -138,10 +138,9 @@ for name, say, of, row in (
 add("inputs-moved", "The inputs are standardised, (x − {a})/{c}.", "",
     lambda a, c: Variant(inputs=lambda x: (x - a) / c),
     a=Few(0.05, 5.0, signed=True), c=Few(0.05, 5.0))
-for kind, word in (("Linear", "linear layers"), (CONV, "convolutions")):
-    add(f"{kind.lower()}-clamped", f"The outputs of {word} are clamped to ± {{c}}.",
-        kind, lambda c, k=kind: Variant(
-            {k: lambda e, p, x: clamped(TABLE[k](e, p, x), -c, c)}), c=SOME)
+add("linear-clamped", "The outputs of linear layers are clamped to ± {c}.", "Linear",
+    lambda c: Variant({"Linear": lambda e, p, x: clamped(linear(e, p, x), -c, c)}),
+    c=SOME)
 add("inputs-times", "The inputs count {c} times.", "",
     lambda c: Variant(inputs=lambda x: c * x), c=TIMES)
 for kind in POOLS:
