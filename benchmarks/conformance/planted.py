@@ -16,7 +16,8 @@ CASES = (
     *("identity", "spd-1e3"),
 )
 WITH_LAYERS = (
-    *("ridge", "mlp-tanh", "mlp-elu", "mlp-softplus", "mlp-relu", "one-task"),
+    *("ridge", "mlp-tanh", "mlp-elu", "mlp-softplus", "mlp-relu", "relu-at-zero"),
+    *("one-task", "max-pool-ties", "conv-global", "conv-norm-bias"),
     *("conv-norm-tanh", "conv-norm-relu", "conv-tanh", "strided-softplus"),
 )
 ODD = (3e-3, 30.0)  # numbers that are drawn, where a family allows them
@@ -28,8 +29,8 @@ ROUNDING = 1e-12
 
 
 def is_of_layers(name):
-    """Whether a family is of the network or the loss: it shows from L1."""
-    return FAMILIES[name].where[0][0] == "L1"
+    """Whether a family is of the network or the loss: it shows at L1 or L2."""
+    return FAMILIES[name].where[0][0] in ("L1", "L2")
 
 
 def drawn(name, seed=0):

@@ -20,6 +20,7 @@ from .laboratory import Laboratory
 from .mutants import CATALOGUE, sentence
 from .questions import beneath
 
+GRAD = ("L1", "grad")
 POORER = 3.0  # digits fewer than the best: no tie
 SECONDS = 45.0  # of computing, for everything
 PAIRS = 15.0  # seconds that pairs of the catalogue leave to pairs of families
@@ -114,13 +115,19 @@ class Candidates:
                 yield from self.multiples(member, verdicts)
 
     def fitted(self, question, verdicts) -> Iterator[Explanation]:
-        """Yield families, those with few numbers first, and tolerances."""
+        """Yield families, those with few numbers first, and tolerances.
+
+        At L2 those of ∇L, which is right there, are the last resort.
+        """
         here = [f for f in self.families if question in f.where]
-        here.sort(key=lambda family: len(family.numbers))
+        below = {f.name: question[0] == "L2" and GRAD in f.where for f in here}
+        here.sort(key=lambda family: (below[family.name], len(family.numbers)))
         failing, enough = sum(v.outcome == FAIL for v in verdicts), 99
         for family in here:
             if len(family.numbers) > enough or not self.in_time():
                 continue
+            if below[family.name] and enough < 99:
+                break
             for one in of_family(self.lab, verdicts, family).explanations():
                 if len(one.explained) == failing:
                     enough = min(enough, max(1, len(family.numbers)))

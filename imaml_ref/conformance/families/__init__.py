@@ -5,8 +5,10 @@ Knows cases and what was answered.  Must not know what a report says of it.
 
 from . import (
     adam_steps,
+    derivatives,
     images,
     inner,
+    inner_solutions,
     losses,
     network,
     operators,
@@ -29,7 +31,18 @@ from .family import (
 )
 
 TOPICS = (
-    *(operators, results, solvers, inner, network, images, losses, outer),
+    *(
+        operators,
+        results,
+        solvers,
+        inner,
+        inner_solutions,
+        network,
+        images,
+        losses,
+        outer,
+        derivatives,
+    ),
     *(sgd_steps, adam_steps, unrolled),
 )
 

@@ -111,11 +111,14 @@ def minimise(columns, family: Family, lab: Any, verdict: Any) -> Fit | None:
 
 
 def refine(columns, family: Family, start: tuple[float, ...], got: Array):
-    """Return the fit from a start, in the logarithms of the numbers."""
-    signs = numpy.sign(start)
+    """Return the fit from a start, in the logarithms of the numbers.
+
+    They are counted from 1 at the start: near 0, steps relative to them vanish.
+    """
+    signs, q0 = numpy.sign(start), numpy.log(numpy.abs(start))
 
     def values(q):
-        return tuple(signs * numpy.exp(numpy.clip(q, -60, 60)))
+        return tuple(signs * numpy.exp(numpy.clip(q0 + q - 1, -60, 60)))
 
     def residual(q):
         found = columns(values(q))
@@ -125,13 +128,12 @@ def refine(columns, family: Family, start: tuple[float, ...], got: Array):
             else projected(got, found, family.bound)[1]
         )
 
-    q0 = numpy.log(numpy.abs(start))
     with numpy.errstate(all="ignore"):
         try:
             # Differences of 1e-6 suffice: near the answer the residual is all but 0.
             out = least_squares(
-                residual, q0, diff_step=1e-6, xtol=1e-13, ftol=1e-15, gtol=1e-15,
-                max_nfev=40,
+                residual, numpy.ones_like(q0), diff_step=1e-6, xtol=1e-13, ftol=1e-15,
+                gtol=1e-15, max_nfev=40,
             )  # fmt: skip
         except (ValueError, numpy.linalg.LinAlgError):
             return None

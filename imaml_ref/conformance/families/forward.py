@@ -34,6 +34,8 @@ class Variant:
         weights: (y, D) → (T, N), of each example in the sum; by default 1/N.
         after: L → another L, entry by entry.
         penalty: (case, φ (T, P)) → (T, P), entry by entry; its sum is added.
+        back: dL/dz (T, N, D) → what goes backward from there.
+        backward: Whether derivatives alone are not right: L is, and J v.
     """
 
     layers: Mapping[str, Callable] = field(default_factory=dict)
@@ -44,6 +46,8 @@ class Variant:
     weights: Callable | None = None
     after: Callable | None = None
     penalty: Callable | None = None
+    back: Callable | None = None
+    backward: bool = False
 
 
 def answer(lab: Any, verdict: Any, variant: Variant) -> Array | None:
@@ -52,6 +56,7 @@ def answer(lab: Any, verdict: Any, variant: Variant) -> Array | None:
     at = At(lab, case, variant)
     try:
         if verdict.answer == "hvp":
+            at.grad(case.phi)  # what is on, or the largest, stays so
             return derivative(lambda t: at.grad(case.phi + t * case.v))
         if verdict.answer == "gnvp":
             return at.gnvp(case.phi, case.v)
@@ -81,6 +86,7 @@ class At:
     def __init__(self, lab: Any, case: Case, variant: Variant):
         self.lab, self.case, self.variant = lab, case, variant
         self.y = case.inputs["support_y"]
+        self.kept: dict[str, Array] = {}
 
     def mean(self, value: Array) -> Array:
         """Return the weighted sum (T,) of what examples give, (T, N), after all."""
@@ -96,6 +102,7 @@ class At:
         """Return ∇L (T, P)."""
         z, J = self.outputs(phi)
         slope = self.weights(z)[..., None] * self.slope(z)
+        slope = self.variant.back(slope) if self.variant.back else slope
         found = numpy.einsum("ptnd,tnd->tp", J, slope)
         if self.variant.after:
             found *= self.mean(self.value(z)).imag[:, None] / TINY
@@ -104,7 +111,8 @@ class At:
     def gnvp(self, phi: Array, v: Array) -> Array:
         """Return the Gauss-Newton product (T, P), of what is right after the loss."""
         z, J = self.outputs(phi)
-        z_dot = numpy.einsum("ptnd,tp->tnd", J, v)
+        right = At(self.lab, self.case, Variant()) if self.variant.backward else self
+        z_dot = numpy.einsum("ptnd,tp->tnd", right.outputs(phi)[1], v)
         bent = derivative(lambda t: self.slope(z + t * z_dot))
         return numpy.einsum("ptnd,tnd->tp", J, self.weights(z)[..., None] * bent)
 
@@ -112,9 +120,12 @@ class At:
         """Return z (T, N, D) and J (P, T, N, D); without slopes J is empty."""
         one = self.variant
         if one.layers or one.arrange or one.inputs:
-            return outputs(self.case, phi, one, slopes)
+            return outputs(self.case, phi, one, slopes, self.kept)
         key = ("outputs", self.case.name, phi.tobytes())
-        return self.lab.once(key, lambda: outputs(self.case, phi, Variant()))
+        kept = self.lab.once(("kept", self.case.name), dict)
+        return self.lab.once(
+            key, lambda: outputs(self.case, phi, Variant(), True, kept)
+        )
 
     def value(self, z: Array) -> Array:
         """Return the loss of each example, (..., N)."""
@@ -140,7 +151,7 @@ class At:
 
 
 def outputs(
-    case: Case, phi: Array, variant: Variant, slopes: bool = True
+    case: Case, phi: Array, variant: Variant, slopes: bool = True, kept=None
 ) -> tuple[Array, Array]:
     """Return the outputs z (T, N, D) of the support and J (P, T, N, D).
 
@@ -168,7 +179,7 @@ def outputs(
                 order.append(t.start + places)
                 start += len(places)
             own[t.name.split(".")[1]] = moved.reshape(-1, *t.shape)
-        at = dict(entry) | {"kept": None, "support": count}
+        at = dict(entry) | {"kept": kept, "support": count}
         layer = (TABLE | dict(variant.layers))[entry["type"]]
         made = layer(at, own, y.reshape(-1, *y.shape[2:]))
         y = made.reshape(*y.shape[:2], *made.shape[1:])

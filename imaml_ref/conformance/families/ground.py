@@ -206,6 +206,14 @@ def swapped(case: Case) -> Case:
     return replace(case, name=f"{case.name} swapped", inputs={**case.inputs, **query})
 
 
+def exchanged(case: Case) -> Case:
+    """Return a case whose support sets are its query sets, and the other way."""
+    support = {f"query_{k}": case.inputs[f"support_{k}"] for k in "xy"}
+    other = swapped(case)
+    name = f"{case.name} exchanged"
+    return replace(other, name=name, inputs={**other.inputs, **support})
+
+
 def together(case: Case) -> Case:
     """Return a case whose query sets are its support and query sets."""
     both = {

@@ -5,8 +5,8 @@ from itertools import pairwise, permutations
 
 import numpy
 
-from .forward import TABLE, Variant, conv2d
-from .network import BN, HAS, SMOOTH, TIMES, add
+from .forward import TABLE, Variant, conv2d, linear
+from .network import BN, HAS, SMOOTH, SOME, TIMES, Few, add, clamped
 
 
 def convolved(change: Callable = lambda k: k, **numbers) -> Variant:
@@ -135,6 +135,12 @@ for name, say, of, row in (
                      / x.std(1, keepdims=True))),
 ):
     add(name, say, of, row)
+add("inputs-moved", "The inputs are standardised, (x − {a})/{c}.", "",
+    lambda a, c: Variant(inputs=lambda x: (x - a) / c),
+    a=Few(0.05, 5.0, signed=True), c=Few(0.05, 5.0))
+add("linear-clamped", "The outputs of linear layers are clamped to ± {c}.", "Linear",
+    lambda c: Variant({"Linear": lambda e, p, x: clamped(linear(e, p, x), -c, c)}),
+    c=SOME)
 add("inputs-times", "The inputs count {c} times.", "",
     lambda c: Variant(inputs=lambda x: c * x), c=TIMES)
 for kind in POOLS:

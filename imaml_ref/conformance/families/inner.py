@@ -13,7 +13,6 @@ import numpy
 from ..case import Array, Case
 from ..judge import Verdict
 from .family import Real, of_answers
-from .ground import solve
 
 MOST = 24  # inner steps
 WHERE = (("L5", "inner"), ("L5", "meta_grad"))
@@ -150,74 +149,3 @@ def adam(slope, phi: Array, step: float) -> list[Array]:
         phi = phi - step * m / (1 - 0.9**k) / rms
         found.append(phi)
     return found
-
-
-def of_solution(**numbers: Real):
-    """Make a family of another φ: of a function (lab, case, *values) → φ (T, P)."""
-
-    def make(function: Callable[..., Any]):
-        def at(lab: Any, verdict: Verdict, *values: float) -> Any:
-            case = lab.case(verdict)
-            phi = function(lab, case, *values)
-            if phi is None or verdict.answer == "inner":
-                return phi if phi is None else phi - case.theta
-            return lab.assembled(verdict, lab.around(case, phi).g)
-
-        of_answers("inner", WHERE, bound=True, named_after=function, **numbers)(at)
-        return function
-
-    return make
-
-
-@of_solution(c=Real(0.02, 50, "1"))
-def inner_strength_times(lab, case, c):
-    """(1) is solved with {c} λ in place of λ; (5) with λ."""
-    return lab.solved(case, c * case.lam, case.theta)
-
-
-@of_solution(c=Real(0.02, 50))
-def inner_strength_at_least(lab, case, c):
-    """(1) is solved with λ clamped from below at {c}."""
-    return lab.solved(case, numpy.maximum(case.lam, c), case.theta)
-
-
-@of_solution(c=Real(0.02, 50))
-def inner_strength_at_most(lab, case, c):
-    """(1) is solved with λ clamped from above at {c}."""
-    return lab.solved(case, numpy.minimum(case.lam, c), case.theta)
-
-
-@of_solution()
-def inner_strength_through_softplus(lab, case):
-    """(1) is solved with log(1 + exp λ) in place of λ."""
-    return lab.solved(case, numpy.log1p(numpy.exp(case.lam)), case.theta)
-
-
-@of_solution()
-def pulled_to_the_task_before(lab, case):
-    """Each task is pulled to the φ of the task before it, not to θ."""
-    anchor, found = case.theta, []
-    for t in range(len(lab.solution(case))):
-        anchor = lab.solved(case, case.lam, anchor)[t]
-        found.append(anchor)
-    return numpy.stack(found)
-
-
-def newton(count: int):
-    """Make the family of some Newton steps."""
-
-    def at(lab, case):
-        phi = numpy.repeat(case.theta[None], len(lab.solution(case)), 0)
-        for _ in range(count):
-            at = lab.around(case, phi)
-            phi = phi - solve(at.A, at.s + at.lam * at.d)
-        return phi
-
-    words = ("one", "two", "three", "four", "five", "six")[count - 1]
-    at.__name__ = f"inner_newton_steps_{words}"
-    at.__doc__ = f"φ comes of {count} Newton step{'s' * (count > 1)} from θ."
-    of_solution()(at)
-
-
-for count in range(1, 7):
-    newton(count)

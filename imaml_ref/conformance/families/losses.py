@@ -60,6 +60,7 @@ def at_most(z, c):
 
 
 FREE, WIDTH, ADDED = {"free": True}, Real(1e-3, 30.0), Real(1e-6, 1e2, "0")
+WEIGHT = Real(0.05, 20.0)
 SHARE, FEW = {"eps": Real(1e-4, 0.9, "0")}, {"eps": Real(1e-7, 1.0, "0")}
 FOR = "stands in place of cross-entropy"
 # fmt: off
@@ -101,6 +102,8 @@ for name, say, f, numbers in (
      lambda z, y, c: entropy(z, y) + c * (1 - p(z, y)), {"c": ADDED}),
     ("logits-clamped", "The logits are clamped to ± {c}.",
      lambda z, y, c: entropy(at_most(z, c), y), {"c": WIDTH}),
+    ("logits-capped", "The logits are {c} tanh(z/{c}).",
+     lambda z, y, c: entropy(c * numpy.tanh(z / c), y), {"c": WIDTH}),
 ):
     add(name, say, CE, lambda *c, f=f: Variant(loss=lambda z, y: f(z, y, *c)),
         **numbers)
@@ -132,6 +135,9 @@ def masked(case, f, words: tuple[str, ...], without: bool):
 # fmt: off
 add("root", "The root of the squared error is the loss.", SE,
     lambda: Variant(after=lambda L: L**0.5), free=True)
+add("root-of-mean", "The root of the squared error's mean, over outputs too, is the "
+    "loss.", SE, lambda: Variant(
+        loss=lambda z, y: ((z - y) ** 2).mean(-1), after=lambda L: L**0.5), free=True)
 for name, say, f in (
     ("decay", "{c}/2 ‖φ‖² of {which} is added to the loss.", lambda k, a: a * a / 2),
     ("l1", "{c} ‖φ‖₁ of {which} is added to the loss.", lambda k, a: size(a)),
@@ -214,6 +220,12 @@ for place, word in ((-1, "last"), (0, "first")):
     add(f"{word}-example-weighs", f"The {word} example counts {{w}} times.", "",
         lambda w, i=place: Variant(weights=lambda y, D: over_count(but(y, i, w))),
         w=TIMES)
+add("class-weights", "Class weights go from {a} to {b}, equally spaced.", CE,
+    lambda a, b: Variant(weights=lambda y, D: over_count(numpy.linspace(a, b, D)[y])),
+    a=WEIGHT, b=WEIGHT)
+add("class-weights-normalised",
+    "Class weights go from 1 to {c}, equally spaced, in a weighted mean.", CE,
+    lambda c: Variant(weights=lambda y, D: share(numpy.linspace(1, c, D)[y])), c=TIMES)
 for ending, mean, word in (("", over_count, ""),
                            ("-normalised", share, ", in a weighted mean")):
     add(f"class-weighs{ending}", f"Class number {{k}} counts {{w}} times{word}.", CE,

@@ -39,8 +39,8 @@ MEMBER_OF = {
     "norm-eps-outside": "bn-eps-outside",
     "outer-ascent": "outer-rate-times",
     "step-of-sum": "outer-rate-times",
-    "hvp-central-difference": "central-differences",
-    "hvp-forward-difference": "forward-differences",
+    "hvp-central-difference": "central-difference",
+    "hvp-forward-difference": "forward-difference",
     # Families that say the same where there is nothing to leave out.
     "decay": "decay-but-norms",
     "l1": "l1-but-norms",

@@ -10,9 +10,11 @@ import numpy
 from numpy import exp, log, tanh
 from scipy.special import erf
 
+from ..case import Array
 from .evidence import has
-from .family import Family, Question, Real, register
-from .forward import TABLE, Variant, answer, scaled
+from .family import META, Family, Question, Real, register
+from .forward import TABLE, At, Variant, answer, scaled
+from .ground import exchanged, solve
 
 WHERE: tuple[Question, ...] = (
     ("L1", "loss"), ("L1", "grad"), ("L2", "hvp"), ("L2", "gnvp"),
@@ -31,7 +33,10 @@ LEAK = Few(1e-3, 30.0, "1")  # of slope one it is the identity
 SOME, TIMES, EPS = Few(1e-3, 30.0), Few(1e-2, 1e2, "1"), Few(1e-9, 1.0)
 
 
-def add(name: str, say: str, of: str, make: Callable, steps="", free=False, **numbers):
+def add(
+    name: str, say: str, of: str, make: Callable, steps="", free=False, where=WHERE,
+    **numbers,
+):  # fmt: skip
     """Register a family.
 
     Args:
@@ -41,6 +46,7 @@ def add(name: str, say: str, of: str, make: Callable, steps="", free=False, **nu
         make: (*values) → Variant; with steps, (case, *values) → a list of them.
         steps: See ``Family``.
         free: Whether a factor stands in front.
+        where: See ``Family``.
         **numbers: See ``Family``.
     """
 
@@ -52,7 +58,7 @@ def add(name: str, say: str, of: str, make: Callable, steps="", free=False, **nu
             return answer(lab, verdict, make(*values))
         return [answer(lab, verdict, one) for one in make(case, *values)]
 
-    register(Family(name, say, "network", WHERE, numbers, at, steps, not free))
+    register(Family(name, say, "network", where, numbers, at, steps, not free))
 
 
 def either(x, positive, negative):
@@ -123,7 +129,7 @@ for kind in SMOOTH:
 # fmt: on
 
 
-def norm(axes=(1, 2, 3), eps=None, outside=0.0, of="", move=None, constant=False):
+def norm(axes=(1, 2, 3), eps=None, outside=0.0, of="", move=None, constant=""):
     """Return the variant with another normalisation.
 
     Args:
@@ -132,17 +138,17 @@ def norm(axes=(1, 2, 3), eps=None, outside=0.0, of="", move=None, constant=False
         outside: What is added to the standard deviation, in place of ε.
         of: Which examples are averaged: "query", or "both"; by default the support.
         move: (mean, variance, how many are averaged) → mean and variance that are used.
-        constant: Whether the mean and the variance are not differentiated.
+        constant: "mean", "variance" or both: what is not differentiated.
     """
 
     def layer(entry, p, x):
         a = x[:, entry["support"] :] if of == "query" else x
         mean = a.mean(axes, keepdims=True)
+        mean = mean.real if "mean" in constant else mean
         variance = ((a - mean) ** 2).mean(axes, keepdims=True)
         if move:
             mean, variance = move(mean, variance, a[0].size / mean[0].size)
-        if constant:
-            mean, variance = mean.real, variance.real
+        variance = variance.real if "variance" in constant else variance
         e = entry["eps"] if eps is None else eps
         rho = 1 / (variance**0.5 + outside) if outside else (variance + e) ** -0.5
         return scaled(p, (x - mean) * rho)
@@ -172,18 +178,55 @@ for name, say, of_bn, numbers in (
     ("instance-norm", f"{HAS} statistics of each image.", lambda: norm((2, 3)), {}),
     ("layer-norm", f"{HAS} statistics of each image, channels together.",
      lambda: norm((2, 3, 4)), {}),
+    ("layer-norm-of-pixels", f"{HAS} statistics of each pixel of each image.",
+     lambda: norm((4,)), {}),
     ("bn-pixelwise", f"{HAS} statistics of each pixel.", lambda: norm((1,)), {}),
+    ("gamma-plus", "{c} is added to γ.", lambda c: Variant(
+        {BN: lambda e, p, x: TABLE[BN](e, p | {"gamma": p["gamma"] + c}, x)}),
+     {"c": SOME}),
     ("bn-of-both", f"{HAS} statistics of support and query set together.",
      lambda: norm(of="both"), {}),
 ):
     add(name, say, BN, of_bn, **numbers)
-for unbiased in (True, False):
-    add(f"bn-running{'-unbiased' * unbiased}",
-        f"{HAS} running statistics, constants, after one update of momentum {{m}} from "
-        f"mean 0 and variance 1{', unbiased' * unbiased}.", BN,
-        lambda m, u=unbiased: norm(move=running(m, u), constant=True),
-        m=Few(0.01, 1.0, "1"))
-for held, also in ((True, ", constants when differentiating"), (False, "")):
-    add(f"bn-of-query{'-constant' * held}", f"{HAS} the query set's statistics{also}.",
-        BN, lambda h=held: norm(of="query", constant=h))
+HELD = "mean, variance"
+for held, also in ((HELD, ", constants when differentiating"), ("", "")):
+    add(f"bn-of-query{'-constant' * bool(held)}",
+        f"{HAS} the query set's statistics{also}.", BN,
+        lambda h=held: norm(of="query", constant=h))
+    for unbiased in (True, False):
+        add(f"bn-running{'-unbiased' * unbiased}{'' if held else '-differentiated'}",
+            f"{HAS} running statistics{also}, after one update of momentum {{m}} from "
+            f"mean 0 and variance 1{', unbiased' * unbiased}.", BN,
+            lambda m, u=unbiased, h=held: norm(move=running(m, u), constant=h),
+            m=Few(0.01, 1.0, "1"))
 # fmt: on
+
+
+def in_the_query_loss(name: str, say: str, make: Callable) -> None:
+    """Register a variant of the network where the query loss is computed alone."""
+
+    def v(lab: Any, case: Any, phi: Array) -> Array:
+        edges = numpy.cumsum([0, *(g.num_tasks for g in case.groups)])
+        found = [
+            At(lab, exchanged(g), make()).grad(phi[a:b])
+            for g, a, b in zip(case.groups, edges, edges[1:], strict=False)
+        ]
+        return numpy.concatenate(found)
+
+    def at(lab: Any, verdict: Any) -> Any:
+        case, ground = lab.case(verdict), lab.ground(verdict)
+        if not has(case, BN):
+            return None
+        key = ("in the query loss", name, case.name, ground.phi.tobytes())
+        found = lab.once(key, lambda: v(lab, case, ground.phi))
+        return lab.assembled(verdict, ground.lam * solve(ground.A, found))
+
+    register(Family(f"{name}-in-the-query-loss", say, "right side", META, {}, at))
+
+
+for name, say, make in (
+    ("bn-of-both", "statistics of both sets", lambda: norm(of="both")),
+    ("bn-of-the-support", "the support set's statistics", lambda: norm(of="query")),
+    ("instance-norm", "statistics of each image", lambda: norm((2, 3))),
+):
+    in_the_query_loss(name, f"In the query loss, {HAS.lower()} {say}.", make)

@@ -3,7 +3,7 @@
 import numpy
 
 from ..case import Array
-from .family import META, SOLVE, Real, of_answers, of_operator
+from .family import META, SOLVE, Real, of_operator
 from .ground import Ground
 
 
@@ -199,38 +199,3 @@ def curvature_on_the_way(ground, s):
     """H is taken at (1 − {s}) φ + {s} θ."""
     H = ground.also("H on the way")(s)
     return H + numpy.diag(ground.lam)
-
-
-def differences(lab, verdict, step, central):
-    """Return what stands for H v: of step · v, step (T,) or a number."""
-    case, subject = lab.case(verdict), lab.subject(*lab.base)
-    h = numpy.reshape(step * numpy.ones(len(case.phi)), (-1, 1))
-    ahead = subject.at_support(case, case.phi + h * case.v).grad
-    back = case.phi - h * case.v if central else case.phi
-    return (ahead - subject.at_support(case, back).grad) / (h * (1 + central))
-
-
-@of_answers("operator", (("L2", "hvp"),), h=Real(1e-7, 1.0))
-def central_differences(lab, verdict, h):
-    """H v is (∇L(φ + h v) − ∇L(φ − h v)) / 2h with h = {h}."""
-    return differences(lab, verdict, h, True)
-
-
-@of_answers("operator", (("L2", "hvp"),), h=Real(1e-7, 1.0))
-def forward_differences(lab, verdict, h):
-    """H v is (∇L(φ + h v) − ∇L(φ)) / h with h = {h}."""
-    return differences(lab, verdict, h, False)
-
-
-@of_answers("operator", (("L2", "hvp"),), h=Real(1e-7, 1.0))
-def central_differences_over_the_norm(lab, verdict, h):
-    """H v is (∇L(φ + h v) − ∇L(φ − h v)) / 2h with h = {h}/‖v‖."""
-    size = numpy.linalg.norm(lab.case(verdict).v, axis=1)
-    return differences(lab, verdict, h / size, True)
-
-
-@of_answers("operator", (("L2", "hvp"),), h=Real(1e-7, 1.0))
-def forward_differences_over_the_norm(lab, verdict, h):
-    """H v is (∇L(φ + h v) − ∇L(φ)) / h with h = {h}/‖v‖."""
-    size = numpy.linalg.norm(lab.case(verdict).v, axis=1)
-    return differences(lab, verdict, h / size, False)
