@@ -224,6 +224,7 @@ def test_json_has_the_diagnoses(report, good):
     assert found == {
         "text": full.text,
         "names": ["lam-halved"],
+        "numbers": {},
         "cases": ["ridge", "mlp-tanh"],
         "found_in": list(full.found_in),
         "level": "L2",
