@@ -13,6 +13,7 @@ import numpy
 from ..compute import one_blas_thread
 from .case import Case
 from .certify import certified, second_order_share
+from .descent import astray
 from .grid import on_grid
 from .kinks import distance
 from .recipes import recipes, refused
@@ -21,6 +22,7 @@ from .systems import systems
 
 LEAST_SECOND_ORDER = 0.05
 CLEAR = 1e-4  # least distance to a kink, beside the size of what bends
+NEAR = 1e-6  # most that descent may be away from φ*, relative
 SPARE = 0.5  # digits by which a certificate exceeds what is required
 # What is on the grid times 2⁻³⁰.
 TINY = {
@@ -40,8 +42,8 @@ def checked(case: Case) -> Case:
     """Return a case that is what it is meant to be.
 
     Raises:
-        AssertionError: If its inputs are off the grid, its certificates too weak, or
-            its second-order terms too small.
+        AssertionError: If its inputs are off the grid, its certificates too weak, its
+            second-order terms too small, or its φ* not where descent arrives.
     """
     for name, a in case.inputs.items():
         scale = 2.0**30 if name in TINY.get(case.name, ()) else 1.0
@@ -52,6 +54,7 @@ def checked(case: Case) -> Case:
         alive_everywhere = all(map(alive, case.groups))
         demand(alive_everywhere, case, "an activation is zero for every example at φ*")
         demand(distance(case) >= CLEAR, case, "a kink is too near")
+        demand(astray(case) <= NEAR, case, "descent from θ arrives at another φ*")
     for level, answers in case.answers.items():
         for name, answer in answers.items():
             enough = answer.certified >= answer.required["float64"] + SPARE

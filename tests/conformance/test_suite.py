@@ -9,8 +9,9 @@ from numpy.testing import assert_array_equal
 
 from imaml_ref.conformance import LEVELS, export_inputs, load_suite
 from imaml_ref.conformance.agreement import agreement
-from imaml_ref.conformance.build import TINY, checked, problems
+from imaml_ref.conformance.build import NEAR, TINY, checked, problems
 from imaml_ref.conformance.certify import certified, required_digits
+from imaml_ref.conformance.descent import astray
 from imaml_ref.conformance.grid import Grid, on_grid
 from imaml_ref.conformance.suite import write_suite
 from imaml_ref.files.whole import BadFile
@@ -147,6 +148,20 @@ def test_a_certificate_that_is_too_weak_is_not_written():
     answers = {**case.answers, "L1": {"grad": weak}}
     with pytest.raises(AssertionError, match=r"ridge: L1 grad: 10\.2 digits"):
         checked(replace(case, answers=answers))
+
+
+def test_a_solution_that_descent_does_not_arrive_at_is_not_written():
+    case = SUITE["mlp-tanh"]
+    other = replace(case, inputs={**case.inputs, "solution": case.solution + 1e-4})
+    with pytest.raises(AssertionError, match="descent from θ arrives at another φ"):
+        checked(other)
+
+
+def test_descent_with_small_steps_arrives_at_every_solution():
+    """A kink parts minima that are near each other: Newton's method may cross it."""
+    solved = [c for c in SUITE.values() if c.network and "L4" in c.answers]
+    for case in solved:
+        assert astray(case) <= NEAR, case.name
 
 
 def test_a_case_without_second_order_terms_is_not_written():

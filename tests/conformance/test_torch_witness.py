@@ -64,8 +64,12 @@ def test_the_witness_passes_every_case_where_phi_is_given(report):
     assert outcomes(report, "U") == {"pass"}
 
 
-def test_the_witness_passes_where_it_solves_for_phi():
-    report = conformance.check(witness(), cases=SMALL, levels={"L5"})
+@pytest.mark.parametrize(
+    "cases", [SMALL, pytest.param([*SUITE], marks=pytest.mark.thorough)]
+)
+def test_the_witness_passes_where_it_solves_for_phi(cases):
+    levels = {"L5"} if cases == SMALL else {"L5", "L6", "L7"}
+    report = conformance.check(witness(), cases=cases, levels=levels)
     assert {v.outcome for v in report.verdicts} == {"pass"}
     assert {"inner", "meta_grad", "lam_grad"} <= {v.answer for v in report.verdicts}
 

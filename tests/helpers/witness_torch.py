@@ -10,6 +10,7 @@ import torch
 from torch.func import functional_call
 from torch.nn.utils import parameters_to_vector
 
+DESCENT_STEPS, SETTLED = 2000, 1e-6  # ‖∇f‖ at which Newton's method goes on
 NEWTON_STEPS = 3
 
 
@@ -41,30 +42,49 @@ def slope_and_hessian(f, phi):
     return slope.detach(), torch.stack(rows)
 
 
-def minimum(f, start):
-    """Return the minimum of f downhill of a point: L-BFGS, then Newton's method."""
-    phi = start.clone().requires_grad_()
-    descent = torch.optim.LBFGS(
-        [phi], max_iter=1000, tolerance_grad=1e-7, line_search_fn="strong_wolfe"
-    )
+def minimum(f, start, lam):
+    """Return the minimum of f that small steps of descent reach, then Newton's.
 
-    def closure():
-        descent.zero_grad()
-        value = f(phi)
-        value.backward()
-        return value
+    A quasi-Newton method will not do: its steps are long enough to cross a kink of the
+    network, behind which there may be another minimum, or to stall at it.
 
-    descent.step(closure)
+    Args:
+        f: What is minimised, of φ (P,).
+        start: θ, (P,).
+        lam: λ, a number or (P,): of steps of at most 0.1/λ, shorter where f rises.
+    """
+    phi, step = start.detach().clone(), 0.1 / float(torch.as_tensor(lam).max())
+    value, slope = value_and_slope(f, phi)
+    for _ in range(DESCENT_STEPS):
+        if slope.norm() < SETTLED:
+            break
+        trial = phi - step * slope
+        after, rest = value_and_slope(f, trial)
+        if after > value - step * slope.dot(slope) / 4:
+            step = step / 2
+            continue
+        phi, value, slope = trial, after, rest
     for _ in range(NEWTON_STEPS):
         slope, H = slope_and_hessian(f, phi)
-        phi = phi.detach() - torch.linalg.solve(H, slope)
+        phi = phi - torch.linalg.solve(H, slope)
     return phi
+
+
+def value_and_slope(f, phi):
+    """Return f and ∇f."""
+    phi = phi.detach().requires_grad_()
+    value = f(phi)
+    return value.detach(), torch.autograd.grad(value, phi)[0]
 
 
 def solution(task):
     """Return the solution of (1), flat."""
     theta, lam, support = flat(task.theta), flat(task.lam), loss_at(task, task.support)
-    return minimum(lambda p: support(p) + (lam * (p - theta) ** 2).sum() / 2, theta)
+
+    def G(phi):
+        return support(phi) + (lam * (phi - theta) ** 2).sum() / 2
+
+    return minimum(G, theta, lam)
 
 
 def lam_grad(task):
