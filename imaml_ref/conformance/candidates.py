@@ -10,7 +10,15 @@ from collections.abc import Iterable, Iterator
 from itertools import combinations
 
 from .families import FAMILIES, stops
-from .families.evidence import Explanation, Place, compared, place, probes
+from .families.evidence import (
+    Explanation,
+    Place,
+    compared,
+    is_simpler,
+    place,
+    probes,
+    rests_on_one,
+)
 from .families.family import Family, Question, both
 from .families.linear import columns
 from .families.members import MEMBERS, is_one
@@ -62,6 +70,7 @@ class Candidates:
                 break
             if not self.in_time():
                 break
+        found = [e for e in found if not rests_on_one(e, failing)]
         if not found:
             return []
         best = min(found, key=lambda e: (-len(e.explained), e.cost))
@@ -222,12 +231,6 @@ class Candidates:
             verdict.answer
         )
         return theirs is not None and self.lab.matches(verdict, theirs) is not None
-
-
-def is_simpler(one: Explanation, other: Explanation) -> bool:
-    """Whether another family says the same with fewer facts, a constant in each."""
-    fitted = one.cost[:2] == other.cost[:2] and one.cost[1] > 0
-    return fitted and one.names != other.names and one.cost < other.cost
 
 
 def without_twins(found: list[Explanation]) -> list[Explanation]:

@@ -202,7 +202,12 @@ class Search:
             for v in self.report.verdicts
             if v.outcome == PASS and v.level == "L4"
         }
-        if level == "L5" and all((c, "meta_grad") in passed for c, _, _ in places):
+        told = {answer for _, _, answer in places}
+        if (
+            level == "L5"
+            and "lam_grad" not in told
+            and all((c, "meta_grad") in passed for c, _, _ in places)
+        ):
             return (
                 "L4 is right in these cases and L5 is not: (5) is right where φ* is "
                 "given, and the inner loop is where to look."

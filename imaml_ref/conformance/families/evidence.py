@@ -142,3 +142,19 @@ def probes(lab: Any, failing: Sequence[Verdict]) -> list[Verdict]:
     first = [v for same in found.values() for v in same[:1]]
     second = [v for same in found.values() for v in same[1:3]]
     return (first + second)[:PROBES] or list((cheap or failing)[:PROBES])
+
+
+def rests_on_one(one: Explanation, failing: Sequence[Verdict]) -> bool:
+    """Whether something fitted explains one case of several that fail."""
+    cases = {case for case, _, _ in one.explained}
+    fitted = bool(one.numbers) or one.cost[0] > 1
+    return fitted and len(cases) == 1 and len({v.case for v in failing}) > 1
+
+
+def is_simpler(one: Explanation, other: Explanation) -> bool:
+    """Whether the same is said with fewer facts: by another family, or by much."""
+    if one.cost[:2] != other.cost[:2]:
+        return False
+    terms = other.cost[2] - one.cost[2]  # two facts are near to many numbers
+    same = one.names == other.names
+    return terms > 1 if same else one.cost[1] > 0 and terms > 0

@@ -68,3 +68,22 @@ def unrolled_steps_of_g(lab, verdict, alpha):
 def unrolled_first_order(lab, verdict, alpha):
     """First-order MAML: ∇Q after {k} inner steps of size {alpha}, without H."""
     return through(lab, verdict, alpha, False, False)
+
+
+def another_number(more: int, say: str) -> None:
+    """Register K + more steps, of the right size."""
+
+    def at(lab, verdict):
+        case = lab.case(verdict)
+        count = case.unrolled["steps"] + more
+        if not count:
+            return None
+        found = through(lab, verdict, case.unrolled["step_size"], True, False)
+        return found[count - 1] if count <= len(found) else None
+
+    at.__name__, at.__doc__ = f"unrolled-steps-{say}", f"One inner step is too {say}."
+    of_answers("unrolled", WHERE)(at)
+
+
+another_number(-1, "few")
+another_number(1, "many")
