@@ -20,8 +20,8 @@ from .families.evidence import (
     rests_on_one,
 )
 from .families.family import Family, Question, both
-from .families.linear import columns
-from .families.members import MEMBERS, is_one
+from .families.linear import columns, distinct
+from .families.members import MEMBERS, without_twins
 from .families.trial import of_columns, of_family
 from .judge import FAIL, PASS, Report, Verdict
 from .laboratory import Laboratory
@@ -31,6 +31,7 @@ from .questions import beneath
 GRAD = ("L1", "grad")
 POORER = 3.0  # digits fewer than the best: no tie
 SECONDS = 45.0  # of computing, for everything
+ALIKE = 4  # failing answers by which known vectors are told apart
 PAIRS = 15.0  # seconds that pairs of the catalogue leave to pairs of families
 RIGHT = {
     "theta": "the step",
@@ -55,9 +56,20 @@ class Candidates:
         self.deadline = time.process_time() + SECONDS
 
     def best(
-        self, question: Question, verdicts: list[Verdict], failing: list[Verdict]
+        self,
+        question: Question,
+        verdicts: list[Verdict],
+        failing: list[Verdict],
+        everything: list[Verdict],
     ) -> list[Explanation]:
-        """Return the simplest explanation of most answers, and what is tied with it."""
+        """Return the simplest explanation of most answers, and what is tied with it.
+
+        Args:
+            question: What was asked.
+            verdicts: The answers that are looked at.
+            failing: Those that fail.
+            everything: Those that fail, what was explained before among them.
+        """
         if not failing:
             return []
         found: list[Explanation] = []
@@ -70,7 +82,7 @@ class Candidates:
                 break
             if not self.in_time():
                 break
-        found = [e for e in found if not rests_on_one(e, failing)]
+        found = [e for e in found if not rests_on_one(e, failing, everything)]
         if not found:
             return []
         best = min(found, key=lambda e: (-len(e.explained), e.cost))
@@ -93,7 +105,7 @@ class Candidates:
             if any(a is not None and self.lab.matches(v, a) for v, a in answers):
                 yield from self.compared(self.exact(member), verdicts)
         if question[1] != "theta":  # a factor of a step may have many causes
-            known = columns(self.lab, failing[0])
+            known = distinct(self.lab, failing[:ALIKE])
             yield from self.sums(question, verdicts, [(name,) for name in known])
 
     def members(self, question: Question, verdicts: list[Verdict]) -> list[Family]:
@@ -116,7 +128,7 @@ class Candidates:
             yield one
         if whole:
             return
-        known = [*columns(self.lab, failing[0])]
+        known = distinct(self.lab, failing[:ALIKE])
         for count in (1, 2) if question[1] == "theta" else (2,):
             yield from self.sums(question, verdicts, combinations(known, count))
         for member in self.members(question, verdicts):
@@ -231,13 +243,3 @@ class Candidates:
             verdict.answer
         )
         return theirs is not None and self.lab.matches(verdict, theirs) is not None
-
-
-def without_twins(found: list[Explanation]) -> list[Explanation]:
-    """Return explanations without those that say what a named one says already."""
-    names = {e.names[0] for e in found}
-    return [
-        e
-        for e in found
-        if not any(n != e.names[0] and is_one(n, e.names[0]) for n in names)
-    ]

@@ -95,7 +95,8 @@ class Search:
             found.append(self.single(single))
         while self.left(verdicts):
             reach = self.in_reach(question, verdicts)
-            tied = self.candidates.best(question, reach, self.left(reach))
+            failing = [v for v in verdicts if v.outcome == FAIL]
+            tied = self.candidates.best(question, reach, self.left(reach), failing)
             if not tied:
                 break
             tied = self.furthest(tied, question)

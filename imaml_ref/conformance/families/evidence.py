@@ -144,11 +144,21 @@ def probes(lab: Any, failing: Sequence[Verdict]) -> list[Verdict]:
     return (first + second)[:PROBES] or list((cheap or failing)[:PROBES])
 
 
-def rests_on_one(one: Explanation, failing: Sequence[Verdict]) -> bool:
-    """Whether something fitted explains one case of several that fail."""
+def rests_on_one(
+    one: Explanation, failing: Sequence[Verdict], everything: Sequence[Verdict]
+) -> bool:
+    """Whether one case of several that fail is all that something explains.
+
+    That may be chance where it was fitted, and where the others were explained before.
+
+    Args:
+        one: The explanation.
+        failing: What fails and is not explained.
+        everything: What fails.
+    """
     cases = {case for case, _, _ in one.explained}
-    fitted = bool(one.numbers) or one.cost[0] > 1
-    return fitted and len(cases) == 1 and len({v.case for v in failing}) > 1
+    chance = bool(one.numbers) or one.cost[0] > 1 or len(everything) > len(failing)
+    return chance and len(cases) == 1 and len({v.case for v in everything}) > 1
 
 
 def is_simpler(one: Explanation, other: Explanation) -> bool:

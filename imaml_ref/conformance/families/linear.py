@@ -4,6 +4,7 @@ Each question has columns by the text that the report writes.  One or two of the
 fitted at a time; each factor gets a rule of its own.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy
@@ -32,17 +33,24 @@ def columns(lab: Any, verdict: Verdict) -> Columns:
     if make is None:
         return {}
     key = ("columns", verdict.case, verdict.level, verdict.answer)
-    return lab.once(key, lambda: distinct(make(lab, verdict)))
+    return lab.once(key, lambda: make(lab, verdict))
 
 
-def distinct(found: Columns) -> Columns:
-    """Return columns without those that another one before them is."""
-    kept: Columns = {}
-    for name, a in found.items():
-        room = 1e-9 * float(numpy.linalg.norm(a))
-        if not any(float(numpy.linalg.norm(a - b)) <= room for b in kept.values()):
-            kept[name] = a
-    return kept
+def distinct(lab: Any, verdicts: Sequence[Verdict]) -> list[str]:
+    """Return the columns for answers, without those that another is in all of them."""
+    found, names = [columns(lab, v) for v in verdicts], list[str]()
+    for name in found[0]:
+        if not any(all(alike(c, name, n) for c in found) for n in names):
+            names.append(name)
+    return names
+
+
+def alike(known: Columns, one: str, other: str) -> bool:
+    """Whether two columns are one."""
+    if one not in known or other not in known:
+        return False
+    a, b = known[one], known[other]
+    return float(numpy.linalg.norm(a - b)) <= 1e-9 * float(numpy.linalg.norm(a))
 
 
 def of_unrolled(lab: Any, verdict: Verdict) -> Columns:

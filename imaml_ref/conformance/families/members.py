@@ -3,6 +3,7 @@
 from typing import Any
 
 from ..mutants import CATALOGUE, sentence
+from .evidence import Explanation
 from .family import Family
 
 # Members of a family with numbers: told by their own name, with their history.
@@ -72,3 +73,13 @@ MEMBERS = tuple(map(member, CATALOGUE))
 def is_one(name: str, other: str) -> bool:
     """Whether a mistake of the catalogue is a member of a family, or a known sum."""
     return MEMBER_OF.get(name) == other or (other == "sum" and name in AS_SUM)
+
+
+def without_twins(found: list[Explanation]) -> list[Explanation]:
+    """Return explanations without those that say what a named one says already."""
+    names = {e.names[0] for e in found}
+    return [
+        e
+        for e in found
+        if not any(n != e.names[0] and is_one(n, e.names[0]) for n in names)
+    ]
