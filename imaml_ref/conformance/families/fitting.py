@@ -22,6 +22,7 @@ FLAT = 1e-7  # slope of the residual below which it is rounding
 SOON, HOPELESS = 6, 0.03  # after so many steps the residual is that small, or it ends
 STARTS = 2  # of the best points of the grid
 GOOD = 1e-5  # relative residual at which a family fits; of single precision 1e-3
+LEAST = 0.15  # the first step is as long: a longer one leaps over a kink
 FAR = 0.7  # residual of a grid's best point from which nothing is refined
 
 
@@ -113,12 +114,13 @@ def minimise(columns, family: Family, lab: Any, verdict: Any) -> Fit | None:
 def refine(columns, family: Family, start: tuple[float, ...], got: Array):
     """Return the fit from a start, in the logarithms of the numbers.
 
-    They are counted from 1 at the start: near 0, steps relative to them vanish.
+    They are counted from no less than LEAST: at 0 steps relative to them vanish.
     """
     signs, q0 = numpy.sign(start), numpy.log(numpy.abs(start))
+    first = numpy.maximum(LEAST, numpy.abs(q0))
 
     def values(q):
-        return tuple(signs * numpy.exp(numpy.clip(q0 + q - 1, -60, 60)))
+        return tuple(signs * numpy.exp(numpy.clip(q0 + q - first, -60, 60)))
 
     def residual(q):
         found = columns(values(q))
@@ -132,7 +134,7 @@ def refine(columns, family: Family, start: tuple[float, ...], got: Array):
         try:
             # Differences of 1e-6 suffice: near the answer the residual is all but 0.
             out = least_squares(
-                residual, numpy.ones_like(q0), diff_step=1e-6, xtol=1e-13, ftol=1e-15,
+                residual, first, diff_step=1e-6, xtol=1e-13, ftol=1e-15,
                 gtol=1e-15, max_nfev=40,
             )  # fmt: skip
         except (ValueError, numpy.linalg.LinAlgError):

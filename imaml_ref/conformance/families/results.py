@@ -6,6 +6,17 @@ from .family import META, Real, of_rows, of_side
 from .ground import solve
 
 
+class Limit(Real):
+    """A limit of norms: seen only between the least of several tasks and the largest."""
+
+    def grid(self, count):
+        """Return values to begin from, close to one another."""
+        return super().grid(2 * count)
+
+
+LIMIT = Limit(1e-3, 30.0)
+
+
 @of_side(META, s=Real(1e-3, 1.0, "0"))
 def v_on_the_way(ground, s):
     """The right side v is taken at (1 − {s}) φ + {s} θ."""
@@ -103,7 +114,7 @@ def clipped_by_value(ground, c):
     return numpy.clip(ground.g, -c, c)
 
 
-@of_rows("result", META, c=Real(1e-6, 1e3))
+@of_rows("result", META, c=LIMIT)
 def clipped_task_by_task(ground, c):
     """Each task's gradient is clipped to the norm {c}."""
     norms = numpy.linalg.norm(ground.g, axis=1, keepdims=True)
@@ -116,7 +127,7 @@ def normalised_task_by_task(ground):
     return ground.g / numpy.linalg.norm(ground.g, axis=1, keepdims=True)
 
 
-@of_side(META, c=Real(1e-6, 1e3))
+@of_side(META, c=LIMIT)
 def v_clipped(ground, c):
     """The right side v of each task is clipped to the norm {c}."""
     norms = numpy.linalg.norm(ground.v, axis=1, keepdims=True)
