@@ -42,13 +42,12 @@ def main(arguments=None):
     todo = [(n, s, "float64") for n in names for s in range(args.draws)]
     todo += [(n, args.draws, "float32") for n in names]
     todo += [(control, 0, d) for control in CONTROLS for d in ("float64", "float32")]
-    rows = []
+    rows, told = [], records.circumstances("conformance.recovered", arguments)
     with get_context("spawn").Pool(args.at_once) as pool:
         for row in pool.imap(one, todo):
             rows.append(row)
             records.tell(f"{row['name']} {row['dtype']}: {row['outcome']}")
-    told = records.circumstances("conformance.recovered", arguments)
-    records.write(args.out / "recovered.json", told | {"rows": rows})
+            records.write(args.out / "recovered.json", told | {"rows": rows})
     (args.out / "recovered.md").write_text(page(rows, told), "utf-8")
 
 

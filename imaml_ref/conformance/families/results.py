@@ -7,7 +7,7 @@ from .ground import solve
 
 
 class Limit(Real):
-    """A limit of norms: seen only between the least of several tasks and the largest."""
+    """A limit of norms: it shows between the least of several tasks and the largest."""
 
     def grid(self, count):
         """Return values to begin from, close to one another."""
