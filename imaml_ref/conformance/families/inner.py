@@ -15,6 +15,7 @@ from ..judge import Verdict
 from .family import Real, of_answers
 
 MOST = 24  # inner steps
+FAR = 1e30  # a walk that runs away is followed so far
 WHERE = (("L5", "inner"), ("L5", "meta_grad"))
 STEP = Real(1e-3, 3.0)
 Walk = Callable[..., list[Array]]
@@ -70,7 +71,7 @@ def visited(subject: Any, case: Case, walk: Walk, values: Sequence[float]) -> li
         walks.append(walk(slope, start, case.lam, *values))
     for parts in zip(*walks, strict=True):
         phi = numpy.concatenate(parts)
-        if not numpy.isfinite(phi).all() or numpy.abs(phi).max() > 1e6:
+        if not numpy.isfinite(phi).all() or numpy.abs(phi).max() > FAR:
             break
         found.append(phi)
     return found

@@ -189,7 +189,9 @@ def of_family(lab: Any, verdicts: Sequence[Verdict], family: Family) -> Trial:
         if found is None:
             return None
         if family.steps:
-            if not len(found) or (family.part == "network" and steps > len(found)):
+            # A solver that ends early keeps its x; a walk that runs away has no end.
+            endless = family.part in ("network", "inner")
+            if not len(found) or (endless and steps > len(found)):
                 return None
             found = found[min(steps, len(found)) - 1]
         return [found]
