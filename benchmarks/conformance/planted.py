@@ -13,7 +13,7 @@ CASES = (
     *("ridge", "ridge-slow", "logistic", "mlp-tanh", "one-task", "unequal-ridge"),
     *("ridge-lam-vector", "mlp-lam-vector", "lam-small", "kappa-10", "adam"),
     *("ridge-adam", "ridge-adam-wide", "spd-10", "spread-30", "two-eigenvalues"),
-    *("identity", "spd-1e3"),
+    *("identity", "spd-1e3", "conv-norm-tanh"),
 )
 WITH_LAYERS = (
     *("ridge", "mlp-tanh", "mlp-elu", "mlp-softplus", "mlp-relu", "relu-at-zero"),
