@@ -34,12 +34,14 @@ class Real:
         high: Its largest.
         usual: What is right, as a rule is written: "λ", "1", "0"; empty if nothing is.
         signed: Whether its negative is tried as well.
+        alone: Whether it is one number for all cases, never a fact of them.
     """
 
     low: float
     high: float
     usual: str = ""
     signed: bool = False
+    alone: bool = False
 
     def grid(self, count: int) -> Array:
         """Return values to begin from, equally spaced in their logarithm."""

@@ -42,15 +42,7 @@ def sums(lab: Any, verdict: Verdict) -> dict[str, Array]:
     return {
         "(−α g)": -rate * g,
         "(−α θ)": -rate * lab.case(verdict).theta,
-        "(−α sign g)": -rate * numpy.sign(g),
     }
-
-
-@of_answers("outer", WHERE, c=Real(1e-6, 1e2))
-def step_clipped_by_value(lab, verdict, c):
-    """The meta-gradient is clipped to [−{c}, {c}], entry by entry, before the step."""
-    outer = settings(lab, verdict, "sgd")
-    return outer and -outer["step_size"] * numpy.clip(slope(lab, verdict), -c, c)
 
 
 @of_answers("outer", WHERE, eps=Real(1e-12, 1.0, "ε"))

@@ -6,7 +6,36 @@ from .family import Real
 from .ten_steps import of_steps
 
 MU, DECAY = Real(0.01, 0.999, "0"), Real(1e-6, 2.0, "0")
-SOON = Real(1.01, 1e3)  # a number of steps
+SOON = Real(1.01, 1e3, alone=True)  # a number of steps
+LIMIT = Real(1e-4, 1e2, alone=True)
+
+
+@of_steps("sgd", c=LIMIT)
+def outer_clipped(outer, c):
+    """The meta-gradient is clipped to the norm {c} before every step."""
+
+    def step(k, theta, g, state, rate):
+        return theta - rate * g * min(1.0, c / numpy.linalg.norm(g))
+
+    return step
+
+
+@of_steps("sgd", c=LIMIT)
+def outer_clipped_by_value(outer, c):
+    """The meta-gradient is clipped to ± {c}, entry by entry, before every step."""
+    return lambda k, theta, g, state, rate: theta - rate * numpy.clip(g, -c, c)
+
+
+@of_steps("sgd", c=LIMIT)
+def outer_normalised(outer, c):
+    """The meta-gradient is scaled to the norm {c} before every step."""
+    return lambda k, theta, g, state, rate: theta - rate * c * g / numpy.linalg.norm(g)
+
+
+@of_steps("sgd", c=LIMIT)
+def outer_signs(outer, c):
+    """In place of the meta-gradient there is {c} times its sign, entry by entry."""
+    return lambda k, theta, g, state, rate: theta - rate * c * numpy.sign(g)
 
 
 @of_steps("sgd", c=Real(1e-4, 1e4, "1", signed=True))

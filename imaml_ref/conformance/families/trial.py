@@ -42,6 +42,7 @@ class Trial:
         self.lab, self.verdicts, self.names = lab, list(verdicts), names
         self.numbers, self.columns, self.fits = tuple(numbers), columns, fits
         self.usual = [getattr(n, "usual", "") for n in dict(numbers or {}).values()]
+        self.alone = [getattr(n, "alone", False) for n in dict(numbers or {}).values()]
         self.say, self.mistakes = say, mistakes
         self.failing = [v for v in self.verdicts if v.outcome == FAIL]
 
@@ -115,6 +116,8 @@ class Trial:
             options = rules(points) if points else []
             usual = self.usual[i] if i < count else ""
             options = [rule for rule in options if rule.text != usual]
+            if i < count and self.alone[i]:
+                options = [rule for rule in options if not rule.terms]
             if not options:
                 return None
             found.append(options[:4])
@@ -152,7 +155,7 @@ class Trial:
             self.names,
             f"{text[:-1]}, {kind}." if kind else text,
             written | ({"factor": odd[0].text} if odd else {}),
-            (mistakes + constants + bool(kind), constants, terms),
+            (mistakes + constants + bool(kind and constants), constants, terms),
             predict,
             self.where,
         )
