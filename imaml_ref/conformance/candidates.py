@@ -142,13 +142,15 @@ class Candidates:
         """
         here = [f for f in self.families if question in f.where]
         below = {f.name: question[0] == "L2" and GRAD in f.where for f in here}
-        here.sort(key=lambda family: (below[family.name], len(family.numbers)))
+        here.sort(key=lambda f: (below[f.name], len(f.numbers), bool(f.steps)))
         failing, enough = sum(v.outcome == FAIL for v in verdicts), 99
         for family in here:
             if len(family.numbers) > enough or not self.in_time():
                 continue
             if below[family.name] and enough < 99:
                 break
+            if family.steps and enough < 99:
+                continue  # a number of steps explains what something simpler does
             for one in of_family(self.lab, verdicts, family).explanations():
                 if len(one.explained) == failing:
                     enough = min(enough, max(1, len(family.numbers)))
