@@ -67,7 +67,7 @@ class Search:
         self.lab, self.report = laboratory, report
         self.lab.hear(report.verdicts)
         self.candidates = Candidates(laboratory, report)
-        self.named: list[Explanation] = []
+        self.named: list[list[Explanation]] = []  # ties side by side
         self.explained: dict[Place, float] = {}
         self.hinted = {place(v) for v in report.verdicts if self.is_hinted(v)}
 
@@ -87,8 +87,8 @@ class Search:
         verdicts = [v for v in self.report.verdicts if self.is_about(v, question)]
         verdicts.sort(key=self.lab.cost)
         found: list[Diagnosis] = []
-        for one in self.follow(verdicts):
-            found.append(self.told([one]))
+        for tied in self.follow(verdicts):
+            found.append(self.told(tied))
         self.follow_own(question, verdicts)
         single = [v for v in self.left(verdicts) if self.lab.was_single(v)]
         if single:
@@ -134,15 +134,18 @@ class Search:
 
     # What explains.
 
-    def follow(self, verdicts: list[Verdict]) -> Iterator[Explanation]:
-        """Yield what was named below and explains answers here."""
-        for one in self.named:
+    def follow(self, verdicts: list[Verdict]) -> Iterator[list[Explanation]]:
+        """Yield what was named below, ties as ties, and explains answers here."""
+        for tied in self.named:
             left = self.left(verdicts)
             if not left:
                 return
-            found = compared(self.lab, one, left, strict=False)
-            if found is not None:
-                self.explained |= found.explained
+            known = [compared(self.lab, one, left, strict=False) for one in tied]
+            found = [one for one in known if one is not None]
+            most = max((len(one.explained) for one in found), default=0)
+            found = [one for one in found if len(one.explained) == most]
+            if found:
+                self.explained |= found[0].explained
                 yield found
 
     def furthest(self, tied: list[Explanation], here: Question) -> list[Explanation]:
@@ -174,7 +177,7 @@ class Search:
         """Remember what is explained."""
         self.explained |= tied[0].explained
         if len(tied) <= TIES:
-            self.named += tied
+            self.named.append(tied)
 
     # What is said.
 

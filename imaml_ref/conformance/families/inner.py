@@ -116,13 +116,13 @@ def inner_steps_with_another_strength(slope, theta, lam, alpha, c):
     return descend(lambda p: slope(p) + c * lam * (p - theta), theta, alpha)
 
 
-@of_walk(alpha=STEP, mu=Real(0.05, 0.99))
+@of_walk(alpha=STEP, mu=Real(0.05, 0.99, alone=True))
 def inner_steps_with_momentum(slope, theta, lam, alpha, mu):
     """φ comes of {k} steps on G of size {alpha} with momentum {mu}."""
     return descend(lambda p: slope(p) + lam * (p - theta), theta, alpha, mu)
 
 
-@of_walk(alpha=STEP, mu=Real(0.05, 0.99))
+@of_walk(alpha=STEP, mu=Real(0.05, 0.99, alone=True))
 def inner_steps_with_momentum_without_the_proximal_term(slope, theta, lam, alpha, mu):
     """φ comes of {k} steps on L alone of size {alpha} with momentum {mu}."""
     return descend(slope, theta, alpha, mu)

@@ -5,7 +5,7 @@ import numpy
 from .family import Real
 from .ten_steps import of_steps
 
-MU, DECAY = Real(0.01, 0.999, "0"), Real(1e-6, 2.0, "0")
+MU, DECAY = Real(0.01, 0.999, "0", alone=True), Real(1e-6, 2.0, "0")
 SOON = Real(1.01, 1e3, alone=True)  # a number of steps
 LIMIT = Real(1e-4, 1e2, alone=True)
 
