@@ -20,17 +20,18 @@ import numpy
 from ..compute import one_blas_thread
 from .candidates import SECONDS, Candidates
 from .case import Case
-from .explanation import Diagnosis, merged
-from .families.evidence import Explanation, Place, compared, place
+from .explanation import Diagnosis, merged, where_to_look
+from .families.evidence import Explanation, Place, compared, denied, place
 from .families.family import Question
 from .framework_defects import defects
-from .judge import FAIL, PASS, Report, Verdict
+from .judge import FAIL, Report, Verdict
 from .laboratory import Laboratory, nearly_right
 from .layouts import layout_hint
 from .mutants import sentence
 from .questions import ALONE, FROM, QUESTIONS, failing
 from .suite import load_suite
 
+STEP = ("L6", "theta")
 TIES = 3  # explanations of the same answers that are told; of more, none is
 
 
@@ -68,6 +69,7 @@ class Search:
         self.lab.hear(report.verdicts)
         self.candidates = Candidates(laboratory, report)
         self.named: list[list[Explanation]] = []  # ties side by side
+        self.of_a_step: dict[tuple[Place, ...], list[Explanation]] = {}
         self.explained: dict[Place, float] = {}
         self.hinted = {place(v) for v in report.verdicts if self.is_hinted(v)}
 
@@ -80,7 +82,18 @@ class Search:
 
     def diagnoses(self) -> Iterator[Diagnosis]:
         """Yield what is to be said, the lowest level first."""
-        yield from merged(d for question in QUESTIONS for d in self.answer(question))
+        found = [d for question in QUESTIONS for d in self.answer(question)]
+        yield from merged(map(self.upheld, found))
+
+    def upheld(self, said: Diagnosis) -> Diagnosis:
+        """Return what is said of a first step, without a name that ten steps deny."""
+        tied = self.of_a_step.get(said.places, [])
+        cases = {case for case, _, _ in said.places}
+        later = [v for v in self.left(self.lab.own.values()) if v.case in cases]
+        later = [v for v in later if v.got is not None and v.agreement is not None]
+        if not any(denied(self.lab, one, STEP, later) for one in tied):
+            return said
+        return Diagnosis(said.places)
 
     def answer(self, question: Question) -> list[Diagnosis]:
         """Return what is to be said of the answers to a question."""
@@ -101,6 +114,8 @@ class Search:
                 break
             tied = self.furthest(tied, question)
             self.keep(tied)
+            if question == STEP:
+                self.of_a_step[tuple(tied[0].explained)] = tied
             found.append(self.told(tied))
         return [*found, *self.unnamed(question, verdicts)]
 
@@ -195,28 +210,8 @@ class Search:
         says = tuple(e.say for e in tied)
         return Diagnosis(
             places, names, digits, says=says, numbers=first.numbers,
-            note=self.note(places),
+            note=where_to_look(self.report, places),
         )  # fmt: skip
-
-    def note(self, places: tuple[Place, ...]) -> str:
-        """Return what passes beside what fails, where that tells where to look."""
-        level = min(level for _, level, _ in places)
-        passed = {
-            (v.case, v.answer)
-            for v in self.report.verdicts
-            if v.outcome == PASS and v.level == "L4"
-        }
-        told = {answer for _, _, answer in places}
-        if (
-            level == "L5"
-            and "lam_grad" not in told
-            and all((c, "meta_grad") in passed for c, _, _ in places)
-        ):
-            return (
-                "L4 is right in these cases and L5 is not: (5) is right where φ* is "
-                "given, and the inner loop is where to look."
-            )
-        return ""
 
     def single(self, verdicts: list[Verdict]) -> Diagnosis:
         """Return that some answers are single precision."""
@@ -241,7 +236,7 @@ class Search:
             if not near:
                 continue  # what fails below it says enough
             digits = min(v.digits or 0.0 for v in found) if nearly else 0.0
-            note = self.note(places)
+            note = where_to_look(self.report, places)
             if not self.candidates.in_time():
                 note += f" The search ended after {SECONDS:.0f} s: not all was tried."
             yield Diagnosis(places, digits=digits, factor=factor, note=note.strip())

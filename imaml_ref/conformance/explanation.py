@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from .judge import PASS, Report
 from .mutants import CATALOGUE
 
 MOST_CASES = 4  # that are listed by name
@@ -117,3 +118,21 @@ def merged(diagnoses: Iterable[Diagnosis]) -> Iterator[Diagnosis]:
             note=" ".join(notes),
         )
     yield from found.values()
+
+
+def where_to_look(report: Report, places: tuple[Place, ...]) -> str:
+    """Return what passes beside what fails, where that tells where to look."""
+    level = min(level for _, level, _ in places)
+    passed = {
+        (v.case, v.answer)
+        for v in report.verdicts
+        if v.outcome == PASS and v.level == "L4"
+    }
+    told = {answer for _, _, answer in places}
+    right = all((c, "meta_grad") in passed for c, _, _ in places)
+    if level == "L5" and "lam_grad" not in told and right:
+        return (
+            "L4 is right in these cases and L5 is not: (5) is right where φ* is "
+            "given, and the inner loop is where to look."
+        )
+    return ""

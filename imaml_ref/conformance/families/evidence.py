@@ -161,6 +161,19 @@ def rests_on_one(
     return chance and len(cases) == 1 and len({v.case for v in everything}) > 1
 
 
+def denied(
+    lab: Any, one: Explanation, here: Question, verdicts: Iterable[Verdict]
+) -> bool:
+    """Whether an answer to another question fails, and not as an explanation has it."""
+    for v in verdicts:
+        at = (v.level, v.answer)
+        if v.outcome == FAIL and at != here and at in one.where:
+            theirs = one.predict(v)
+            if theirs is not None and lab.matches(v, theirs) is None:
+                return True
+    return False
+
+
 def is_simpler(one: Explanation, other: Explanation) -> bool:
     """Whether the same is said with fewer facts: by another family, or by much."""
     if one.cost[:2] != other.cost[:2]:
