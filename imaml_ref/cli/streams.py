@@ -7,6 +7,7 @@ listeners.  A command whose result is what it prints ends, in one line at most.
 import os
 import sys
 from contextlib import suppress
+from typing import Any
 
 UTF_8 = "utf-8"
 
@@ -35,8 +36,11 @@ def open_descriptors() -> None:
 
 def say(text: str, *, error: bool = False) -> None:
     """Print one line, if somebody can still be told."""
-    with suppress(OSError):
-        print(text, file=sys.stderr if error else sys.stdout, flush=True)
+    stream = sys.stderr if error else sys.stdout
+    try:
+        print(text, file=stream, flush=True)
+    except OSError:
+        drop(stream)
 
 
 def flush() -> None:
@@ -48,7 +52,16 @@ def flush() -> None:
     try:
         sys.stdout.flush()
     except OSError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())  # Python flushes again when it ends
-        os.close(nowhere)
+        drop(sys.stdout)
         raise
+
+
+def drop(stream: Any) -> None:
+    """Send what waits in a stream, and all that comes, nowhere.
+
+    Whoever flushes it later, as Python does when it ends, would fail once more.
+    """
+    with suppress(OSError):  # a stream without a descriptor
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)

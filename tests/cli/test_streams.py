@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from imaml_ref.cli import main
+from imaml_ref.cli import main, streams
 from tests.helpers.same_run import assert_same_run
 from tests.helpers.tiny_runs import as_flags
 
@@ -60,6 +60,15 @@ def test_a_training_needs_no_console(run, tmp_path, console):
     assert_same_run(out, run)
     assert json.loads((out / "summary.json").read_text())["test_tasks"] == 4
     assert {p.name for p in out.iterdir()} == {p.name for p in run.iterdir()}
+
+
+def test_a_line_that_nobody_reads_does_not_fail_later(monkeypatch):
+    nobody, pipe = os.pipe()
+    os.close(nobody)
+    with open(pipe, "w") as closed:
+        monkeypatch.setattr(sys, "stdout", closed)
+        streams.say("what waits in the buffer once its writing has failed")
+        streams.flush()
 
 
 def test_numbers_go_to_the_file_before_they_are_printed(run, tmp_path, monkeypatch):
