@@ -74,10 +74,11 @@ def compared(
         if found.where and (verdict.level, verdict.answer) not in found.where:
             continue
         theirs = found.predict(verdict)
-        if theirs is None or lab.invisible(verdict, theirs):
-            continue
         failed = verdict.outcome == FAIL
-        digits = lab.matches(verdict, theirs) if failed else None
+        said = theirs is not None
+        digits = lab.matches(verdict, theirs) if failed and said else None
+        if not said or (digits is None and lab.invisible(verdict, theirs)):
+            continue
         rough = rounded(lab, verdict, theirs) if failed and strict else None
         if digits is not None:
             explained[place(verdict)] = digits
