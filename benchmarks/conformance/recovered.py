@@ -11,6 +11,7 @@ import argparse
 import json
 import time
 from collections import Counter
+from functools import cache
 from multiprocessing import get_context
 
 import numpy as np
@@ -30,7 +31,6 @@ TO = 1e-3  # relative, of a number that is told
 # What the first step shows of two things at once.
 PARTS = {f"outer-{n}-with-l2": ("outer-l2",) for n in ("momentum", "nesterov")}
 CONTROLS = ("right", "noise", "nearly right")
-LABORATORY: Laboratory | None = None
 
 
 def main(arguments=None):
@@ -63,11 +63,10 @@ def parsed(arguments):
     return parser.parse_args(arguments)
 
 
+@cache
 def laboratory():
     """Return that of this process."""
-    global LABORATORY
-    LABORATORY = LABORATORY or Laboratory(load_suite())
-    return LABORATORY
+    return Laboratory(load_suite())
 
 
 def one(task):

@@ -151,16 +151,20 @@ class Candidates:
                 break
             if family.steps and enough < 99:
                 continue  # a number of steps explains what something simpler does
-            for one in of_family(self.lab, verdicts, family).explanations():
+            for one in self.tried(verdicts, family):
                 if len(one.explained) == failing:
                     enough = min(enough, max(1, len(family.numbers)))
                 yield one
         yield from stops.explanations(self.lab, question, verdicts)
 
+    def tried(self, verdicts, family: Family) -> Iterator[Explanation]:
+        """Yield a family with the numbers that answers give."""
+        return of_family(self.lab, verdicts, family, self.in_time).explanations()
+
     def multiples(self, member: Family, verdicts) -> Iterator[Explanation]:
         """Yield a mistake of the catalogue, times a factor."""
         plain = self.exact(member)
-        for one in of_family(self.lab, verdicts, member).explanations():
+        for one in self.tried(verdicts, member):
             if not self.contradicted(plain, one.explained):
                 yield one
 
@@ -179,8 +183,7 @@ class Candidates:
                 apart = a.part != b.part and a.on and b.rows
                 once = not (a.on and b.on) or a.part < b.part
                 if apart and once and self.in_time():
-                    pair = both(a, b)
-                    yield from of_family(self.lab, verdicts, pair).explanations()
+                    yield from self.tried(verdicts, both(a, b))
 
     def in_time(self, kept: float = 0.0) -> bool:
         """Whether there is time left, beside some seconds that are kept."""

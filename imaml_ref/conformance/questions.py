@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from .case import Case
-from .families.evidence import Place, place
+from .families.evidence import Place, layers, place
 from .families.family import Question
 from .judge import FAIL, Verdict
 
@@ -72,8 +72,3 @@ def failing(verdicts: Iterable[Verdict], cases: Iterable[Case]) -> set[Place]:
             and any(count[kind] > 0 for kind in kinds[case.name])
         }
     return found
-
-
-def layers(case: Case) -> set[str]:
-    """Return the kinds of layers of a case; none of a linear system."""
-    return {layer["type"] for layer in (case.network or {}).get("layers", ())}

@@ -75,9 +75,8 @@ def compared(
             continue
         theirs = found.predict(verdict)
         failed = verdict.outcome == FAIL
-        said = theirs is not None
-        digits = lab.matches(verdict, theirs) if failed and said else None
-        if not said or (digits is None and lab.invisible(verdict, theirs)):
+        digits = None if theirs is None or not failed else lab.matches(verdict, theirs)
+        if theirs is None or (digits is None and lab.invisible(verdict, theirs)):
             continue
         rough = rounded(lab, verdict, theirs) if failed and strict else None
         if digits is not None:
@@ -123,10 +122,14 @@ KINDS: dict[str, Callable[[Case], bool]] = {
 }
 
 
+def layers(case: Case) -> set[str]:
+    """Return the kinds of layers of a case; none of a linear system."""
+    return {layer["type"] for layer in (case.network or {}).get("layers", ())}
+
+
 def has(case: Case, kind: str) -> bool:
     """Whether a network has a layer of some kind."""
-    layers = (case.network or {}).get("layers", ())
-    return any(layer["type"] == kind for layer in layers)
+    return kind in layers(case)
 
 
 def probes(lab: Any, failing: Sequence[Verdict]) -> list[Verdict]:

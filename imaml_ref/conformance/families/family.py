@@ -34,6 +34,7 @@ class Real:
         high: Its largest.
         usual: What is right, as a rule is written: "λ", "1", "0"; empty if nothing is.
         signed: Whether its negative is tried as well.
+        named: What is a mistake with a name of its own, as a rule is written.
         alone: Whether it is one number for all cases, never a fact of them.
     """
 
@@ -41,12 +42,18 @@ class Real:
     high: float
     usual: str = ""
     signed: bool = False
+    named: str = ""
     alone: bool = False
 
     def grid(self, count: int) -> Array:
         """Return values to begin from, equally spaced in their logarithm."""
         found = numpy.geomspace(self.low, self.high, count)
         return numpy.concatenate([-found[::-1], found]) if self.signed else found
+
+    def allows(self, rule: Any) -> bool:
+        """Whether a rule may be behind it: not what is right, or has another name."""
+        known = rule.text in (self.usual, self.named)
+        return not known and not (self.alone and rule.terms)
 
 
 @dataclass(frozen=True)

@@ -194,7 +194,7 @@ def curvature_of_the_query_set(ground):
     return H + numpy.diag(ground.lam)
 
 
-@of_operator(META, s=Real(1e-3, 1.0, "0"))
+@of_operator(META, s=Real(1e-3, 1.0, "0", named="1"))
 def curvature_on_the_way(ground, s):
     """H is taken at (1 − {s}) φ + {s} θ."""
     H = ground.also("H on the way")(s)

@@ -17,7 +17,7 @@ class Limit(Real):
 LIMIT = Limit(1e-3, 30.0)
 
 
-@of_side(META, s=Real(1e-3, 1.0, "0"))
+@of_side(META, s=Real(1e-3, 1.0, "0", named="1"))
 def v_on_the_way(ground, s):
     """The right side v is taken at (1 − {s}) φ + {s} θ."""
     return ground.also("v on the way")(s)

@@ -33,16 +33,17 @@ class Trial:
         say: Writes the sentence, from the numbers as written by name and the factors.
         where: See ``Explanation``.
         mistakes: How many mistakes it is, factors aside.
+        in_time: Whether there is time left.
     """
 
     def __init__(
-        self, lab, verdicts, names, numbers, columns, fits, say, where, mistakes=1
-    ):
-        self.where = where
+        self, lab, verdicts, names, numbers, columns, fits, say, where, mistakes=1,
+        in_time=lambda: True,
+    ):  # fmt: skip
+        self.where, self.in_time = where, in_time
         self.lab, self.verdicts, self.names = lab, list(verdicts), names
         self.numbers, self.columns, self.fits = tuple(numbers), columns, fits
-        self.usual = [getattr(n, "usual", "") for n in dict(numbers or {}).values()]
-        self.alone = [getattr(n, "alone", False) for n in dict(numbers or {}).values()]
+        self.reals = list(dict(numbers).values())
         self.say, self.mistakes = say, mistakes
         self.failing = [v for v in self.verdicts if v.outcome == FAIL]
 
@@ -53,15 +54,14 @@ class Trial:
         for v in probes(self.lab, self.failing):
             probed[place(v)] = self.fits(v)
             hints = [f for f in probed[place(v)] if is_sharp(f)]
-            if hints:
+            if hints or not self.in_time():
                 break
         if not any(probed.values()):
             return
-        found = {
-            place(v): probed[place(v)] if place(v) in probed else self.fits(v, hints)
-            for v in self.failing
-        }
-        seen = [(v, found[place(v)]) for v in self.failing if found[place(v)]]
+        for v in self.failing:
+            if place(v) not in probed and self.in_time():
+                probed[place(v)] = self.fits(v, hints)
+        seen = [(v, probed[place(v)]) for v in self.failing if probed.get(place(v))]
         for steps in steps_of([fits for _, fits in seen]):
             fitted = [(v, f) for v, fits in seen for f in fits if f.steps in (0, steps)]
             yield from self.with_rules(fitted, steps)
@@ -114,10 +114,8 @@ class Trial:
                 if spread <= SHARP * abs(value):
                     points.append(Point(known, float(value), float(spread)))
             options = rules(points) if points else []
-            usual = self.usual[i] if i < count else ""
-            options = [rule for rule in options if rule.text != usual]
-            if i < count and self.alone[i]:
-                options = [rule for rule in options if not rule.terms]
+            if i < count:
+                options = [rule for rule in options if self.reals[i].allows(rule)]
             if not options:
                 return None
             found.append(options[:4])
@@ -184,8 +182,10 @@ def steps_of(fits: Sequence[Sequence[Fit]]) -> list[int]:
     return sorted(likely, key=lambda k: (-counts[k], k))[:4]
 
 
-def of_family(lab: Any, verdicts: Sequence[Verdict], family: Family) -> Trial:
-    """Return the trial of a family, a factor in front."""
+def of_family(
+    lab: Any, verdicts: Sequence[Verdict], family: Family, in_time=lambda: True
+) -> Trial:
+    """Return the trial of a family, a factor in front, while there is time."""
 
     def columns(verdict, p, steps):
         found = family.at(lab, verdict, *p)
@@ -214,7 +214,7 @@ def of_family(lab: Any, verdicts: Sequence[Verdict], family: Family) -> Trial:
     return Trial(
         lab, verdicts, (family.name,), family.numbers, columns,
         lambda v, hints=(): fit(family, lab, v, (), hints), say, family.where,
-        1 + (" + " in family.name),
+        1 + (" + " in family.name), in_time,
     )  # fmt: skip
 
 

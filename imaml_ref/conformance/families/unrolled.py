@@ -85,32 +85,25 @@ def unrolled_first_order(lab, verdict, alpha):
     return through(lab, verdict, alpha, False, False)
 
 
-def another_number(more: int, say: str) -> None:
-    """Register K + more steps, of the right size."""
-
-    def at(lab, verdict):
-        case = lab.case(verdict)
-        count = case.unrolled["steps"] + more
-        if not count:
-            return None
-        alpha = case.unrolled["step_size"]
-        found = through(lab, verdict, alpha, True, False, count)
-        return found[0] if found else None
-
-    at.__name__, at.__doc__ = f"unrolled-steps-{say}", f"One inner step is too {say}."
-    of_answers("unrolled", WHERE)(at)
-
-
-another_number(-1, "few")
-another_number(1, "many")
-
-
-def as_asked(lab, verdict, second=1.0, pull=False, step=None, **other):
-    """Return what comes after the K steps of size α that are asked for."""
+def as_asked(lab, verdict, second=1.0, pull=False, step=None, more=0, **other):
+    """Return what comes after the K steps of size α that are asked for, and more."""
     asked = lab.case(verdict).unrolled
     step = asked["step_size"] if step is None else step
-    found = through(lab, verdict, step, second, pull, asked["steps"], **other)
+    count = asked["steps"] + more
+    found = count and through(lab, verdict, step, second, pull, count, **other)
     return found[0] if found else None
+
+
+@of_answers("unrolled", WHERE)
+def unrolled_steps_few(lab, verdict):
+    """One inner step is too few."""
+    return as_asked(lab, verdict, more=-1)
+
+
+@of_answers("unrolled", WHERE)
+def unrolled_steps_many(lab, verdict):
+    """One inner step is too many."""
+    return as_asked(lab, verdict, more=1)
 
 
 @of_answers("unrolled", WHERE)
