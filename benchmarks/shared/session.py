@@ -75,6 +75,8 @@ def answering() -> Iterator[Callable[[dict], None]]:
     """
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
+    # Line by line: of a process that is killed, the last words are what it printed.
+    sys.stdout.reconfigure(line_buffering=True)
 
     def answer(found: dict) -> None:
         print(json.dumps(found), file=answers)
