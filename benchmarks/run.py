@@ -11,6 +11,7 @@ conformance     what published implementations answer to the conformance suite;
                 conformance.table, conformance.control_lam_vector,
                 conformance.blind (mistakes that the judge was not told about),
                 conformance.blind.draw, conformance.blind.lists,
+                conformance.blind.at (what diagnose_at says of them),
                 conformance.own_problem (at the size of Omniglot),
                 conformance.recovered (every family of mistakes, planted),
                 conformance.needed (which cases it fails)
@@ -39,6 +40,7 @@ QUESTIONS = (
     "conformance.blind",
     "conformance.blind.draw",
     "conformance.blind.lists",
+    "conformance.blind.at",
     "conformance.own_problem",
     "conformance.recovered",
     "conformance.needed",

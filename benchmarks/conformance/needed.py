@@ -23,6 +23,7 @@ from .planted import drawn, planted
 from .recovered import laboratory
 
 FEW = 3  # mistakes that are listed by name
+DRAWS = 5  # of numbers, until something fails
 
 
 def main(arguments=None):
@@ -51,9 +52,11 @@ def failing(name):
     with one_blas_thread(), np.errstate(all="ignore"):
         if name in CATALOGUE:
             return [c.name for c in lab.cases.values() if first_failure(lab, name, c)]
-        values, steps = drawn(name)
-        report = planted(lab, name, values, steps, cases=[*lab.cases])
-    found = {v.case for v in report.verdicts if v.outcome == FAIL}
+        for seed in range(DRAWS):
+            report = planted(lab, name, *drawn(name, seed), cases=[*lab.cases])
+            found = {v.case for v in report.verdicts if v.outcome == FAIL}
+            if found:
+                break  # what is clipped at more than there is fails nowhere
     return [case for case in lab.cases if case in found]
 
 

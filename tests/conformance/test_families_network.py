@@ -165,6 +165,36 @@ def test_they_are_named_blind(laboratory, dtype, count):
     assert len(missed) <= (1 - NAMED) * tried, missed
 
 
+def test_what_looks_like_another_mistake_in_some_cases_is_not_named_so(laboratory):
+    """Clamping is the identity where nothing reaches it, without images here."""
+    clamp, rng = OURS["relu-is-clamp"], np.random.default_rng(3)
+    cases, names = ("relu-at-zero", "mlp-relu", "conv-norm-relu"), ("loss", "grad")
+    report = handed_in(laboratory, clamp, (1.437,), rng, cases, names)
+    assert {v.case for v in report.verdicts if v.outcome == FAIL} == {*cases}
+    named = [n for d in diagnose(report, CASES, laboratory).diagnoses for n in d.names]
+    assert "relu-is-identity" not in named
+
+
+def changes(laboratory, family, case, values, steps):
+    got = given(laboratory, family, case, "grad", values, steps)
+    return got is not None and not np.allclose(got, asked(case, "grad").got)
+
+
+def test_every_family_changes_some_case(laboratory):
+    """At numbers that are drawn, wherever in the suite."""
+    rng, nowhere = np.random.default_rng(4), []
+    cases = [c for c in CASES if "grad" in CASES[c].answers.get("L1", {})]
+    for family in OURS.values():
+        values = drawn(family, rng)
+        if not any(
+            changes(laboratory, family, case, values, k)
+            for k in range(1, 4 if family.steps else 2)
+            for case in cases
+        ):
+            nowhere.append(family.name)
+    assert nowhere == []
+
+
 @pytest.mark.parametrize("case", ["mlp-tanh", "conv-norm-tanh"])
 @pytest.mark.parametrize("size", [0.0, 1e-6, 1.0], ids=["right", "nearly", "noise"])
 def test_what_is_right_or_noise_has_no_name(laboratory, case, size):

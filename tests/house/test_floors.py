@@ -49,7 +49,9 @@ SIDE_DOORS = {f"conformance.{n}" for n in ("from_jax", "from_torch", "pytest_plu
 SIDE_DOORS |= {"conformance.families"}  # for those who add one
 # A benchmark that measures what lies inside looks in: by its folder, at what.
 WINDOWS = {
-    "blind": {"conformance.json_report"},
+    "blind": {
+        f"conformance.{n}" for n in ("json_report", "own_judging", "own_problem")
+    },
     "conformance": {
         f"conformance.{n}"
         for n in (

@@ -122,6 +122,23 @@ KINDS: dict[str, Callable[[Case], bool]] = {
 }
 
 
+def ends(
+    lab: Any, anywhere: Explanation, verdicts: Iterable[Verdict], inside: Callable
+) -> bool:
+    """Whether a mistake is seen to end where a kind of case does.
+
+    It is if an answer outside passes that it would change.  Where all of them fail, and
+    are not what it gives, another mistake looks like this one inside: clamping to ± c
+    is the identity where nothing reaches c.
+    """
+    for v in verdicts:
+        if v.outcome != FAIL and not inside(lab.case(v)):
+            theirs = anywhere.predict(v)
+            if theirs is not None and not lab.invisible(v, theirs):
+                return True
+    return False
+
+
 def layers(case: Case) -> set[str]:
     """Return the kinds of layers of a case; none of a linear system."""
     return {layer["type"] for layer in (case.network or {}).get("layers", ())}

@@ -126,8 +126,6 @@ for name, say, of, row in (
      lambda: swapped((BN,), SMOOTH)),
     ("pool-first", "Pooling comes before the activation.", "",
      lambda: swapped(SMOOTH, POOLS)),
-    ("activation-last", "The activation comes after pooling.", "",
-     lambda: swapped(POOLS, SMOOTH)),
     ("inputs-centred", "The mean of the support inputs is subtracted.", "",
      lambda: Variant(inputs=lambda x: x - x.mean(1, keepdims=True))),
     ("inputs-standardised", "Inputs are standardised over the support set.", "",

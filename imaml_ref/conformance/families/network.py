@@ -72,6 +72,11 @@ def clamped(x, low, high):
     return numpy.where(x.real < high, x, high)
 
 
+def once_more(kind, entries):
+    """Return another layer like the first of a kind."""
+    return dict(next(e for e in entries if e["type"] == kind)) | {"name": "last"}
+
+
 def sigmoid(x):
     """Return 1 / (1 + e⁻ˣ)."""
     return 1 / (1 + exp(-x))
@@ -125,7 +130,7 @@ for kind in SMOOTH:
         lambda c, k=kind: Variant({k: lambda e, p, x: c * TABLE[k](e, p, x)}), c=TIMES)
     add(f"{kind.lower()}-of-outputs", f"{kind} is applied to the outputs too.", kind,
         lambda k=kind: Variant(arrange=lambda entries: [
-            *entries, next(e for e in entries if e["type"] == k)]))
+            *entries, once_more(k, entries)]))
 # fmt: on
 
 

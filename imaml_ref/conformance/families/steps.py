@@ -159,3 +159,20 @@ def on_grid(family: Family, lab: Any, verdict: Any, others) -> list:
         for k in sorted(best, key=lambda k: best[k][0])[:BRANCHES]:
             found[k, best[k][1]] = None
     return list(found)
+
+
+def steps_of(fits: Sequence[Sequence[Fit]]) -> list[int]:
+    """Return the numbers of steps that are possible in most cases, the least first.
+
+    0 stands for a family without.
+    """
+    sets = [{f.steps for f in found} for found in fits]
+    if not sets:
+        return []
+    counts: dict[int, int] = {}
+    for one in sets:
+        for k in one:
+            counts[k] = counts.get(k, 0) + 1
+    most = max(counts.values())
+    likely = [k for k, c in counts.items() if c >= most - 1]
+    return sorted(likely, key=lambda k: (-counts[k], k))[:4]

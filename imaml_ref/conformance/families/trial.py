@@ -10,11 +10,20 @@ from typing import Any
 
 from ..case import Array
 from ..judge import FAIL, Verdict, given
-from .evidence import EVIDENCE, KINDS, Explanation, Place, compared, place, probes
+from .evidence import (
+    EVIDENCE,
+    KINDS,
+    Explanation,
+    Place,
+    compared,
+    ends,
+    place,
+    probes,
+)  # fmt: skip
 from .family import Family
 from .fitting import Fit, good, projected
 from .rules import Point, Rule, rules
-from .steps import fit
+from .steps import fit, steps_of
 
 SHARP = 1e-2  # relative uncertainty above which a number says nothing
 MOST_RULES = 12  # combinations of rules that are compared with all answers
@@ -84,7 +93,9 @@ class Trial:
                     self.lab, self.made(chosen, steps, kind, test), self.verdicts
                 )
                 if made is not None and self.predicts(made):
-                    yield made
+                    anywhere = self.made(chosen, steps, "", KINDS[""])
+                    if not kind or ends(self.lab, anywhere, self.verdicts, test):
+                        yield made
                     break
 
     def predicts(self, made: Explanation) -> bool:
@@ -163,23 +174,6 @@ def is_sharp(fit: Fit) -> bool:
     """Whether the numbers of a fit can be told, each to a hundredth."""
     pairs = zip(fit.spread, fit.values, strict=True)
     return all(spread <= SHARP * abs(value) for spread, value in pairs)
-
-
-def steps_of(fits: Sequence[Sequence[Fit]]) -> list[int]:
-    """Return the numbers of steps that are possible in most cases, the least first.
-
-    0 stands for a family without.
-    """
-    sets = [{f.steps for f in found} for found in fits]
-    if not sets:
-        return []
-    counts: dict[int, int] = {}
-    for one in sets:
-        for k in one:
-            counts[k] = counts.get(k, 0) + 1
-    most = max(counts.values())
-    likely = [k for k, c in counts.items() if c >= most - 1]
-    return sorted(likely, key=lambda k: (-counts[k], k))[:4]
 
 
 def of_family(
