@@ -100,6 +100,15 @@ def clipped(g, share):
     return g * np.minimum(1, share * np.median(size) / size)
 
 
+def series(own, terms):
+    """Return Λ x of a Neumann series whose step is all but too long."""
+    at = at_star(own)
+    step, x, term = 1.9 / at.top, 0.0, at.v
+    for _ in range(terms):
+        x, term = x + term, term - step * (at.lin.hvp(term) + own.lam * term)
+    return own.lam * step * x
+
+
 # Meta-gradients (T, P), and a name and a word that the diagnosis must hold.
 MISTAKES = {
     "damping": (lambda o: solved(o, shift=0.0371), "damped", "0.0371 I"),
@@ -114,6 +123,11 @@ MISTAKES = {
         "support-gradient-in-v", "0.23",
     ),
     "clipped": (lambda o: clipped(solved(o), 0.9), "clipped-task-by-task", "norm"),
+    # All of them are: the norm could be taken for a factor in front.
+    "v clipped": (
+        lambda o: solved(o, clipped(at_star(o).v, 0.3)), "v-clipped", "to the norm",
+    ),
+    "series": (lambda o: series(o, 6), "neumann", "6 terms"),
 }  # fmt: skip
 SOME = [("ridge", m) for m in ("strength", "left out")]
 SOME += [("tanh", m) for m in MISTAKES if m != "clipped"] + [

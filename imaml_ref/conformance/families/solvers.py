@@ -16,6 +16,14 @@ MOST = 40  # steps
 Solver = Callable[[Array, Array], list[Array]]
 
 
+class Step(Real):
+    """η of a series: near 2/‖A‖ the least change tells, so its grid is fine."""
+
+    def grid(self, count: int) -> Array:
+        """Return values to begin from."""
+        return super().grid(4 * count)
+
+
 def each_task(ground: Ground, solver: Solver) -> list[Array]:
     """Return Λ x after 1, 2, … steps, for all tasks side by side.
 
@@ -127,7 +135,7 @@ def steepest_descent_steps(ground):
     return each_task(ground, steps)
 
 
-@of_rows("solver", SOLVE, "k", eta=Real(1e-4, 4.0))
+@of_rows("solver", SOLVE, "k", eta=Step(1e-4, 4.0))
 def neumann(ground, eta):
     """A Neumann series, x = η Σ (I − ηA)ʲ b, has {k} terms of step η = {eta}."""
     return geometric(ground, ground.A, eta)
@@ -157,7 +165,7 @@ def neumann_in_h(ground):
     return found
 
 
-@of_rows("solver", META, "k", eta=Real(1e-4, 4.0))
+@of_rows("solver", META, "k", eta=Step(1e-4, 4.0))
 def neumann_in_h_of_step(ground, eta):
     """(H + Λ)⁻¹ is a Neumann series η Σ (I − ηH)ʲ v without λ: {k} terms, η = {eta}."""
     return geometric(ground, ground.H, eta)

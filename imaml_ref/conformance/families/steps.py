@@ -58,6 +58,10 @@ def fit(
     near = [refine(columns, family, h.values, got) for h in hints if h.values]
     close = [f for f in near if f is not None and f.residual <= good(got)]
     best = close[0] if close else minimise(columns, family, lab, verdict)
+    if best is not None and not others and not numpy.isfinite(best.spread).all():
+        # A number and the factor are one thing there: where all tasks are clipped, say.
+        alone = minimise(columns, replace(family, bound=True), lab, verdict)
+        best = alone if alone and alone.residual <= good(got) else best
     if best is None or best.residual > good(got) or usual(family, best.values, facts):
         return []
     return [best]
