@@ -4,7 +4,15 @@ Knows NumPy, CuPy and the processors of this machine.  Must not know what is com
 no layer, no task, no θ.
 """
 
-from .backend import OR_CPU, Array, array_module, check_array, to_device, to_host
+from .backend import (
+    OR_CPU,
+    Array,
+    array_module,
+    check_array,
+    special_functions,
+    to_device,
+    to_host,
+)
 from .lengths import (
     dot,
     in_units,
@@ -62,6 +70,7 @@ __all__ = [
     "set_num_processes",
     "set_num_threads",
     "settling_in",
+    "special_functions",
     "sums_by_address",
     "to_device",
     "to_host",

@@ -8,6 +8,7 @@ With the slope s = f'(x) and the bend c = f''(x),
 Each activation gives s, and c in terms of y and s, so that x need not be kept:
 
     ReLU       y = max(x, 0)           s = [x > 0]              c = 0            (3)
+    leaky      y = x or α x            s = 1 or α                  c = 0            (3a)
     softplus   y = log(1 + eˣ)         s = 1 / (1 + e⁻ˣ)            c = s e⁻ʸ        (4)
     tanh       y = tanh x              s = 4 d / (1 + d)²           c = −2 y s       (5)
     ELU        y = x or α (eˣ − 1)     s = 1 or α eˣ                c = 0 or s       (6)
@@ -123,12 +124,8 @@ class Mask(NamedTuple):
     s: Array | None
 
 
-class ReLU(Layer):
-    """The kinked unit of (3); c = 0 leaves only the second term of (2)."""
-
-    def forward(self, p, x):
-        # A choice, not s x: 0 · (−∞) is no number.  What is not a number stays so.
-        return array_module(x).where(x.real <= 0, 0, x), Mask(x.real > 0)
+class Kinked(Layer):
+    """Two straight lines; c = 0 leaves only the second term of (2)."""
 
     def jvp(self, p, saved, p_dot, x_dot):
         return saved.s * x_dot, Mask(None)
@@ -138,3 +135,30 @@ class ReLU(Layer):
 
     def vjp_dot(self, p, saved, p_dot, saved_dot, y_bar, y_bar_dot):
         return {}, saved.s * y_bar_dot
+
+
+class ReLU(Kinked):
+    """The kinked unit of (3)."""
+
+    def forward(self, p, x):
+        # A choice, not s x: 0 · (−∞) is no number.  What is not a number stays so.
+        return array_module(x).where(x.real <= 0, 0, x), Mask(x.real > 0)
+
+
+@dataclass(frozen=True)
+class LeakyReLU(Kinked, Settings):
+    """The leaky unit of (3a).
+
+    Args:
+        negative_slope: α >= 0, the slope for x ≤ 0.
+
+    Raises:
+        ValueError: If it is out of its range.
+    """
+
+    negative_slope: float = setting(number("[0, inf)"), 0.01)
+
+    def forward(self, p, x):
+        s = array_module(x).where(x.real > 0, 1, self.negative_slope)
+        s = s.astype(x.real.dtype)
+        return s * x, Mask(s)

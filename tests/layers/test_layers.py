@@ -23,6 +23,7 @@ from imaml_ref.layers.base import Layer
 from imaml_ref.networks.network import Network
 from tests.helpers.cases import IMAGES, LAYERS
 
+NORMS = ("LayerNorm", "GroupNorm", "InstanceNorm2d")
 EXACTLY = {"rtol": 1e-12, "atol": 1e-13}
 
 
@@ -83,16 +84,20 @@ def test_a_kink_takes_the_branch_that_the_derivation_names(case):
 
 def test_what_is_normalised_has_no_mean_however_far_from_zero_it_was(case):
     """In float32, to the rounding of n numbers of its own size, not of 10⁴."""
-    if type(case.layer).__name__ != "BatchNorm2d":
+    sets = {"BatchNorm2d": (1, 2, 3)} | dict.fromkeys(NORMS, (2, 4))
+    axes = sets.get(type(case.layer).__name__)
+    if axes is None:
         return
     _, x = point(case)
     far = (1e4 + x).astype(np.float32)
-    one = {"gamma": np.ones((len(x), 4), "f4"), "beta": np.zeros((len(x), 4), "f4")}
+    shapes = case.layer.shapes.items()
+    one = {n: np.full((len(x), *s), n == "gamma", np.float32) for n, s in shapes}
     y, saved = case.layer.forward(one, far)
     _, x_bar = case.layer.vjp(one, saved, far)
-    for a in (y, x_bar / saved.rho):
-        means = a.astype(float).mean((1, 2, 3))
-        assert np.abs(means).max() < x[0, ..., 0].size * np.finfo(np.float32).eps
+    for a in (y, x_bar):
+        a = a.astype(float).reshape(saved.x_hat.shape) / max(1, saved.rho.max())
+        count = np.prod([a.shape[axis] for axis in axes])
+        assert np.abs(a.mean(axes)).max() < count * np.finfo(np.float32).eps
 
 
 CASE_TESTS = (
