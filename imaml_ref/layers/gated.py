@@ -96,8 +96,8 @@ def logistic(v: Array) -> Gate:
     """Return σ, σ' and σ'' of (6)."""
     xp = array_module(v)
     d = xp.exp(-magnitude(v))
-    slope = d / (1 + d) ** 2
-    return xp.where(v.real < 0, d, 1) / (1 + d), slope, -slope * xp.tanh(v / 2)
+    g, slope = xp.where(v.real < 0, d, 1) / (1 + d), d / (1 + d) ** 2
+    return g, slope, -slope * xp.tanh(v / 2)
 
 
 def faded(x: Array, g: Array) -> Array:

@@ -80,30 +80,30 @@ class Normalisation(Layer):
         centred = a - mean(a)
         centred -= mean(centred)
         rho = (mean(centred * centred) + self.eps) ** -0.5
-        x_hat = rho * centred
-        y = wide(p["gamma"], x_hat) * x_hat + wide(p["beta"], x_hat)
+        x_hat, shape = rho * centred, a.shape
+        y = wide(p["gamma"], shape) * x_hat + wide(p["beta"], shape)
         return y.reshape(x.shape), Saved(x_hat, rho)
 
     def jvp(self, p, saved, p_dot, x_dot):
-        x_hat, rho = saved
-        a_dot = x_dot.reshape(x_hat.shape)
+        (x_hat, rho), shape = saved, saved.x_hat.shape
+        a_dot = x_dot.reshape(shape)
         x_hat_dot = rho * project(x_hat, a_dot)
         rho_dot = -(rho**2) * mean(x_hat * a_dot)
-        y_dot = wide(p["gamma"], x_hat) * x_hat_dot
-        y_dot += wide(p_dot["gamma"], x_hat) * x_hat + wide(p_dot["beta"], x_hat)
+        y_dot = wide(p["gamma"], shape) * x_hat_dot
+        y_dot += wide(p_dot["gamma"], shape) * x_hat + wide(p_dot["beta"], shape)
         return y_dot.reshape(x_dot.shape), Saved(x_hat_dot, rho_dot)
 
     def vjp(self, p, saved, y_bar):
-        x_hat, rho = saved
-        b = y_bar.reshape(x_hat.shape)
-        x_bar = rho * project(x_hat, wide(p["gamma"], x_hat) * b)
+        (x_hat, rho), shape = saved, saved.x_hat.shape
+        b = y_bar.reshape(shape)
+        x_bar = rho * project(x_hat, wide(p["gamma"], shape) * b)
         return self.named(x_hat * b, b), x_bar.reshape(y_bar.shape)
 
     def vjp_dot(self, p, saved, p_dot, saved_dot, y_bar, y_bar_dot):
-        x_hat, rho = saved
+        (x_hat, rho), shape = saved, saved.x_hat.shape
         x_hat_dot, rho_dot = saved_dot
-        b, b_dot = (bar.reshape(x_hat.shape) for bar in (y_bar, y_bar_dot))
-        gamma, gamma_dot = wide(p["gamma"], x_hat), wide(p_dot["gamma"], x_hat)
+        b, b_dot = (bar.reshape(shape) for bar in (y_bar, y_bar_dot))
+        gamma, gamma_dot = wide(p["gamma"], shape), wide(p_dot["gamma"], shape)
         g, g_dot = gamma * b, gamma_dot * b + gamma * b_dot
         moving = project(x_hat, g_dot)
         moving -= x_hat_dot * mean(x_hat * g)
@@ -214,6 +214,6 @@ def mean(a: Array) -> Array:
     return a.mean((2, 4), keepdims=True)
 
 
-def wide(p: Array, a: Array) -> Array:
-    """Line a parameter (T, ...) up with a, (T, R, S, G, K)."""
-    return p.reshape(len(p), 1, 1, *a.shape[3:])
+def wide(p: Array, shape: tuple[int, ...]) -> Array:
+    """Line a parameter (T, ...) up with the shape (T, R, S, G, K)."""
+    return p.reshape(len(p), 1, 1, *shape[3:])
