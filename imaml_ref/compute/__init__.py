@@ -4,15 +4,7 @@ Knows NumPy, CuPy and the processors of this machine.  Must not know what is com
 no layer, no task, no θ.
 """
 
-from .backend import (
-    OR_CPU,
-    Array,
-    array_module,
-    check_array,
-    special_functions,
-    to_device,
-    to_host,
-)
+from .backend import OR_CPU, Array, array_module, check_array, erfc, to_device, to_host
 from .lengths import (
     dot,
     in_units,
@@ -52,6 +44,7 @@ __all__ = [
     "chunk_size",
     "copies_for",
     "dot",
+    "erfc",
     "holding",
     "in_units",
     "is_waiting",
@@ -70,7 +63,6 @@ __all__ = [
     "set_num_processes",
     "set_num_threads",
     "settling_in",
-    "special_functions",
     "sums_by_address",
     "to_device",
     "to_host",

@@ -151,14 +151,14 @@ class LeakyReLU(Kinked, Settings):
 
     Args:
         negative_slope: α >= 0, the slope for x ≤ 0.
-
-    Raises:
-        ValueError: If it is out of its range.
     """
 
     negative_slope: float = setting(number("[0, inf)"), 0.01)
 
     def forward(self, p, x):
-        s = array_module(x).where(x.real > 0, 1, self.negative_slope)
-        s = s.astype(x.real.dtype)
+        s = (
+            array_module(x)
+            .where(x.real > 0, 1, self.negative_slope)
+            .astype(x.real.dtype)
+        )
         return s * x, Mask(s)

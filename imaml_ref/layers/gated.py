@@ -1,17 +1,16 @@
 """Gated activations: y = x g(x), entry by entry, with a gate g from 0 to 1.
 
-With the slope s = y' and the bend c = y'',
-
     forward    y = x g,   s = g + x g'           jvp      ẏ = s ẋ,   ṡ = c ẋ         (1)
     vjp        x̄ = s ȳ                           vjp_dot  R{x̄} = ṡ ȳ + s R{ȳ}      (2)
 
-and c = 2 g' + x g'' is no function of y and s, so that x is kept.  The gates are
+with the slope s = y' and the bend c = y'' = 2 g' + x g'', which is no function of y and
+s, so that x is kept.  The gates are
 
     SiLU             g = σ(x)                                                        (3)
     GELU             g = Φ(x),   g' = e^(−x²/2) / √(2π),   g'' = −x g'               (4)
     GELU by tanh     g = (1 + tanh(v/2)) / 2 = σ(v),   v = a (x + b x³),
-                     g' = v̇ σ',   g'' = v̈ σ' + v̇² σ'',   v̇ = a (1 + 3b x²),
-                     v̈ = 6ab x,   a = √(8/π),   b = 0.044715                        (5)
+                     g' = v' σ',   g'' = v'' σ' + v'² σ'',   v' = a (1 + 3b x²),
+                     v'' = 6ab x,   a = √(8/π),   b = 0.044715                       (5)
 
 with Φ(x) = erfc(−x/√2) / 2, and, where d = e^(−|v|),
 
@@ -28,11 +27,9 @@ from abc import abstractmethod
 from math import pi
 from typing import NamedTuple
 
-from ..compute import Array, array_module, special_functions
+from ..compute import Array, array_module, erfc
 from .activations import magnitude
 from .base import Layer
-
-Gate = tuple[Array, Array, Array]
 
 
 class Saved(NamedTuple):
@@ -46,7 +43,7 @@ class Gated(Layer):
     """y = x g(x): a subclass gives g with its first two derivatives."""
 
     @abstractmethod
-    def gate(self, x: Array) -> Gate:
+    def gate(self, x: Array) -> tuple[Array, Array, Array]:
         """Return g, g' and g'', shaped like x."""
 
     def forward(self, p, x):
@@ -76,9 +73,8 @@ class GELU(Gated):
     """The Gaussian error linear unit of (4)."""
 
     def gate(self, x):
-        g = special_functions(x).erfc(-x / 2**0.5) / 2
         slope = array_module(x).exp(-x * x / 2) / (2 * pi) ** 0.5
-        return g, slope, -faded(x, slope)
+        return erfc(-x / 2**0.5) / 2, slope, -faded(x, slope)
 
 
 class GELUTanh(Gated):
@@ -86,13 +82,13 @@ class GELUTanh(Gated):
 
     def gate(self, x):
         a, b = (8 / pi) ** 0.5, 0.044715
-        v_dot, v_ddot = a * (1 + 3 * b * x * x), 6 * a * b * x
+        first, second = a * (1 + 3 * b * x * x), 6 * a * b * x
         g, slope, bend = logistic(a * (x + b * x * x * x))
-        turning = faded(v_ddot, slope) + faded(v_dot * v_dot, bend)
-        return g, faded(v_dot, slope), turning
+        turning = faded(second, slope) + faded(first * first, bend)
+        return g, faded(first, slope), turning
 
 
-def logistic(v: Array) -> Gate:
+def logistic(v: Array) -> tuple[Array, Array, Array]:
     """Return σ, σ' and σ'' of (6)."""
     xp = array_module(v)
     d = xp.exp(-magnitude(v))

@@ -1,12 +1,9 @@
 """Normalisation over chosen entries: by layer, by group, by instance.
 
 See x as (T, R, S, G, K): R examples, S pixels, G groups of K channels.  Means m(a) run
-over the S·K entries of one group of one example; γ and β differ along G and K:
-
-    group       R examples, S pixels, G groups;  instance: K = 1
-    layer       K what is normalised, R all else, S = G = 1
-
-With ρ the reciprocal standard deviation, one for each mean,
+over the S·K entries of one group of one example; γ and β differ along G and K.  For an
+instance K = 1; for a layer S = G = 1, K is what is normalised, R all else.  With ρ the
+reciprocal standard deviation, one for each mean,
 
     forward    x̂ = ρ (x − m(x)),   ρ = (m((x − m(x))²) + ε)^(−1/2),   y = γ x̂ + β   (1)
 
@@ -34,14 +31,13 @@ Normalization", ECCV 2018; Ulyanov, Vedaldi & Lempitsky, "Instance Normalization
 """
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from math import prod
 from typing import Any, NamedTuple
 
 from ..arguments import Settings, number, plain, setting, sizes, whole
 from ..compute import Array
 from .base import Layer
-from .ops import sum_rows
 
 
 class Saved(NamedTuple):
@@ -51,11 +47,16 @@ class Saved(NamedTuple):
     rho: Array
 
 
-class Normalisation(Layer):
-    """Normalise sets of entries, then scale and shift; a subclass says which sets."""
+@dataclass(frozen=True)
+class Normalisation(Layer, Settings):
+    """Normalise sets of entries, then scale and shift; a subclass says which sets.
 
-    num_channels: int
-    eps: float
+    Args:
+        eps: ε of (1), in squared units of the input, 1e-5 unless given.
+    """
+
+    _: KW_ONLY
+    eps: float = setting(number("[0, inf)"), 1e-5)
 
     @property
     def shapes(self):
@@ -69,13 +70,12 @@ class Normalisation(Layer):
         last = self.shapes["gamma"]
         if x.shape[2:][-len(last) :] != last:
             wanted = ", ".join(map(str, ("T", "N", "...", *last)))
-            kind = type(self).__name__
-            raise ValueError(f"{kind} expects x of shape ({wanted}), got {x.shape}")
+            raise ValueError(f"{self} expects x of shape ({wanted}), got {x.shape}")
         a = x.reshape(len(x), *self.sets(x.shape))
         if a.shape[2] * a.shape[4] == 1:
             raise ValueError(
-                f"{self} would normalise each entry of x {x.shape} alone, and leave "
-                "nothing of it; normalise over more channels or larger images"
+                f"{self} would make zero of each entry of x {x.shape}, normalised "
+                "alone; take more channels in a set, or larger images"
             )
         centred = a - mean(a)
         centred -= mean(centred)
@@ -102,21 +102,19 @@ class Normalisation(Layer):
     def vjp_dot(self, p, saved, p_dot, saved_dot, y_bar, y_bar_dot):
         (x_hat, rho), shape = saved, saved.x_hat.shape
         x_hat_dot, rho_dot = saved_dot
-        b, b_dot = (bar.reshape(shape) for bar in (y_bar, y_bar_dot))
+        b, b_dot = y_bar.reshape(shape), y_bar_dot.reshape(shape)
         gamma, gamma_dot = wide(p["gamma"], shape), wide(p_dot["gamma"], shape)
         g, g_dot = gamma * b, gamma_dot * b + gamma * b_dot
         moving = project(x_hat, g_dot)
-        moving -= x_hat_dot * mean(x_hat * g)
-        moving -= x_hat * mean(x_hat_dot * g)
+        moving -= x_hat_dot * mean(x_hat * g) + x_hat * mean(x_hat_dot * g)
         x_bar_dot = rho_dot * project(x_hat, g) + rho * moving
         p_bar_dot = self.named(x_hat * b_dot + x_hat_dot * b, b_dot)
         return p_bar_dot, x_bar_dot.reshape(y_bar.shape)
 
-    def named(self, of_gamma: Array, of_beta: Array):
+    def named(self, *terms: Array):
         """Return Σ of two (T, R, S, G, K), in the shapes of γ and β."""
-        rows = (a.reshape(len(a), -1, prod(a.shape[3:])) for a in (of_gamma, of_beta))
-        pairs = zip(self.shapes.items(), map(sum_rows, rows), strict=True)
-        return {name: a.reshape(len(a), *shape) for (name, shape), a in pairs}
+        pairs = zip(self.shapes.items(), terms, strict=True)
+        return {n: a.sum((1, 2)).reshape(len(a), *shape) for (n, shape), a in pairs}
 
 
 def features(name: str, value: Any) -> tuple[int, ...]:
@@ -126,7 +124,7 @@ def features(name: str, value: Any) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True)
-class LayerNorm(Normalisation, Settings):
+class LayerNorm(Normalisation):
     """Normalise over the last axes of (T, N, ...), with γ and β of their shape.
 
     Of images, ``LayerNorm(C)`` normalises each pixel, ``LayerNorm((H, W, C))`` each
@@ -134,14 +132,9 @@ class LayerNorm(Normalisation, Settings):
 
     Args:
         normalized_shape: Sizes of the axes; a number is that of the last one.
-        eps: ε of (1), in squared units of the input.
-
-    Raises:
-        ValueError: If a setting is out of its range.
     """
 
     normalized_shape: tuple[int, ...] = setting(features)
-    eps: float = setting(number("[0, inf)"), 1e-5)
 
     @property
     def shapes(self):
@@ -153,49 +146,37 @@ class LayerNorm(Normalisation, Settings):
 
 
 @dataclass(frozen=True)
-class GroupNorm(Normalisation, Settings):
+class GroupNorm(Normalisation):
     """Normalise groups of channels of each example, (T, N, C) or (T, N, H, W, C).
 
     Args:
         num_groups: G; one is layer normalisation of whole examples.
-        num_channels: C, a multiple of G; neighbours are in a group.
-        eps: ε of (1), in squared units of the input.
-
-    Raises:
-        ValueError: If a setting is out of its range, or G does not divide C.
+        num_channels: C, a multiple of G, or a ValueError; neighbours are in a group.
     """
 
     num_groups: int = setting(whole())
     num_channels: int = setting(whole())
-    eps: float = setting(number("[0, inf)"), 1e-5)
 
     def __post_init__(self):
         super().__post_init__()
-        if self.num_channels % self.num_groups:
-            raise ValueError(
-                f"num_channels must be a multiple of num_groups, {self.num_groups}, "
-                f"got {self.num_channels}"
-            )
+        G, C = self.num_groups, self.num_channels
+        if C % G:
+            raise ValueError(f"num_channels must be a multiple of {G} groups, got {C}")
 
     def sets(self, x_shape):
-        groups = self.num_groups, self.num_channels // self.num_groups
-        return x_shape[1], prod(x_shape[2:-1]), *groups
+        G, C = self.num_groups, self.num_channels
+        return x_shape[1], prod(x_shape[2:-1]), G, C // G
 
 
 @dataclass(frozen=True)
-class InstanceNorm2d(Normalisation, Settings):
+class InstanceNorm2d(Normalisation):
     """Normalise each channel of each image, (T, N, H, W, C), alone.
 
     Args:
         num_channels: C; with γ and β, as PyTorch has them with ``affine=True``.
-        eps: ε of (1), in squared units of the input.
-
-    Raises:
-        ValueError: If a setting is out of its range.
     """
 
     num_channels: int = setting(whole())
-    eps: float = setting(number("[0, inf)"), 1e-5)
 
     def sets(self, x_shape):
         return x_shape[1], prod(x_shape[2:-1]), self.num_channels, 1
@@ -205,8 +186,7 @@ def project(x_hat: Array, a: Array) -> Array:
     """Return Π(a), a without its mean and its share of x̂."""
     projected = a - x_hat * mean(x_hat * a)
     projected -= mean(projected)
-    projected -= mean(projected)
-    return projected
+    return projected - mean(projected)
 
 
 def mean(a: Array) -> Array:

@@ -5,7 +5,7 @@ With f and h chains of layers, h the identity if it has none,
     forward    y = f(x) + h(x)                    jvp      ẏ = ẏ_f + ẏ_h             (1)
     vjp        x̄ = x̄_f + x̄_h                      vjp_dot  R{x̄} = R{x̄_f} + R{x̄_h}  (2)
 
-The sweeps of a chain y = f_m(… f_1(x)) are those of its layers in turn, forward and jvp
+The sweeps of a chain a = f_m(… f_1(x)) are those of its layers in turn, forward and jvp
 from the first, vjp and vjp_dot from the last.  The vjp_dot of a layer asks for the ȳ of
 its output, which no other sweep hands on: so that of a chain runs vjp again beside it.
 
@@ -13,7 +13,6 @@ Source: He, Zhang, Ren & Sun, "Deep Residual Learning for Image Recognition", CV
 equations (1) and (2).
 """
 
-from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -40,123 +39,90 @@ def named_layers(name: str, value: Any) -> dict[str, Layer]:
     return dict(value)
 
 
-class Nested(Layer):
-    """A layer made of others, whose parameters are called ``name.parameter``."""
-
-    @property
-    @abstractmethod
-    def parts(self) -> Mapping[str, Layer]:
-        """The others, by name."""
-
-    @property
-    def shapes(self):
-        return joined({name: part.shapes for name, part in self.parts.items()})
-
-    def init(self, rng):
-        return joined({name: part.init(rng) for name, part in self.parts.items()})
-
-
 @dataclass(frozen=True)
-class Chain(Nested):
-    """y = f_m(… f_1(x)), the identity of no layers."""
-
-    layers: Mapping[str, Layer]
-
-    @property
-    def parts(self):
-        return self.layers
-
-    def forward(self, p, x):
-        saved = {}
-        for name, layer in self.parts.items():
-            x, saved[name] = layer.forward(under(name, p), x)
-        return x, saved
-
-    def jvp(self, p, saved, p_dot, x_dot):
-        saved_dot = {}
-        for name, layer in self.parts.items():
-            at = under(name, p), saved[name], under(name, p_dot)
-            x_dot, saved_dot[name] = layer.jvp(*at, x_dot)
-        return x_dot, saved_dot
-
-    def vjp(self, p, saved, y_bar):
-        p_bar = {}
-        for name, layer in reversed(list(self.parts.items())):
-            p_bar[name], y_bar = layer.vjp(under(name, p), saved[name], y_bar)
-        return joined(p_bar), y_bar
-
-    def vjp_dot(self, p, saved, p_dot, saved_dot, y_bar, y_bar_dot):
-        p_bar_dot = {}
-        for name, layer in reversed(list(self.parts.items())):
-            at = under(name, p), saved[name]
-            moving = under(name, p_dot), saved_dot[name]
-            found = layer.vjp_dot(*at, *moving, y_bar, y_bar_dot)
-            p_bar_dot[name], y_bar_dot = found
-            _, y_bar = layer.vjp(*at, y_bar)
-        return joined(p_bar_dot), y_bar_dot
-
-
-@dataclass(frozen=True)
-class Residual(Nested, Settings):
+class Residual(Layer, Settings):
     """y = f(x) + h(x), f the body and h the skip, x itself unless layers are given.
 
-    A parameter is called ``body.conv.kernel`` or ``skip.conv.kernel``.
+    Their parameters are called ``body.conv.kernel`` or ``skip.conv.kernel``.
 
     Args:
         body: The layers of f by name, in the order of the chain.
         skip: Those of h, for a body that changes the shape.
-
-    Raises:
-        TypeError: If the layers are no mapping.
-        ValueError: If one is no layer, or two of their parameters might have one name.
     """
 
     body: Mapping[str, Layer] = setting(named_layers)
     skip: Mapping[str, Layer] = setting(named_layers, make=dict)
 
     @property
-    def parts(self):
-        return {"body": Chain(self.body), "skip": Chain(self.skip)}
+    def chains(self) -> list[dict[str, Layer]]:
+        """The layers of f and of h, by their names in both."""
+        both = ("body", self.body), ("skip", self.skip)
+        return [{f"{c}.{n}": layer for n, layer in chain.items()} for c, chain in both]
+
+    @property
+    def shapes(self):
+        f, h = self.chains
+        return joined({name: layer.shapes for name, layer in (f | h).items()})
+
+    def init(self, rng):
+        f, h = self.chains
+        return joined({name: layer.init(rng) for name, layer in (f | h).items()})
 
     def forward(self, p, x):
-        y, saved = {}, {}
-        for name, part in self.parts.items():
-            y[name], saved[name] = part.forward(under(name, p), x)
-        if y["body"].shape != y["skip"].shape:
+        y, saved = [], {}
+        for chain in self.chains:
+            a = x
+            for name, layer in chain.items():
+                a, saved[name] = layer.forward(under(name, p), a)
+            y.append(a)
+        if y[0].shape != y[1].shape:
             raise ValueError(
-                f"Residual expects equal shapes to add, got {y['body'].shape} of the "
-                f"body and {y['skip'].shape} of the skip; give the skip layers that fit"
+                f"Residual adds what has one shape, got {y[0].shape} of the body and "
+                f"{y[1].shape} of the skip; give the skip layers that fit"
             )
-        return y["body"] + y["skip"], saved
+        return y[0] + y[1], saved
 
     def jvp(self, p, saved, p_dot, x_dot):
-        y_dot, saved_dot = {}, {}
-        for name, part in self.parts.items():
-            at = under(name, p), saved[name], under(name, p_dot)
-            y_dot[name], saved_dot[name] = part.jvp(*at, x_dot)
-        return y_dot["body"] + y_dot["skip"], saved_dot
+        y_dot, saved_dot = 0, {}
+        for chain in self.chains:
+            a_dot = x_dot
+            for name, layer in chain.items():
+                at = under(name, p), saved[name], under(name, p_dot)
+                a_dot, saved_dot[name] = layer.jvp(*at, a_dot)
+            y_dot = y_dot + a_dot
+        return y_dot, saved_dot
 
     def vjp(self, p, saved, y_bar):
-        p_bar, x_bar = {}, {}
-        for name, part in self.parts.items():
-            p_bar[name], x_bar[name] = part.vjp(under(name, p), saved[name], y_bar)
-        return joined(p_bar), x_bar["body"] + x_bar["skip"]
+        p_bar, x_bar = {}, 0
+        for chain in self.chains:
+            a_bar = y_bar
+            for name, layer in reversed(chain.items()):
+                p_bar[name], a_bar = layer.vjp(under(name, p), saved[name], a_bar)
+            x_bar = x_bar + a_bar
+        return joined(p_bar), x_bar
 
     def vjp_dot(self, p, saved, p_dot, saved_dot, y_bar, y_bar_dot):
-        p_bar_dot, x_bar_dot = {}, {}
-        for name, part in self.parts.items():
-            at = under(name, p), saved[name], under(name, p_dot), saved_dot[name]
-            found = part.vjp_dot(*at, y_bar, y_bar_dot)
-            p_bar_dot[name], x_bar_dot[name] = found
-        return joined(p_bar_dot), x_bar_dot["body"] + x_bar_dot["skip"]
+        p_bar_dot, x_bar_dot = {}, 0
+        for chain in self.chains:
+            a_bar, a_bar_dot = y_bar, y_bar_dot
+            for name, layer in reversed(chain.items()):
+                at = under(name, p), saved[name]
+                moving = under(name, p_dot), saved_dot[name]
+                found = layer.vjp_dot(*at, *moving, a_bar, a_bar_dot)
+                p_bar_dot[name], a_bar_dot = found
+                _, a_bar = layer.vjp(*at, a_bar)
+            x_bar_dot = x_bar_dot + a_bar_dot
+        return joined(p_bar_dot), x_bar_dot
 
 
 def under(name: str, p: Params) -> Params:
-    """Return the parameters of a part, without its name in theirs."""
+    """Return the parameters of a layer, without its name in theirs."""
     start = f"{name}."
     return {n.removeprefix(start): a for n, a in p.items() if n.startswith(start)}
 
 
-def joined(parts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Return what the parts have by parameter, under their names."""
-    return {f"{name}.{n}": a for name, part in parts.items() for n, a in part.items()}
+def joined(each: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what the layers have by parameter, under their names."""
+    return {
+        f"{name}.{n}": a for name, of_one in each.items() for n, a in of_one.items()
+    }

@@ -11,7 +11,8 @@ from ..networks import Loss, SoftmaxCrossEntropy, SquaredError
 from .rows import Row, Setting, draw, summary
 
 IMAGES = (2, 3, 5, 6, 4)  # T, N, H, W, C: all different, so that a swap shows
-SKIP = {"linear": layers.Linear(5, 4)}
+ONE = {"linear": layers.Linear(5, 4)}
+TWO = {"gelu": layers.GELU()} | ONE
 LAYERS: tuple[tuple[str, layers.Layer, tuple[int, ...]], ...] = (
     ("convolution 3 × 3", layers.Conv2d(4, 3), IMAGES),
     (
@@ -33,11 +34,7 @@ LAYERS: tuple[tuple[str, layers.Layer, tuple[int, ...]], ...] = (
     ("layer norm", layers.LayerNorm((5, 6, 4)), IMAGES),
     ("group norm", layers.GroupNorm(2, 4), IMAGES),
     ("instance norm", layers.InstanceNorm2d(4), IMAGES),
-    (
-        "residual",
-        layers.Residual({"gelu": layers.GELU(), "linear": layers.Linear(5, 4)}, SKIP),
-        (2, 3, 5),
-    ),
+    ("residual", layers.Residual(TWO, ONE), (2, 3, 5)),
     ("max-pool 2 × 3", layers.MaxPool2d((2, 3)), IMAGES),
     ("average-pool 3 × 2", layers.AveragePool2d((3, 2)), IMAGES),
     ("global average-pool", layers.GlobalAveragePool2d(), IMAGES),

@@ -27,7 +27,7 @@ from imaml_ref.layers import (
     Tanh,
     ZeroPad2d,
 )
-from imaml_ref.networks import architectures
+from imaml_ref.networks import Network, architectures
 from tests.helpers import oracles
 
 IMAGES = (2, 3, 5, 6, 4)  # T, N, H, W, C
@@ -209,6 +209,21 @@ SMOOTH = {
     ),
     "conv4-softplus-average": architectures.conv4(
         3, **SMALL_CONV4, activation=Softplus, pool=AveragePool2d
+    ),
+    "omniglot_cnn-silu-layer": architectures.omniglot_cnn(
+        3, **SMALL, activation=SiLU, norm=architectures.NORMS["layer"]
+    ),
+    "conv4-gelu-instance": architectures.conv4(
+        3, **SMALL_CONV4, activation=GELU, pool=AveragePool2d, norm=InstanceNorm2d
+    ),
+    "residual": Network(
+        {
+            "residual": Residual({"linear": Linear(3, 3), "gelu": GELUTanh()}),
+            "wider": Residual({"linear": Linear(3, 4)}, {"skip": Linear(3, 4)}),
+            "norm": LayerNorm(4),
+            "head": Linear(4, 2),
+        },
+        (3,),
     ),
     "mlp-tanh": architectures.mlp((3,), (5, 4), 2, activation=Tanh),
     "mlp-elu-images": architectures.mlp((3, 2, 1), (5,), 4, activation=ELU),

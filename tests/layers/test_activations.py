@@ -53,8 +53,8 @@ def by_hand(layer, x):
     return np.stack([y, s, c])[:, 0, :, 0]
 
 
-# An exponential below the smallest normal number is lost, times what it is met by: x³,
-# or x² v̇² in (5).  The witness, which takes differences, has the digits to see the rest.
+# An exponential below the smallest normal number is lost, times what it meets: x³, or
+# x² v'² in (5).  The witness, which takes differences, has the digits to see the rest.
 LOST = {"gelu": 40**3, "gelu_tanh": 40**6}
 DIGITS = dict.fromkeys(LOST, 330)
 
