@@ -29,13 +29,23 @@ from .base import Layer
 
 
 class Saved(NamedTuple):
-    """The output y and the slope s, both shaped like x."""
+    """What the bend is found from, y or x, and the slope s, both shaped like x."""
 
-    y: Array
+    kept: Array
     s: Array
 
 
-class Activation(Layer):
+class Sloped(Layer):
+    """What comes back by (2), once there is s with its tangent."""
+
+    def vjp(self, p, saved, y_bar):
+        return {}, saved.s * y_bar
+
+    def vjp_dot(self, p, saved, p_dot, saved_dot, y_bar, y_bar_dot):
+        return {}, saved_dot.s * y_bar + saved.s * y_bar_dot
+
+
+class Activation(Sloped):
     """y = f(x): a subclass gives f with its slope, and its bend."""
 
     @abstractmethod
@@ -54,12 +64,6 @@ class Activation(Layer):
         y, s = saved
         y_dot = s * x_dot
         return y_dot, Saved(y_dot, self.bend(y, s) * x_dot)
-
-    def vjp(self, p, saved, y_bar):
-        return {}, saved.s * y_bar
-
-    def vjp_dot(self, p, saved, p_dot, saved_dot, y_bar, y_bar_dot):
-        return {}, saved_dot.s * y_bar + saved.s * y_bar_dot
 
 
 class Softplus(Activation):

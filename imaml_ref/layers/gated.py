@@ -1,20 +1,20 @@
 """Gated activations: y = x g(x), entry by entry, with a gate g from 0 to 1.
 
-    forward    y = x g,   s = g + x g'           jvp      ẏ = s ẋ,   ṡ = c ẋ         (1)
-    vjp        x̄ = s ȳ                           vjp_dot  R{x̄} = ṡ ȳ + s R{ȳ}      (2)
+The sweeps are (1) and (2) of ``activations``, with the slope and the bend
 
-with the slope s = y' and the bend c = y'' = 2 g' + x g'', which is no function of y and
-s, so that x is kept.  The gates are
+    s = y' = g + x g',   c = y'' = 2 g' + x g''                                      (1)
 
-    SiLU             g = σ(x)                                                        (3)
-    GELU             g = Φ(x),   g' = e^(−x²/2) / √(2π),   g'' = −x g'               (4)
+where c is no function of y and s, so that x is kept.  The gates are
+
+    SiLU             g = σ(x)                                                        (2)
+    GELU             g = Φ(x),   g' = e^(−x²/2) / √(2π),   g'' = −x g'               (3)
     GELU by tanh     g = (1 + tanh(v/2)) / 2 = σ(v),   v = a (x + b x³),
                      g' = v' σ',   g'' = v'' σ' + v'² σ'',   v' = a (1 + 3b x²),
-                     v'' = 6ab x,   a = √(8/π),   b = 0.044715                       (5)
+                     v'' = 6ab x,   a = √(8/π),   b = 0.044715                       (4)
 
 with Φ(x) = erfc(−x/√2) / 2, and, where d = e^(−|v|),
 
-    σ = 1 / (1 + d) or d / (1 + d),   σ' = d / (1 + d)²,   σ'' = −σ' tanh(v/2)       (6)
+    σ = 1 / (1 + d) or d / (1 + d),   σ' = d / (1 + d)²,   σ'' = −σ' tanh(v/2)       (5)
 
 That is Φ = (1 + erf(x/√2)) / 2, σ' = σ (1 − σ) and σ'' = σ' (1 − 2σ) without the
 differences of numbers near one another.
@@ -25,21 +25,12 @@ Uchibe & Doya, Neural Networks 107:3-11, 2018 (SiLU).
 
 from abc import abstractmethod
 from math import pi
-from typing import NamedTuple
 
 from ..compute import Array, array_module, erfc
-from .activations import magnitude
-from .base import Layer
+from .activations import Saved, Sloped, magnitude
 
 
-class Saved(NamedTuple):
-    """The input x and the slope s, of one shape."""
-
-    x: Array
-    s: Array
-
-
-class Gated(Layer):
+class Gated(Sloped):
     """y = x g(x): a subclass gives g with its first two derivatives."""
 
     @abstractmethod
@@ -55,22 +46,16 @@ class Gated(Layer):
         _, slope, bend = self.gate(x)
         return s * x_dot, Saved(x_dot, (2 * slope + faded(x, bend)) * x_dot)
 
-    def vjp(self, p, saved, y_bar):
-        return {}, saved.s * y_bar
-
-    def vjp_dot(self, p, saved, p_dot, saved_dot, y_bar, y_bar_dot):
-        return {}, saved_dot.s * y_bar + saved.s * y_bar_dot
-
 
 class SiLU(Gated):
-    """The sigmoid linear unit (swish) of (3)."""
+    """The sigmoid linear unit (swish) of (2)."""
 
     def gate(self, x):
         return logistic(x)
 
 
 class GELU(Gated):
-    """The Gaussian error linear unit of (4)."""
+    """The Gaussian error linear unit of (3)."""
 
     def gate(self, x):
         slope = array_module(x).exp(-x * x / 2) / (2 * pi) ** 0.5
@@ -78,7 +63,7 @@ class GELU(Gated):
 
 
 class GELUTanh(Gated):
-    """The approximation (5) of GELU; PyTorch's ``approximate="tanh"``."""
+    """The approximation (4) of GELU; PyTorch's ``approximate="tanh"``."""
 
     def gate(self, x):
         a, b = (8 / pi) ** 0.5, 0.044715
@@ -89,7 +74,7 @@ class GELUTanh(Gated):
 
 
 def logistic(v: Array) -> tuple[Array, Array, Array]:
-    """Return σ, σ' and σ'' of (6)."""
+    """Return σ, σ' and σ'' of (5)."""
     xp = array_module(v)
     d = xp.exp(-magnitude(v))
     g, slope = xp.where(v.real < 0, d, 1) / (1 + d), d / (1 + d) ** 2

@@ -36,7 +36,7 @@ FUNCTIONS = {
 
 
 def exponent(x):
-    """Return v of (5) in layers/gated.py."""
+    """Return v of (4) in layers/gated.py."""
     cubic = mpmath.mpf(44715) / 10**6
     return mpmath.sqrt(8 / mpmath.pi) * (x + cubic * x**3)
 
@@ -54,7 +54,7 @@ def by_hand(layer, x):
 
 
 # An exponential below the smallest normal number is lost, times what it meets: x³, or
-# x² v'² in (5).  The witness, which takes differences, has the digits to see the rest.
+# x² v'² in (4).  The witness, which takes differences, has the digits to see the rest.
 LOST = {"gelu": 40**3, "gelu_tanh": 40**6}
 DIGITS = dict.fromkeys(LOST, 330)
 
