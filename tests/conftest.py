@@ -115,6 +115,14 @@ THOROUGH = {
         "test_products_on_tensor_cores*": "the meta-steps there",
         "test_they*-float64]": "the same in float32",
     },
+    "layers/test_against_jax": {
+        "*_norm-*]": "layer_norm; all in test_against_torch",
+        "*[[]instance_norm]": "group_norm; all in test_against_torch",
+        "*[[]leaky_relu]": "test_against_torch",
+        "*[[]silu]": "residual-skip; test_against_torch",
+        "*[[]gelu_tanh]": "gelu; test_against_torch",
+        "*[[]residual]": "residual-skip; test_against_torch",
+    },
     "meta_gradients/test_objective": {
         "*squared_error-conv4*": "cross-entropy there; smaller networks",
         "test_float32*[[]conv4-soft*": "the same with kinks",

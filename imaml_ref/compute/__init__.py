@@ -4,7 +4,7 @@ Knows NumPy, CuPy and the processors of this machine.  Must not know what is com
 no layer, no task, no θ.
 """
 
-from .backend import OR_CPU, Array, array_module, check_array, to_device, to_host
+from .backend import OR_CPU, Array, array_module, check_array, erfc, to_device, to_host
 from .lengths import (
     dot,
     in_units,
@@ -44,6 +44,7 @@ __all__ = [
     "chunk_size",
     "copies_for",
     "dot",
+    "erfc",
     "holding",
     "in_units",
     "is_waiting",

@@ -54,6 +54,11 @@ class Config:
         "Network; auto is mlp for sinusoid, else omniglot-cnn.",
         choices=("auto", "omniglot-cnn", "conv4", "mlp", "linear"),
     )
+    norm: str = key(
+        "batch",
+        "Normalisation of convolutions; layer is over images, group is 8 groups.",
+        choices=("batch", "layer", "group", "instance", "none"),
+    )
     num_filters: int = key(64, "Channels of a layer, or width of the mlp.", at_least=1)
     algorithm: str = key(
         "imaml",

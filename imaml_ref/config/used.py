@@ -26,6 +26,7 @@ class Use(NamedTuple):
 
 
 IMPLICIT = ("imaml", "released-imaml")
+CONVOLUTIONS = ("omniglot-cnn", "conv4")
 OF_IMAGES = Use("data", lambda c: c.data != "sinusoid", "images")
 OF_IMAML = Use("algorithm", lambda c: c.algorithm == "imaml", "imaml")
 USES = {
@@ -34,6 +35,11 @@ USES = {
     "rotate": OF_IMAGES,
     "invert": OF_IMAGES,
     "num_filters": Use("net", lambda c: c.net != "linear", "all others"),
+    "norm": Use(
+        "net",
+        lambda c: c.net in CONVOLUTIONS or (c.net == "auto" and c.data != "sinusoid"),
+        " and ".join(CONVOLUTIONS),
+    ),
     "curvature": OF_IMAML,
     "negative_curvature": OF_IMAML,
     "cg_steps": Use(

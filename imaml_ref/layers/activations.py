@@ -8,6 +8,7 @@ With the slope s = f'(x) and the bend c = f''(x),
 Each activation gives s, and c in terms of y and s, so that x need not be kept:
 
     ReLU       y = max(x, 0)           s = [x > 0]              c = 0            (3)
+    leaky      y = x or α x            s = 1 or α                  c = 0            (3a)
     softplus   y = log(1 + eˣ)         s = 1 / (1 + e⁻ˣ)            c = s e⁻ʸ        (4)
     tanh       y = tanh x              s = 4 d / (1 + d)²           c = −2 y s       (5)
     ELU        y = x or α (eˣ − 1)     s = 1 or α eˣ                c = 0 or s       (6)
@@ -28,13 +29,23 @@ from .base import Layer
 
 
 class Saved(NamedTuple):
-    """The output y and the slope s, both shaped like x."""
+    """What the bend is found from, y or x, and the slope s, both shaped like x."""
 
-    y: Array
+    kept: Array
     s: Array
 
 
-class Activation(Layer):
+class Sloped(Layer):
+    """What comes back by (2), once there is s with its tangent."""
+
+    def vjp(self, p, saved, y_bar):
+        return {}, saved.s * y_bar
+
+    def vjp_dot(self, p, saved, p_dot, saved_dot, y_bar, y_bar_dot):
+        return {}, saved_dot.s * y_bar + saved.s * y_bar_dot
+
+
+class Activation(Sloped):
     """y = f(x): a subclass gives f with its slope, and its bend."""
 
     @abstractmethod
@@ -53,12 +64,6 @@ class Activation(Layer):
         y, s = saved
         y_dot = s * x_dot
         return y_dot, Saved(y_dot, self.bend(y, s) * x_dot)
-
-    def vjp(self, p, saved, y_bar):
-        return {}, saved.s * y_bar
-
-    def vjp_dot(self, p, saved, p_dot, saved_dot, y_bar, y_bar_dot):
-        return {}, saved_dot.s * y_bar + saved.s * y_bar_dot
 
 
 class Softplus(Activation):
@@ -123,12 +128,8 @@ class Mask(NamedTuple):
     s: Array | None
 
 
-class ReLU(Layer):
-    """The kinked unit of (3); c = 0 leaves only the second term of (2)."""
-
-    def forward(self, p, x):
-        # A choice, not s x: 0 · (−∞) is no number.  What is not a number stays so.
-        return array_module(x).where(x.real <= 0, 0, x), Mask(x.real > 0)
+class Kinked(Layer):
+    """Two straight lines; c = 0 leaves only the second term of (2)."""
 
     def jvp(self, p, saved, p_dot, x_dot):
         return saved.s * x_dot, Mask(None)
@@ -138,3 +139,30 @@ class ReLU(Layer):
 
     def vjp_dot(self, p, saved, p_dot, saved_dot, y_bar, y_bar_dot):
         return {}, saved.s * y_bar_dot
+
+
+class ReLU(Kinked):
+    """The kinked unit of (3)."""
+
+    def forward(self, p, x):
+        # A choice, not s x: 0 · (−∞) is no number.  What is not a number stays so.
+        return array_module(x).where(x.real <= 0, 0, x), Mask(x.real > 0)
+
+
+@dataclass(frozen=True)
+class LeakyReLU(Kinked, Settings):
+    """The leaky unit of (3a).
+
+    Args:
+        negative_slope: α >= 0, the slope for x ≤ 0.
+    """
+
+    negative_slope: float = setting(number("[0, inf)"), 0.01)
+
+    def forward(self, p, x):
+        s = (
+            array_module(x)
+            .where(x.real > 0, 1, self.negative_slope)
+            .astype(x.real.dtype)
+        )
+        return s * x, Mask(s)

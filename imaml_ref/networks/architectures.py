@@ -5,6 +5,7 @@ Every one takes its activation (and pooling) as an argument: with ``Softplus`` a
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -13,6 +14,8 @@ from ..layers import (
     BatchNorm2d,
     Conv2d,
     Flatten,
+    GroupNorm,
+    InstanceNorm2d,
     Layer,
     Linear,
     MaxPool2d,
@@ -23,6 +26,14 @@ from .network import Network
 
 MakeLayer = Callable[[], Layer]
 MakeNorm = Callable[[int], Layer]
+# The layer's is over whole images, γ and β per channel: one group of all channels.
+NORMS: dict[str, MakeNorm | None] = {
+    "batch": BatchNorm2d,
+    "layer": partial(GroupNorm, 1),
+    "group": partial(GroupNorm, 8),
+    "instance": InstanceNorm2d,
+    "none": None,
+}
 
 
 def omniglot_cnn(
@@ -44,7 +55,8 @@ def omniglot_cnn(
         input_shape: (height, width, channels) of an image.
         num_filters: Channels of every block.
         activation: Makes the activation of a block.
-        norm: Makes the normalisation of a block from its channels; None leaves it out.
+        norm: Makes the normalisation of a block from its channels, such as those of
+            ``NORMS``; None leaves it out.
 
     Raises:
         ValueError: If an image has not three sizes above 0.
@@ -84,7 +96,8 @@ def conv4(
         num_filters: Channels of every block.
         activation: Makes the activation of a block.
         pool: Makes the pooling of a block, over 2 × 2 pixels.
-        norm: Makes the normalisation of a block from its channels; None leaves it out.
+        norm: Makes the normalisation of a block from its channels, such as those of
+            ``NORMS``; None leaves it out.
 
     Raises:
         ValueError: If an image has not three sizes, or is too small.

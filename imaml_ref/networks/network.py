@@ -10,9 +10,9 @@ from collections.abc import Mapping
 
 import numpy
 
-from ..arguments import a_layer, brief, having, sizes
+from ..arguments import having, sizes
 from ..compute import Array, array_module, check_array
-from ..layers import Layer, Params
+from ..layers import Layer, Params, named_layers
 from .parameters import ParameterLayout
 
 
@@ -29,13 +29,7 @@ class Network:
     """
 
     def __init__(self, layers: Mapping[str, Layer], input_shape: tuple[int, ...]):
-        if not isinstance(layers, Mapping):
-            raise TypeError(
-                f"layers must be a dict of them by name, got {brief(layers)}"
-            )
-        for name, layer in layers.items():
-            a_layer(f"layer {name!r}", layer)
-        self.layers = dict(layers)
+        self.layers = named_layers("layers", layers)
         self.input_shape = sizes((28, 28, 1))("input_shape", input_shape)
         named = {
             f"{name}.{parameter}": shape

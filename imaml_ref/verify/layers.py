@@ -11,6 +11,8 @@ from ..networks import Loss, SoftmaxCrossEntropy, SquaredError
 from .rows import Row, Setting, draw, summary
 
 IMAGES = (2, 3, 5, 6, 4)  # T, N, H, W, C: all different, so that a swap shows
+ONE = {"linear": layers.Linear(5, 4)}
+TWO = {"gelu": layers.GELU()} | ONE
 LAYERS: tuple[tuple[str, layers.Layer, tuple[int, ...]], ...] = (
     ("convolution 3 × 3", layers.Conv2d(4, 3), IMAGES),
     (
@@ -25,6 +27,14 @@ LAYERS: tuple[tuple[str, layers.Layer, tuple[int, ...]], ...] = (
     ("softplus", layers.Softplus(), IMAGES),
     ("tanh", layers.Tanh(), IMAGES),
     ("ELU", layers.ELU(alpha=0.7), IMAGES),
+    ("leaky ReLU", layers.LeakyReLU(0.2), IMAGES),
+    ("SiLU", layers.SiLU(), IMAGES),
+    ("GELU", layers.GELU(), IMAGES),
+    ("GELU by tanh", layers.GELUTanh(), IMAGES),
+    ("layer norm", layers.LayerNorm((5, 6, 4)), IMAGES),
+    ("group norm", layers.GroupNorm(2, 4), IMAGES),
+    ("instance norm", layers.InstanceNorm2d(4), IMAGES),
+    ("residual", layers.Residual(TWO, ONE), (2, 3, 5)),
     ("max-pool 2 × 3", layers.MaxPool2d((2, 3)), IMAGES),
     ("average-pool 3 × 2", layers.AveragePool2d((3, 2)), IMAGES),
     ("global average-pool", layers.GlobalAveragePool2d(), IMAGES),

@@ -75,6 +75,19 @@ def test_a_width_is_refused_where_the_network_has_none(net):
     assert is_refused(other) == (sizes[0] == sizes[1])
 
 
+@pytest.mark.parametrize("data", ["glyphs", "sinusoid"])
+@pytest.mark.parametrize("net", FIELDS["net"].metadata["choices"])
+def test_a_normalisation_is_refused_where_nothing_is_normalised(net, data):
+    keys = {"net": net, "data": data}
+    usual, other = (make_config(keys, k) for k in ({}, {"norm": "none"}))
+    shape = (1,) if data == "sinusoid" else (28, 28, 1)
+    try:
+        sizes = [make_net(c, shape, 5).layout.size for c in (usual, other)]
+    except ValueError:  # curves are no images
+        return
+    assert is_refused(other) == (sizes[0] == sizes[1])
+
+
 @pytest.mark.parametrize("name", ["ways", "split_scheme", "rotate", "invert"])
 def test_what_images_have_is_refused_for_sinusoids(name):
     assert not is_refused(make_config({name: OTHER[name]}))

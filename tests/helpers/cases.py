@@ -1,24 +1,33 @@
 """The layers and networks that the tests walk over; axes all of different lengths."""
 
+import math
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
 from imaml_ref.layers import (
     ELU,
+    GELU,
     AveragePool2d,
     BatchNorm2d,
     Conv2d,
     Flatten,
+    GELUTanh,
     GlobalAveragePool2d,
+    GroupNorm,
+    InstanceNorm2d,
+    LayerNorm,
+    LeakyReLU,
     Linear,
     MaxPool2d,
     ReLU,
+    Residual,
+    SiLU,
     Softplus,
     Tanh,
     ZeroPad2d,
 )
-from imaml_ref.networks import architectures
+from imaml_ref.networks import Network, architectures
 from tests.helpers import oracles
 
 IMAGES = (2, 3, 5, 6, 4)  # T, N, H, W, C
@@ -69,6 +78,16 @@ def batch_norm(eps):
     return LayerCase(BatchNorm2d(IMAGES[-1], eps=eps), witness)
 
 
+def normalised(layer, sets, x_shape=IMAGES):
+    """The sets of one example: what numbers them, which broadcasts to its shape."""
+    sets = np.broadcast_to(sets, x_shape[2:])
+
+    def witness(p, x):
+        return oracles.normalised(x, sets, p["gamma"], p["beta"], layer.eps)
+
+    return LayerCase(layer, witness, x_shape)
+
+
 def pool(layer, reduce):
     return LayerCase(layer, lambda p, x: oracles.pooled(x, layer.window, reduce))
 
@@ -84,6 +103,44 @@ def linear(p, x):
 def elu(p, x):
     return np.where(x > 0, x, 0.7 * np.expm1(x))
 
+
+def gelu(p, x):
+    return x * np.vectorize(lambda a: 1 + math.erf(a / 2**0.5))(x) / 2
+
+
+def gelu_tanh(p, x):
+    return x * (1 + np.tanh((2 / np.pi) ** 0.5 * (x + 0.044715 * x**3))) / 2
+
+
+def leaky(p, x):
+    return np.maximum(x, 0) + 0.2 * np.minimum(x, 0)
+
+
+def residual(p, x):
+    """Of the layers of "residual-skip"."""
+    bias = np.zeros((2, 3))
+    y = oracles.convolution(x, p["body.conv.kernel"], bias, (2, 1), (1, 1))
+    gamma, beta = (p[f"body.norm.{n}"] for n in ("gamma", "beta"))
+    y = oracles.batch_norm(y, gamma, beta, 1e-5)
+    kernel, bias = (p[f"body.inner.body.conv.{n}"] for n in ("kernel", "bias"))
+    y = y + np.tanh(oracles.convolution(y, kernel, bias, (1, 1), (0, 1)))
+    kernel, bias = (p[f"skip.conv.{n}"] for n in ("kernel", "bias"))
+    return y + oracles.convolution(x, kernel, bias, (2, 1), (0, 0))
+
+
+def residual_linear(p, x):
+    kernel, bias = p["body.linear.kernel"], p["body.linear.bias"]
+    return x + linear({"kernel": kernel, "bias": bias}, np.tanh(x))
+
+
+INNER = Residual({"conv": Conv2d(3, 3, (1, 3), padding=(0, 1)), "tanh": Tanh()})
+BODY = {
+    "conv": Conv2d(4, 3, stride=(2, 1), padding=(1, 1), use_bias=False),
+    "norm": BatchNorm2d(3),
+    "inner": INNER,
+}
+SKIP = {"conv": Conv2d(4, 3, (1, 1), stride=(2, 1))}
+PIXELS = np.arange(30).reshape(5, 6, 1)
 
 LAYERS = {
     "batch_norm": batch_norm(eps=1e-5),
@@ -106,6 +163,21 @@ LAYERS = {
     ),
     "tanh": LayerCase(Tanh(), lambda p, x: 1 - 2 / (np.exp(2 * x) + 1), at_zero=(1, 0)),
     "elu": LayerCase(ELU(alpha=0.7), elu, at_zero=(0.7, 0.7)),
+    "leaky_relu": LayerCase(LeakyReLU(0.2), leaky, at_zero=(0.2, 0)),
+    "silu": LayerCase(SiLU(), lambda p, x: x / (1 + np.exp(-x)), at_zero=(0.5, 0.5)),
+    "gelu": LayerCase(GELU(), gelu, at_zero=(0.5, (2 / np.pi) ** 0.5)),
+    "gelu_tanh": LayerCase(GELUTanh(), gelu_tanh, at_zero=(0.5, (2 / np.pi) ** 0.5)),
+    "layer_norm": normalised(LayerNorm((5, 6, 4), eps=0.3), 0),
+    "layer_norm-pixels": normalised(LayerNorm(4), PIXELS),
+    "layer_norm-features": normalised(LayerNorm(5), 0, (2, 3, 5)),
+    "group_norm": normalised(GroupNorm(2, 4), [0, 0, 1, 1]),
+    "group_norm-one": normalised(GroupNorm(1, 4, eps=0.5), 0),
+    "group_norm-features": normalised(GroupNorm(2, 6), [0, 0, 0, 1, 1, 1], (2, 3, 6)),
+    "instance_norm": normalised(InstanceNorm2d(4), [0, 1, 2, 3]),
+    "residual": LayerCase(
+        Residual({"tanh": Tanh(), "linear": Linear(5, 5)}), residual_linear, (2, 3, 5)
+    ),
+    "residual-skip": LayerCase(Residual(BODY, SKIP), residual),
     "max_pool": pool(MaxPool2d((2, 3)), max),
     "max_pool-does-not-divide": pool(MaxPool2d((3, 4)), max),
     "average_pool": pool(AveragePool2d((2, 3)), np.mean),
@@ -137,6 +209,21 @@ SMOOTH = {
     ),
     "conv4-softplus-average": architectures.conv4(
         3, **SMALL_CONV4, activation=Softplus, pool=AveragePool2d
+    ),
+    "omniglot_cnn-silu-layer": architectures.omniglot_cnn(
+        3, **SMALL, activation=SiLU, norm=architectures.NORMS["layer"]
+    ),
+    "conv4-gelu-instance": architectures.conv4(
+        3, **SMALL_CONV4, activation=GELU, pool=AveragePool2d, norm=InstanceNorm2d
+    ),
+    "residual": Network(
+        {
+            "residual": Residual({"linear": Linear(3, 3), "gelu": GELUTanh()}),
+            "wider": Residual({"linear": Linear(3, 4)}, {"skip": Linear(3, 4)}),
+            "norm": LayerNorm(4),
+            "head": Linear(4, 2),
+        },
+        (3,),
     ),
     "mlp-tanh": architectures.mlp((3,), (5, 4), 2, activation=Tanh),
     "mlp-elu-images": architectures.mlp((3, 2, 1), (5,), 4, activation=ELU),

@@ -2,15 +2,22 @@
 
 from imaml_ref.layers import (
     ELU,
+    GELU,
     AveragePool2d,
     BatchNorm2d,
     Conv2d,
     Flatten,
     GlobalAveragePool2d,
+    GroupNorm,
+    InstanceNorm2d,
     Layer,
+    LayerNorm,
+    LeakyReLU,
     Linear,
     MaxPool2d,
     ReLU,
+    Residual,
+    SiLU,
     Softplus,
     Tanh,
     ZeroPad2d,
@@ -165,6 +172,18 @@ COVERED = {
     "own-layer": chain(
         (5, 4, 2), *block(2, 3), Power(), *block(3, 2, kernel_size=(1, 2)), Flatten()
     ),
+    "residual-gated-normed": chain(
+        (5, 6, 2),
+        *block(2, 3, **PADDED),
+        GroupNorm(1, 3),
+        SiLU(),
+        Residual({"conv": Conv2d(3, 3, (3, 1), padding=(1, 0)), "gelu": GELU()}),
+        *block(3, 2, kernel_size=(1, 2)),
+        LeakyReLU(0.2),
+        Flatten(),
+        LayerNorm(50),
+        Linear(50, 3),
+    ),
     "wide-blocks": chain(
         (6, 6, 1), *block(1, 48, **STRIDED), *block(48, 33, **PADDED), Flatten()
     ),
@@ -207,6 +226,16 @@ UNCOVERED = {
     "relu-subclass": nearly(relu=Doubled),
     "conv-subclass": nearly(conv=OwnConv),
     "norm-subclass": nearly(norm=OwnNorm),
+    "layer-norm": nearly(norm=LayerNorm),
+    "group-norm": nearly(norm=lambda channels: GroupNorm(1, channels)),
+    "instance-norm": nearly(norm=InstanceNorm2d),
+    "leaky": nearly(relu=LeakyReLU),
+    "gelu": nearly(relu=GELU),
+    "block-in-a-residual": chain(
+        (4, 5, 2),
+        Residual(dict(zip("cnr", block(2, 2, **PADDED), strict=True))),
+        Flatten(),
+    ),
     "no-norm": OMNIGLOT(3, input_shape=(5, 6, 1), num_filters=2, norm=None),
     "pad-first": chain((4, 4, 1), ZeroPad2d(), *block(1, 2), Flatten()),
     "norm-after": chain((4, 4, 1), Conv2d(1, 2), ReLU(), BatchNorm2d(2), Flatten()),

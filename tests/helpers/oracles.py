@@ -57,6 +57,26 @@ def batch_norm(x, gamma, beta, eps):
     return y
 
 
+def normalised(x, sets, gamma, beta, eps):
+    """Normalise each set of entries alone, from its list of numbers.
+
+    Args:
+        x: (T, N, ...).
+        sets: For one example, (...): the number of the set that each entry is in.
+        gamma: γ, (T, ...), as the last axes of x; beta alike.
+        beta: β.
+        eps: ε.
+    """
+    y = np.empty_like(x)
+    for t, n in np.ndindex(x.shape[:2]):
+        for number in np.unique(sets):
+            numbers = x[t, n][sets == number]
+            spread = ((numbers - numbers.mean()) ** 2).mean()
+            y[t, n][sets == number] = (numbers - numbers.mean()) / np.sqrt(spread + eps)
+        y[t, n] = gamma[t] * y[t, n] + beta[t]
+    return y
+
+
 def cross_entropy(z, y):
     """Return −mean_n log(e^{z_n[y_n]} / Σ e^{z_n}), (T,), example by example."""
     tasks, examples, _ = z.shape

@@ -88,7 +88,7 @@ OFFERED = {
         plain_path set_num_processes set_num_threads unrolled_gradient
     """,
     "architectures": """
-        conv4 linear mlp omniglot_cnn
+        NORMS conv4 linear mlp omniglot_cnn
     """,
     "checks": """
         Check Report Worst adjoint_gap central_difference check_layer check_loss
@@ -108,8 +108,9 @@ OFFERED = {
         Adam GradientDescent InnerDivergence LBFGS Momentum NewtonCG check_inner solve
     """,
     "layers": """
-        AveragePool2d BatchNorm2d Conv2d ELU Flatten GlobalAveragePool2d Layer Linear
-        MaxPool2d ReLU Softplus Tanh ZeroPad2d
+        AveragePool2d BatchNorm2d Conv2d ELU Flatten GELU GELUTanh GlobalAveragePool2d
+        GroupNorm InstanceNorm2d Layer LayerNorm LeakyReLU Linear MaxPool2d ReLU
+        Residual SiLU Softplus Tanh ZeroPad2d
     """,
     "solvers": """
         CG CertifiedCG Dense MINRES SolverInfo Status cg cg_batched dense_matrix

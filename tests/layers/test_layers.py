@@ -14,6 +14,9 @@ from imaml_ref.layers import (
     BatchNorm2d,
     Conv2d,
     GlobalAveragePool2d,
+    GroupNorm,
+    InstanceNorm2d,
+    LayerNorm,
     Linear,
     MaxPool2d,
     ReLU,
@@ -23,6 +26,7 @@ from imaml_ref.layers.base import Layer
 from imaml_ref.networks.network import Network
 from tests.helpers.cases import IMAGES, LAYERS
 
+NORMS = ("LayerNorm", "GroupNorm", "InstanceNorm2d")
 EXACTLY = {"rtol": 1e-12, "atol": 1e-13}
 
 
@@ -81,18 +85,33 @@ def test_a_kink_takes_the_branch_that_the_derivation_names(case):
     assert_allclose(bend, case.at_zero[1], rtol=1e-15)
 
 
+def test_an_activation_has_a_value_and_a_slope_at_infinity(case):
+    if case.at_zero is None:
+        return
+    x = np.array([-np.inf, np.inf]).reshape(1, 2, 1)
+    y, saved = case.layer.forward({}, x)
+    y_dot, _ = case.layer.jvp({}, saved, {}, np.ones_like(x))
+    assert not np.isnan(y).any()
+    assert np.isfinite(y_dot).all()
+
+
 def test_what_is_normalised_has_no_mean_however_far_from_zero_it_was(case):
     """In float32, to the rounding of n numbers of its own size, not of 10⁴."""
-    if type(case.layer).__name__ != "BatchNorm2d":
+    sets = {"BatchNorm2d": (1, 2, 3)} | dict.fromkeys(NORMS, (2, 4))
+    axes = sets.get(type(case.layer).__name__)
+    if axes is None:
         return
     _, x = point(case)
     far = (1e4 + x).astype(np.float32)
-    one = {"gamma": np.ones((len(x), 4), "f4"), "beta": np.zeros((len(x), 4), "f4")}
+    shapes = case.layer.shapes.items()
+    one = {n: np.full((len(x), *s), n == "gamma", np.float32) for n, s in shapes}
     y, saved = case.layer.forward(one, far)
     _, x_bar = case.layer.vjp(one, saved, far)
+    y, x_bar = (a.reshape(saved.x_hat.shape) for a in (y, x_bar))
     for a in (y, x_bar / saved.rho):
-        means = a.astype(float).mean((1, 2, 3))
-        assert np.abs(means).max() < x[0, ..., 0].size * np.finfo(np.float32).eps
+        count = np.prod([a.shape[axis] for axis in axes])
+        means = a.astype(float).mean(axes)
+        assert np.abs(means).max() < count * np.finfo(np.float32).eps
 
 
 CASE_TESTS = (
@@ -102,6 +121,7 @@ CASE_TESTS = (
     test_a_task_has_the_same_bits_in_any_batch,
     test_large_inputs_do_not_overflow,
     test_a_kink_takes_the_branch_that_the_derivation_names,
+    test_an_activation_has_a_value_and_a_slope_at_infinity,
     test_what_is_normalised_has_no_mean_however_far_from_zero_it_was,
 )
 
@@ -155,6 +175,9 @@ WRONG = {
     "batch_norm": (BatchNorm2d(4), r"BatchNorm2d .* \(T, N, H, W, 4\), got"),
     "conv": (Conv2d(4, 3), r"Conv2d .* \(T, N, H, W, 4\), got"),
     "linear": (Linear(4, 3), r"Linear .* \(T, N, 4\), got"),
+    "layer_norm": (LayerNorm((6, 4)), r"LayerNorm.* \(T, N, \.\.\., 6, 4\), got"),
+    "group_norm": (GroupNorm(2, 4), r"GroupNorm.* \(T, N, \.\.\., 4\), got"),
+    "instance_norm": (InstanceNorm2d(4), r"InstanceNorm2d.*\.\.\., 4\), got"),
     "max_pool": (MaxPool2d((6, 2)), r"pooling .* at least 6 × 2 pixels, got"),
     "average_pool": (AveragePool2d((2, 7)), r"pooling .* at least 2 × 7 pixels, got"),
 }
@@ -165,6 +188,21 @@ def test_a_wrong_shape_is_named(layer, message):
     p = {n: np.zeros((2, *s)) for n, s in layer.shapes.items()}
     with pytest.raises(ValueError, match=rf"{message} \(2, 3, 5, 6, 7\)"):
         layer.forward(p, np.zeros((2, 3, 5, 6, 7)))
+
+
+ALONE = {
+    "a pixel": (InstanceNorm2d(4), (2, 3, 1, 1, 4)),
+    "a feature": (InstanceNorm2d(4), (2, 3, 4)),
+    "groups of one": (GroupNorm(4, 4), (2, 3, 4)),
+    "one channel": (LayerNorm(1), (2, 3, 5, 6, 1)),
+}
+
+
+@pytest.mark.parametrize(("layer", "x_shape"), ALONE.values(), ids=ALONE.keys())
+def test_a_normalisation_of_single_entries_is_refused(layer, x_shape):
+    p = {n: np.ones((2, *s)) for n, s in layer.shapes.items()}
+    with pytest.raises(ValueError, match=r"zero of each entry of x \(2, 3, .* alone"):
+        layer.forward(p, np.ones(x_shape))
 
 
 @pytest.mark.parametrize("layer", [ZeroPad2d(), GlobalAveragePool2d()])

@@ -63,6 +63,24 @@ EQUIVALENT[
 EQUIVALENT["layers/ops.py", "ones = array_module(a).ones((2, a.shape[1]), a.dtype)"] = (
     "the sum twice, of which the first is used"
 )
+EQUIVALENT |= {
+    (
+        "layers/normalisation.py",
+        "return (p_bar_dot, x_bar_dot.reshape(y_bar_dot.shape))",
+    ): SAME_SHAPE,
+    (
+        "layers/normalisation.py",
+        "(x_hat, rho), shape = (saved, saved_dot.x_hat.shape)",
+    ): "x̂ and its tangent have the same shape, and only that counts",
+    (
+        "layers/gated.py",
+        "g, slope = (xp.where(v.real <= 0, d, 1) / (1 + d), d / (1 + d) ** 2)",
+    ): "d is 1 at v = 0",
+    (
+        "layers/gated.py",
+        "return array_module(x).where(g == 0, 1, x) * g",
+    ): "what stands in is multiplied by zero",
+}
 SECOND = ("jvp", "vjp_dot", "bend", "hvp")
 
 

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 
 NOT_DERIVATIVES = {"__init__", "__repr__", "shapes", "init", "accuracy"}
-NOT_DERIVATIVES |= {"unit_vectors", "counts"}
+NOT_DERIVATIVES |= {"unit_vectors", "counts", "features", "named_layers"}
 OPERATORS = {
     ast.Add: ast.Sub,
     ast.Sub: ast.Add,

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import imaml_ref as ir
-from imaml_ref.config import make_config
+from imaml_ref.config import FIELDS, make_config
 from imaml_ref.data import Episodes, Sinusoids, write_dataset
+from imaml_ref.layers import BatchNorm2d, GroupNorm, InstanceNorm2d
 from imaml_ref.runs.experiment import (
     first_theta,
     make_model,
@@ -89,6 +90,34 @@ NETS = [
     ({"num-filters": 7}, ir.architectures.omniglot_cnn(5, num_filters=7)),
     ({"net": "conv4", "num-filters": 3}, ir.architectures.conv4(5, num_filters=3)),
 ]
+
+
+NORMS = ir.architectures.NORMS
+NETS += [
+    (
+        {"num-filters": 8, "norm": name},
+        ir.architectures.omniglot_cnn(5, num_filters=8, norm=norm),
+    )
+    for name, norm in NORMS.items()
+]
+
+
+def test_every_normalisation_has_a_name():
+    assert FIELDS["norm"].metadata["choices"] == (*NORMS,)
+    kinds = {n: make and type(make(8)) for n, make in NORMS.items()}
+    of_name = {"batch": BatchNorm2d, "instance": InstanceNorm2d, "none": None}
+    assert kinds == of_name | dict.fromkeys(("layer", "group"), GroupNorm)
+    assert (NORMS["layer"](8), NORMS["group"](16)) == (
+        GroupNorm(1, 8),
+        GroupNorm(8, 16),
+    )
+
+
+def test_filters_that_make_no_groups_are_named():
+    config = make_config({"num-filters": 30, "norm": "group"})
+    expected = "norm group and 30 filters .* must be a multiple of 8 groups, got 30"
+    with pytest.raises(ValueError, match=expected):
+        make_model(config, **IMAGES)
 
 
 def assert_same_network(net, expected):
