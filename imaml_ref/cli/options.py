@@ -21,7 +21,7 @@ SITUATIONS = {
 PANELS: dict[str | None, tuple[str, ...]] = {
     None: ("preset",),
     "Data": ("data", "split_scheme", "ways", "shots", "queries", "rotate", "invert"),
-    "Network": ("net", "num_filters"),
+    "Network": ("net", "norm", "num_filters"),
     "Meta-gradient": (
         "algorithm",
         "curvature",

@@ -54,6 +54,11 @@ class Config:
         "Network; auto is mlp for sinusoid, else omniglot-cnn.",
         choices=("auto", "omniglot-cnn", "conv4", "mlp", "linear"),
     )
+    norm: str = key(
+        "batch",
+        "Normalisation; support and task look at the support set.",
+        choices=("batch", "support", "task"),
+    )
     num_filters: int = key(64, "Channels of a layer, or width of the mlp.", at_least=1)
     algorithm: str = key(
         "imaml",

@@ -33,6 +33,12 @@ USES = {
     "ways": OF_IMAGES,
     "rotate": OF_IMAGES,
     "invert": OF_IMAGES,
+    "norm": Use(
+        "net",
+        lambda c: c.net in ("omniglot-cnn", "conv4")
+        or (c.net == "auto" and c.data != "sinusoid"),
+        "omniglot-cnn and conv4",
+    ),
     "num_filters": Use("net", lambda c: c.net != "linear", "all others"),
     "curvature": OF_IMAML,
     "negative_curvature": OF_IMAML,

@@ -17,12 +17,19 @@ from ..layers import (
     Linear,
     MaxPool2d,
     ReLU,
+    SupportNorm2d,
+    TaskNorm2d,
     ZeroPad2d,
 )
 from .network import Network
 
 MakeLayer = Callable[[], Layer]
 MakeNorm = Callable[[int], Layer]
+NORMS: dict[str, MakeNorm] = {
+    "batch": BatchNorm2d,
+    "support": SupportNorm2d,
+    "task": TaskNorm2d,
+}
 
 
 def omniglot_cnn(

@@ -7,12 +7,13 @@ and one vjp_dot each (``linearization.Linearization``).
 """
 
 from collections.abc import Mapping
+from copy import copy
 
 import numpy
 
 from ..arguments import a_layer, brief, having, sizes
 from ..compute import Array, array_module, check_array
-from ..layers import Layer, Params
+from ..layers import AfterSupport, BatchNorm2d, Layer, Params
 from .parameters import ParameterLayout
 
 
@@ -36,6 +37,12 @@ class Network:
         for name, layer in layers.items():
             a_layer(f"layer {name!r}", layer)
         self.layers = dict(layers)
+        kinds = map(type, self.layers.values())
+        if self.looks_at_support and BatchNorm2d in kinds:
+            raise ValueError(
+                "BatchNorm2d normalises queries together, where another layer asks for "
+                "the support set; take SupportNorm2d in its place"
+            )
         self.input_shape = sizes((28, 28, 1))("input_shape", input_shape)
         named = {
             f"{name}.{parameter}": shape
@@ -85,12 +92,35 @@ class Network:
         }
         return self.layout.pack(named).astype(dtype)
 
-    def logits(self, phi: Array, x: Array) -> Array:
+    @property
+    def looks_at_support(self) -> bool:
+        """Whether a layer asks for the ``context`` of queries."""
+        return any(hasattr(layer, "given") for layer in self.layers.values())
+
+    def in_context(self, x: Array, context: Array) -> tuple["Network", Array]:
+        """Return the network from support set and queries to outputs of the latter.
+
+        Args:
+            x: Queries (T, N, ...).
+            context: Support inputs (T, n, ...), before x in what is returned second.
+        """
+        net, n, last = copy(self), context.shape[1], AfterSupport(context.shape[1])
+        named = ((k, getattr(f, "given", None), f) for k, f in self.layers.items())
+        net.layers = {k: given(n) if given else f for k, given, f in named}
+        net.layers["after the support set"] = last
+        return net, array_module(context, x).concatenate([context, x], axis=1)
+
+    def logits(self, phi: Array, x: Array, context: Array | None = None) -> Array:
         """Return the outputs z (T, N, D) for φ (T, P), or one φ (P,) for all tasks.
+
+        Support inputs (T, n, ...) are the ``context`` of queries, if a layer asks.
 
         Raises:
             TypeError: If φ or x is no array.
         """
+        if context is not None and self.looks_at_support:
+            net, x = self.in_context(x, context)
+            return net.logits(phi, x)
         check_array("φ", phi)
         check_array("x", x)
         if phi.ndim == 1:

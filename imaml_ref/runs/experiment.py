@@ -106,8 +106,9 @@ def make_net(config: Config, input_shape: tuple[int, ...], num_outputs: int) -> 
             "use net mlp or linear"
         )
     make = architectures.conv4 if name == "conv4" else architectures.omniglot_cnn
+    norm = architectures.NORMS[config.norm]
     try:
-        return make(num_outputs, input_shape=input_shape, num_filters=width)
+        return make(num_outputs, input_shape=input_shape, num_filters=width, norm=norm)
     except ValueError as error:
         raise ValueError(f"net {name} takes no {input_shape}: {error}") from error
 

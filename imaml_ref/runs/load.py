@@ -14,7 +14,7 @@ from ..training import Checkpoint, at_lam
 from .experiment import Model, make_model, make_source, placed, resolved_device
 from .folder import RunFolder, check_configuration, check_data
 
-OF_THETA = "net", "num_filters", "dtype", "lam"
+OF_THETA = "net", "norm", "num_filters", "dtype", "lam"
 
 
 @dataclass(frozen=True, repr=False)
