@@ -50,11 +50,7 @@ class ZeroPad2d(LinearMap, Settings):
 
 @dataclass(frozen=True)
 class AfterSupport(LinearMap, Settings):
-    """Leave out the first n examples of (T, N, ...), a support set.
-
-    Args:
-        num_support: n.
-    """
+    """Leave out the first examples of (T, N, ...), a support set of so many."""
 
     num_support: int = setting(whole())
 

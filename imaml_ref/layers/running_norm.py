@@ -37,10 +37,9 @@ class RunningNorm2d(Brief, Layer):
 
     def __post_init__(self):
         mu, v = (numpy.asarray(a, float) for a in (self.running_mean, self.running_var))
-        if mu.ndim != 1 or mu.shape != v.shape or not (abs(mu) + v < numpy.inf).all():
-            raise ValueError(f"expected finite running statistics (C,), got {self}")
-        if not (v >= 0).all():
-            raise ValueError(f"running_var must not be negative, got {v.min()}")
+        alike = mu.ndim == 1 and mu.shape == v.shape and numpy.isfinite(mu + v).all()
+        if not alike or (v < 0).any():
+            raise ValueError(f"expected finite statistics (C,), no v < 0, got {self}")
         kept = {"running_mean": lambda *_: mu, "running_var": lambda *_: v}
         adopt(self, **kept, eps=number("[0, inf)"))
 

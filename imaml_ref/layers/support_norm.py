@@ -1,9 +1,8 @@
 """Normalisation with the moments of the support set, alone or blended with an image's.
 
-The first n examples are the support set, whose moments normalise all: queries are no
-part of them.  Per task and channel, M = (m, r) are the means of z and z² over the K
-pixels of an image, Σ_i sums over these and Σ over images; with S = 1/n in the support
-set and else 0, D(a) = Σ S a − a, and α in [0, 1], image by image,
+Per task and channel, M = (m, r) are the means of z and z² over the K pixels of an
+image, Σ_i sums over these and Σ over images; with S = 1/n for the first n of them, the
+support set, and else 0, D(a) = Σ S a − a, and α in [0, 1], image by image,
 
     forward    z = x − Σ S Σ_i x / K,   (μ, ν) = M + α D(M)
                ρ = (ν − μ² + ε)^(−1/2),   A = γ ρ,   y = A (z − μ) + β               (1)
@@ -12,8 +11,8 @@ Of the support set's moments (B) and the image's (I), these are those of the mix
 
     μ = α μ_B + (1 − α) μ_I,   σ² = α (σ_B² + (μ_B − μ)²) + (1 − α) (σ_I² + (μ_I − μ)²)
 
-where α = 1 is batch normalisation by the support set.  What is subtracted in z changes
-no y: it keeps the digits of bright images, moves along, and needs no line of its own.
+What is subtracted in z changes no y: it keeps the digits of bright images, moves along,
+and needs no line of its own.
 
     jvp        Ṁ = Σ_i (ż, 2 z ż) / K,   (μ̇, ν̇) = Ṁ + α D(Ṁ) + α̇ D(M)
                ρ̇ = −½ ρ³ (ν̇ − 2 μ μ̇),   ẏ = Ȧ (z − μ) + A (ż − μ̇) + β̇               (2)
@@ -24,15 +23,15 @@ With the adjoint Dᵀ(b) = S Σ b − b,
                (m̄, r̄) = b + α Dᵀ(b),   b = (μ̄, ν̄),   ᾱ = Σ b·D(M)               (3)
                x̄ = A ȳ + (m̄ + 2 z r̄) / K,   γ̄ = Σ ρ Ā,   β̄ = Σ B̄
 
-and vjp_dot is the product rule on (3), line by line.  The sum of x̄ is zero, and it is
-centred to be so, like z: see ``batch_norm``.
+and vjp_dot is the product rule on (3).  The sum of x̄ is zero, and made so, as that of
+z is: see ``batch_norm``.
 
 Source: Bronskill et al., "TaskNorm: Rethinking Batch Normalization for Meta-Learning",
 ICML 2020, TaskNorm-I.  Read was its released code, not its text: there scale and offset
 begin at 0, as here, and a variance divides by one less than the count; here by it.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy
@@ -61,7 +60,7 @@ class SupportNorm2d(Layer, Settings):
     Args:
         num_channels: C.
         eps: ε of (1), in squared units of the input.
-        num_support: n, of which ``Network.in_context`` tells it; None is all examples.
+        num_support: n, of which ``Network.given`` tells it; None is all examples.
 
     Raises:
         ValueError: If a setting is out of its range.
@@ -75,29 +74,23 @@ class SupportNorm2d(Layer, Settings):
     def shapes(self):
         return {"gamma": (self.num_channels,), "beta": (self.num_channels,)}
 
-    def given(self, num_support: int) -> "SupportNorm2d":
-        """Return the layer of so many support examples, and then queries."""
-        return replace(self, num_support=num_support)
-
     def blend(self, p, n: int) -> Any:
         """Return α, a number or (T, 1, 1, 1, 1)."""
         return 1.0
 
     def logit(self, p, n: int) -> Any:
-        """Return log α/(1 − α), linear in p, where that moves."""
+        """Return log α/(1 − α), linear in p, or 0 where it is fixed."""
         return 0.0
 
     def logit_adjoint(self, each: Array, n: int) -> dict[str, Array]:
-        """Return p̄ of a logit whose cotangent is the sum over (T, N, 2, 1, C)."""
+        """Return p̄ of a logit whose cotangent is the sum of each, (T, N, 2, 1, C)."""
         return {}
 
     def forward(self, p, x):
         n, C = self.num_support or x.shape[1], self.num_channels
         if x.ndim != 5 or x.shape[-1] != C or x.shape[1] < n:
-            raise ValueError(
-                f"{type(self).__name__} expects x of shape (T, N, H, W, {C}), N at "
-                f"least {n}, got {x.shape}"
-            )
+            shape = f"(T, N, H, W, {C}), N at least {n}"
+            raise ValueError(f"{type(self).__name__} expects x {shape}, got {x.shape}")
         inside = array_module(x).arange(x.shape[1]) < n
         share = inside[:, None, None, None].astype(x.real.dtype) / n
         z, alpha = from_support(x, share), self.blend(p, n)
@@ -144,17 +137,17 @@ class SupportNorm2d(Layer, Settings):
         B_bar, A_bar = halves(sums(y_bar, (z - mu) * y_bar))
         bent = (z_dot - mu_dot) * y_bar + (z - mu) * y_bar_dot
         B_bar_dot, A_bar_dot = halves(sums(y_bar_dot, bent))
-        nu_bar = -(rho**3) * gamma * A_bar / 2
-        nu_bar_dot = 3 * rho * rho_dot * gamma * A_bar
-        nu_bar_dot += rho**2 * (gamma_dot * A_bar + gamma * A_bar_dot)
-        nu_bar_dot *= -rho / 2
-        mu_bar_dot = A_dot * B_bar + A * B_bar_dot
-        mu_bar_dot += 2 * (mu_dot * nu_bar + mu * nu_bar_dot)
+        nu_bar, rho_bar_dot = -(rho**2) * A * A_bar / 2, gamma_dot * A_bar
+        rho_bar_dot += gamma * A_bar_dot
+        nu_bar_dot = -(rho**3) * rho_bar_dot / 2 - 3 * rho * rho_dot * A * A_bar / 2
         b = both(-A * B_bar - 2 * mu * nu_bar, nu_bar)
-        b_dot = both(-mu_bar_dot, nu_bar_dot)
+        turned = -A_dot * B_bar - A * B_bar_dot - 2 * mu_dot * nu_bar
+        b_dot = both(turned - 2 * mu * nu_bar_dot, nu_bar_dot)
         _, r_bar = halves(b + alpha * adjoint(b, share))
-        moments_bar_dot = b_dot + alpha * adjoint(b_dot, share)
-        m_bar_dot, r_bar_dot = halves(moments_bar_dot + alpha_dot * adjoint(b, share))
+        M_bar_dot = (
+            b_dot + alpha * adjoint(b_dot, share) + alpha_dot * adjoint(b, share)
+        )
+        m_bar_dot, r_bar_dot = halves(M_bar_dot)
         x_bar_dot = m_bar_dot + 2 * (z_dot * r_bar + z * r_bar_dot)
         x_bar_dot = A_dot * y_bar + A * y_bar_dot + x_bar_dot / pixels(z)
         gamma_bar_dot = narrow(total(rho_dot * A_bar + rho * A_bar_dot))

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from ..arguments import Brief, Settings, having, setting
-from ..compute import Array, check_array
+from ..compute import Array, array_module, check_array
 from ..fused import FusedExamples, FusedNetwork, covers, is_plain
 from ..kernels import DeviceExamples, DeviceNetwork, device_network
 from ..networks import Examples, Linearization, Loss, Network
@@ -73,8 +73,8 @@ class TaskLoss(Settings):
         for name, array in (("θ", theta), ("x", x), ("y", y)):
             check_array(name, array)
         if context is not None and self.looks_at_support:
-            net, x = self.net.in_context(x, context)
-            return Examples(TaskLoss(net, self.loss), x, y)
+            x = array_module(context, x).concatenate([context, x], axis=1)
+            return Examples(TaskLoss(self.net.given(context.shape[1]), self.loss), x, y)
         if not is_plain():
             if self._device and self._device.fits(theta, x, y):
                 return DeviceExamples(self, self._device, theta, x, y)

@@ -8,6 +8,8 @@ and one vjp_dot each (``linearization.Linearization``).
 
 from collections.abc import Mapping
 from copy import copy
+from dataclasses import replace
+from typing import Any
 
 import numpy
 
@@ -37,11 +39,10 @@ class Network:
         for name, layer in layers.items():
             a_layer(f"layer {name!r}", layer)
         self.layers = dict(layers)
-        kinds = map(type, self.layers.values())
-        if self.looks_at_support and BatchNorm2d in kinds:
+        if self.looks_at_support and BatchNorm2d in map(type, self.layers.values()):
             raise ValueError(
-                "BatchNorm2d normalises queries together, where another layer asks for "
-                "the support set; take SupportNorm2d in its place"
+                "BatchNorm2d would normalise queries and support set together, where "
+                "another layer asks for the latter; take SupportNorm2d in its place"
             )
         self.input_shape = sizes((28, 28, 1))("input_shape", input_shape)
         named = {
@@ -60,7 +61,8 @@ class Network:
 
     def __str__(self) -> str:
         """Return a line for each layer: name, kind, shape of its output, parameters."""
-        x = numpy.ones((1, 1, *self.input_shape))
+        told = (getattr(f, "num_support", 0) or 0 for f in self.layers.values())
+        x = numpy.ones((1, 1 + max(told, default=0), *self.input_shape))
         p = self.unpack(numpy.ones((1, self.layout.size)))
         rows = [("", "input", self.input_shape, 0)]
         for name, layer in self.layers.items():
@@ -95,20 +97,18 @@ class Network:
     @property
     def looks_at_support(self) -> bool:
         """Whether a layer asks for the ``context`` of queries."""
-        return any(hasattr(layer, "given") for layer in self.layers.values())
+        return any(map(asks, self.layers.values()))
 
-    def in_context(self, x: Array, context: Array) -> tuple["Network", Array]:
-        """Return the network from support set and queries to outputs of the latter.
+    def given(self, num_support: int) -> "Network":
+        """Return the network of so many support examples and queries after them.
 
-        Args:
-            x: Queries (T, N, ...).
-            context: Support inputs (T, n, ...), before x in what is returned second.
+        Its outputs are those of the queries; it has the same φ.
         """
-        net, n, last = copy(self), context.shape[1], AfterSupport(context.shape[1])
-        named = ((k, getattr(f, "given", None), f) for k, f in self.layers.items())
-        net.layers = {k: given(n) if given else f for k, given, f in named}
-        net.layers["after the support set"] = last
-        return net, array_module(context, x).concatenate([context, x], axis=1)
+        net, told = copy(self), {"num_support": num_support}
+        given = {n: replace(f, **told) for n, f in self.layers.items() if asks(f)}  # type: ignore[type-var]
+        after = {"after the support set": AfterSupport(num_support)}
+        net.layers = self.layers | given | after
+        return net
 
     def logits(self, phi: Array, x: Array, context: Array | None = None) -> Array:
         """Return the outputs z (T, N, D) for φ (T, P), or one φ (P,) for all tasks.
@@ -119,8 +119,8 @@ class Network:
             TypeError: If φ or x is no array.
         """
         if context is not None and self.looks_at_support:
-            net, x = self.in_context(x, context)
-            return net.logits(phi, x)
+            x = array_module(context, x).concatenate([context, x], axis=1)
+            return self.given(context.shape[1]).logits(phi, x)
         check_array("φ", phi)
         check_array("x", x)
         if phi.ndim == 1:
@@ -241,6 +241,11 @@ class Network:
             name: {parameter: flat[f"{name}.{parameter}"] for parameter in layer.shapes}
             for name, layer in self.layers.items()
         }
+
+
+def asks(layer: Any) -> bool:
+    """Whether a layer asks for the support set: ``num_support`` waits for a number."""
+    return getattr(layer, "num_support", 0) is None
 
 
 def check_direction(phi: Array, v: Array) -> None:

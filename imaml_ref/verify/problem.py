@@ -97,8 +97,7 @@ class Problem:
             )
             phi = inner.solve(objective, self.theta, start=theta)
             context = context_for(self.loss, task.support_x)
-            value = self.loss.value(phi, task.query_x, task.query_y, **context)
-            total = total + value
+            total = total + self.loss.value(phi, task.query_x, task.query_y, **context)
         return total / len(self.tasks)
 
     def solutions(self, inner: Any, lam: Any = None) -> Array:
