@@ -75,6 +75,22 @@ def test_a_width_is_refused_where_the_network_has_none(net):
     assert is_refused(other) == (sizes[0] == sizes[1])
 
 
+@pytest.mark.parametrize("net", FIELDS["net"].metadata["choices"])
+def test_a_normalisation_is_refused_where_the_network_has_none(net):
+    for data, shape in (("glyphs", (28, 28, 1)), ("sinusoid", (1,))):
+        if data == "sinusoid" and net in ("omniglot-cnn", "conv4"):
+            continue
+        keys = {"net": net, "data": data}
+        usual, other = (make_config(keys, k) for k in ({}, {"norm": "task"}))
+        layouts = [make_net(c, shape, 5).layout for c in (usual, other)]
+        assert is_refused(other) == (layouts[0] == layouts[1])
+        assert not is_refused(usual)
+
+
+def test_the_normalisations_are_those_of_the_architectures():
+    assert FIELDS["norm"].metadata["choices"] == tuple(ir.architectures.NORMS)
+
+
 @pytest.mark.parametrize("name", ["ways", "split_scheme", "rotate", "invert"])
 def test_what_images_have_is_refused_for_sinusoids(name):
     assert not is_refused(make_config({name: OTHER[name]}))

@@ -8,6 +8,7 @@ import pytest
 import imaml_ref as ir
 from imaml_ref.config import make_config
 from imaml_ref.data import Episodes, Sinusoids, write_dataset
+from imaml_ref.layers import SupportNorm2d, TaskNorm2d
 from imaml_ref.runs.experiment import (
     first_theta,
     make_model,
@@ -88,11 +89,21 @@ NETS = [
     ({"net": "mlp", "num-filters": 6}, ir.architectures.mlp((28, 28, 1), (6, 6), 5)),
     ({"num-filters": 7}, ir.architectures.omniglot_cnn(5, num_filters=7)),
     ({"net": "conv4", "num-filters": 3}, ir.architectures.conv4(5, num_filters=3)),
+    (
+        {"norm": "support", "num-filters": 3},
+        ir.architectures.omniglot_cnn(5, num_filters=3, norm=SupportNorm2d),
+    ),
+    (
+        {"net": "conv4", "norm": "task", "num-filters": 3},
+        ir.architectures.conv4(5, num_filters=3, norm=TaskNorm2d),
+    ),
 ]
 
 
 def assert_same_network(net, expected):
     assert net.layout == expected.layout
+    kinds = [[type(layer) for layer in n.layers.values()] for n in (net, expected)]
+    assert kinds[0] == kinds[1]
     rng = np.random.default_rng(0)
     phi, x = expected.init(rng), rng.normal(size=(1, 2, *expected.input_shape))
     np.testing.assert_array_equal(net.logits(phi, x), expected.logits(phi, x))
