@@ -139,7 +139,7 @@ def random_point(loss: Any, num_tasks: int, num_examples: int, seed: int):
     phi = theta + 0.1 * rng.normal(size=(num_tasks, net.layout.size))
     x = rng.normal(size=(num_tasks, num_examples, *net.input_shape))
     exact = (a.astype(numpy.float32).astype(numpy.float64) for a in (phi, x))
-    return *exact, random_labels(loss, x.shape[:2], rng)
+    return *exact, random_labels(loss, net.logits(phi, x).shape[:2], rng)
 
 
 def random_labels(loss: Any, shape: tuple[int, int], rng) -> Array:

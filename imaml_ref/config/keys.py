@@ -56,8 +56,12 @@ class Config:
     )
     norm: str = key(
         "batch",
-        "Normalisation of convolutions; layer is over images, group is 8 groups.",
-        choices=("batch", "layer", "group", "instance", "none"),
+        "Normalisation of convolutions; layer is over images, group is 8 groups, "
+        "support and task look at the support set.",
+        choices=(
+            *("batch", "layer", "group", "instance", "none"),
+            *("support", "task"),
+        ),
     )
     num_filters: int = key(64, "Channels of a layer, or width of the mlp.", at_least=1)
     algorithm: str = key(

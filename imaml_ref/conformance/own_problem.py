@@ -59,6 +59,8 @@ def problem_of(loss: TaskLoss, theta: Array, tasks: TaskBatch, lam: Any) -> OwnP
             "diagnose_at expects loss as a TaskLoss and tasks as a TaskBatch, got "
             f"{type(loss).__name__} and {type(tasks).__name__}"
         )
+    if getattr(loss, "looks_at_support", False):
+        raise TypeError("diagnose_at takes no network that looks at the support set")
     theta, lam = numpy.asarray(theta, float), numpy.asarray(lam, float)
     if lam.shape not in ((), theta.shape) or not (lam > 0).all():
         raise ValueError(f"lam must be > 0, a number or {theta.shape}, got {lam}")

@@ -1,6 +1,6 @@
-"""Layers without parameters that only move entries: flatten and zero pad.
+"""Layers without parameters that only move entries: flatten, zero pad, leave out.
 
-Both are linear maps y = S x that copy entries (``base.LinearMap``).
+All are linear maps y = S x that copy entries (``base.LinearMap``).
 """
 
 from dataclasses import dataclass
@@ -46,3 +46,18 @@ class ZeroPad2d(LinearMap, Settings):
 
     def adjoint(self, y, x_shape):
         return y[:, :, : x_shape[2], : x_shape[3]]
+
+
+@dataclass(frozen=True)
+class AfterSupport(LinearMap, Settings):
+    """Leave out the first examples of (T, N, ...), a support set of so many."""
+
+    num_support: int = setting(whole())
+
+    def map(self, x):
+        return x[:, self.num_support :]
+
+    def adjoint(self, y, x_shape):
+        x_bar = array_module(y).zeros(x_shape, y.dtype)
+        x_bar[:, self.num_support :] = y
+        return x_bar

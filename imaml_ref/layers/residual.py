@@ -60,6 +60,18 @@ class Residual(Layer, Settings):
         return [{f"{c}.{n}": layer for n, layer in chain.items()} for c, chain in both]
 
     @property
+    def looks_at_support(self):
+        f, h = self.chains
+        return any(layer.looks_at_support for layer in (f | h).values())
+
+    def given(self, num_support):
+        both = [
+            {name: layer.given(num_support) for name, layer in chain.items()}
+            for chain in (self.body, self.skip)
+        ]
+        return Residual(*both)
+
+    @property
     def shapes(self):
         f, h = self.chains
         return joined({name: layer.shapes for name, layer in (f | h).items()})

@@ -14,6 +14,7 @@ import numpy
 from ..compute import Array, norm, read
 from ..data import TaskBatch
 from ..inner import InnerDivergence
+from ..networks import context_for
 from .bound import constants, error_bound, has_constants
 from .diagnostics import Diagnostics, cosine, solver_fields
 from .estimators import Estimator, Implicit
@@ -77,7 +78,8 @@ def chunk_at(objective, phi: Array, chunk: TaskBatch, estimator) -> Chunk:
     Raises:
         InnerDivergence: If ∇G(φ) is not finite.
     """
-    query = objective.loss.linearize(phi, chunk.query_x, chunk.query_y)
+    context = context_for(objective.loss, chunk.support_x)
+    query = objective.loss.linearize(phi, chunk.query_x, chunk.query_y, **context)
     v, query_loss, accuracy = query.grad, query.value, accuracy_of(query)
     del query  # its sweeps need not live beside those of the support set
     at = objective.linearize(phi)

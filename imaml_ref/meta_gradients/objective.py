@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from ..arguments import Brief, Settings, having, setting
-from ..compute import Array, check_array
+from ..compute import Array, array_module, check_array
 from ..fused import FusedExamples, FusedNetwork, covers, is_plain
 from ..kernels import DeviceExamples, DeviceNetwork, device_network
 from ..networks import Examples, Linearization, Loss, Network
@@ -34,19 +34,25 @@ class TaskLoss(Settings):
     net: Network = setting(having("vjp", "architectures.mlp()"))
     loss: Loss = setting(having("grad", "SoftmaxCrossEntropy()"))
 
-    def linearize(self, phi: Array, x: Array, y: Array) -> Linearization:
+    @property
+    def looks_at_support(self) -> bool:
+        """Whether the network asks for the ``context`` of queries."""
+        return getattr(self.net, "looks_at_support", False)
+
+    def linearize(self, phi: Array, x: Array, y: Array, context=None) -> Linearization:
         """Return L, its gradient and its curvature at φ.
 
         Args:
             phi: Parameters of each task, (T, P).
             x: Inputs (T, N, ...), in the real dtype of φ.
             y: Labels (T, N), or targets (T, N, D).
+            context: Support inputs (T, n, ...) of queries, where the net asks for them.
         """
-        return self._examples(phi, x, y).linearize(phi)
+        return self._examples(phi, x, y, context).linearize(phi)
 
-    def value(self, phi: Array, x: Array, y: Array) -> Array:
+    def value(self, phi: Array, x: Array, y: Array, context=None) -> Array:
         """Return L (T,) alone, for one forward sweep."""
-        return self._examples(phi, x, y).value(phi)
+        return self._examples(phi, x, y, context).value(phi)
 
     def on(self, theta: Array, x: Array, y: Array) -> Examples:
         """Return L of these examples at any φ like θ, by the way that computes it.
@@ -62,10 +68,13 @@ class TaskLoss(Settings):
         known = {TaskLoss.linearize, TaskLoss.value}
         return examples if own == known else OwnExamples(self, x, y)
 
-    def _examples(self, theta: Array, x: Array, y: Array) -> Examples:
+    def _examples(self, theta: Array, x: Array, y: Array, context=None) -> Examples:
         """Decide for the layers, the sweeps on a device, or those on the host."""
         for name, array in (("θ", theta), ("x", x), ("y", y)):
             check_array(name, array)
+        if context is not None and self.looks_at_support:
+            x = array_module(context, x).concatenate([context, x], axis=1)
+            return Examples(TaskLoss(self.net.given(context.shape[1]), self.loss), x, y)
         if not is_plain():
             if self._device and self._device.fits(theta, x, y):
                 return DeviceExamples(self, self._device, theta, x, y)

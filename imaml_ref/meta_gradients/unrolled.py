@@ -27,6 +27,7 @@ import numpy
 from ..compute import Array, norm, read
 from ..data import TaskBatch
 from ..inner import GradientDescent
+from ..networks import context_for
 from .diagnostics import cosine
 from .estimation import accuracy_of, diagnosed
 from .estimators import Estimator
@@ -97,7 +98,8 @@ def unrolled_chunk(inner, objective, chunk: TaskBatch, _: None) -> Chunk:
     with numpy.errstate(over="ignore", invalid="ignore"):
         iterates = list(inner.iterates(objective, theta))
     phi = iterates[-1]
-    query = objective.loss.linearize(phi, chunk.query_x, chunk.query_y)
+    context = context_for(objective.loss, chunk.support_x)
+    query = objective.loss.linearize(phi, chunk.query_x, chunk.query_y, **context)
     grads, lam_grads = adjoint(objective, iterates, query.grad, inner.step_size)
     if not hasattr(lam, "shape"):
         lam_grads = None if lam == 0 else lam_grads.sum(-1)

@@ -6,7 +6,7 @@ where φ is.  Must not know what θ and λ are for, nor any loop around such ste
 """
 
 from . import architectures
-from .alone import blind_layer, logits_alone, why_blind
+from .alone import blind_layer, context_for, logits_alone, why_blind
 from .architectures import linear
 from .examples import Examples, SweptLinearization, is_diagonal
 from .linearization import Linearization
@@ -24,6 +24,7 @@ __all__ = [
     "architectures",
     "assign",
     "blind_layer",
+    "context_for",
     "is_diagonal",
     "linear",
     "logits_alone",

@@ -5,6 +5,8 @@ x̂ = 0 whatever it was.  At 1 × 1 pixels an example on its own has one value f
 channel, and all that follows is the same for every example.
 """
 
+from typing import Any
+
 import numpy
 
 from ..compute import Array, array_module
@@ -12,15 +14,21 @@ from ..layers import BatchNorm2d
 from .network import Network
 
 
-def logits_alone(net, phi: Array, x: Array) -> Array:
+def context_for(asking: Any, support_x: Array) -> dict[str, Array]:
+    """Return the ``context`` of queries, if a network or loss ``looks_at_support``."""
+    asks = getattr(asking, "looks_at_support", False)
+    return {"context": support_x} if asks else {}
+
+
+def logits_alone(net, phi: Array, x: Array, **context: Array) -> Array:
     """Return the logits (T, N, D) with every example a batch of its own."""
-    each = [net.logits(phi, x[:, n : n + 1]) for n in range(x.shape[1])]
+    each = [net.logits(phi, x[:, n : n + 1], **context) for n in range(x.shape[1])]
     return array_module(phi).concatenate(each, axis=1)
 
 
 def blind_layer(net) -> str | None:
     """Return the first layer to which all examples look alike when alone, or None."""
-    if not isinstance(net, Network):
+    if not isinstance(net, Network) or net.looks_at_support:
         return None
     x = numpy.ones((1, 1, *net.input_shape))
     with numpy.errstate(all="ignore"):  # ε = 0, and only the shapes count

@@ -20,6 +20,8 @@ from ..layers import (
     Linear,
     MaxPool2d,
     ReLU,
+    SupportNorm2d,
+    TaskNorm2d,
     ZeroPad2d,
 )
 from .network import Network
@@ -33,6 +35,8 @@ NORMS: dict[str, MakeNorm | None] = {
     "group": partial(GroupNorm, 8),
     "instance": InstanceNorm2d,
     "none": None,
+    "support": SupportNorm2d,
+    "task": TaskNorm2d,
 }
 
 

@@ -7,13 +7,14 @@ and one vjp_dot each (``linearization.Linearization``).
 """
 
 from collections.abc import Mapping
+from copy import copy
 
 import numpy
 
 from ..arguments import having, sizes
 from ..compute import Array, array_module, check_array
-from ..layers import Layer, Params, named_layers
-from .parameters import ParameterLayout
+from ..layers import AfterSupport, BatchNorm2d, Layer, Params, named_layers
+from .parameters import ParameterLayout, assign, check_direction
 
 
 class Network:
@@ -30,6 +31,11 @@ class Network:
 
     def __init__(self, layers: Mapping[str, Layer], input_shape: tuple[int, ...]):
         self.layers = named_layers("layers", layers)
+        if self.looks_at_support and BatchNorm2d in map(type, self.layers.values()):
+            raise ValueError(
+                "BatchNorm2d would normalise queries and support set together, where "
+                "another layer asks for the latter; take SupportNorm2d in its place"
+            )
         self.input_shape = sizes((28, 28, 1))("input_shape", input_shape)
         named = {
             f"{name}.{parameter}": shape
@@ -47,7 +53,8 @@ class Network:
 
     def __str__(self) -> str:
         """Return a line for each layer: name, kind, shape of its output, parameters."""
-        x = numpy.ones((1, 1, *self.input_shape))
+        told = (getattr(f, "num_support", 0) or 0 for f in self.layers.values())
+        x = numpy.ones((1, 1 + max(told, default=0), *self.input_shape))
         p = self.unpack(numpy.ones((1, self.layout.size)))
         rows = [("", "input", self.input_shape, 0)]
         for name, layer in self.layers.items():
@@ -79,12 +86,33 @@ class Network:
         }
         return self.layout.pack(named).astype(dtype)
 
-    def logits(self, phi: Array, x: Array) -> Array:
+    @property
+    def looks_at_support(self) -> bool:
+        """Whether a layer asks for the ``context`` of queries."""
+        return any(layer.looks_at_support for layer in self.layers.values())
+
+    def given(self, num_support: int) -> "Network":
+        """Return the network of so many support examples and queries after them.
+
+        Its outputs are those of the queries; it has the same φ.
+        """
+        net, layers = copy(self), self.layers.items()
+        given = {name: layer.given(num_support) for name, layer in layers}
+        after = {"after the support set": AfterSupport(num_support)}
+        net.layers = given | after
+        return net
+
+    def logits(self, phi: Array, x: Array, context: Array | None = None) -> Array:
         """Return the outputs z (T, N, D) for φ (T, P), or one φ (P,) for all tasks.
+
+        Support inputs (T, n, ...) are the ``context`` of queries, if a layer asks.
 
         Raises:
             TypeError: If φ or x is no array.
         """
+        if context is not None and self.looks_at_support:
+            x = array_module(context, x).concatenate([context, x], axis=1)
+            return self.given(context.shape[1]).logits(phi, x)
         check_array("φ", phi)
         check_array("x", x)
         if phi.ndim == 1:
@@ -205,24 +233,3 @@ class Network:
             name: {parameter: flat[f"{name}.{parameter}"] for parameter in layer.shapes}
             for name, layer in self.layers.items()
         }
-
-
-def check_direction(phi: Array, v: Array) -> None:
-    """Refuse a direction that would be broadcast, to be the same for all tasks or not.
-
-    Raises:
-        TypeError: If v is no array.
-        ValueError: If v has not the shape of φ.
-    """
-    check_array("a direction", v)
-    if v.shape != phi.shape:
-        raise ValueError(
-            f"a direction expects the shape (T, P) of φ, {phi.shape}, got {v.shape}; "
-            "for one direction in all tasks use np.broadcast_to(v, phi.shape)"
-        )
-
-
-def assign(views: Params, values: Params) -> None:
-    """Write each value into the view of the same name."""
-    for name, view in views.items():
-        view[...] = values[name]

@@ -6,7 +6,8 @@ from functools import cached_property
 from itertools import accumulate
 from math import prod
 
-from ..compute import Array, array_module
+from ..compute import Array, array_module, check_array
+from ..layers import Params
 
 
 @dataclass(frozen=True)
@@ -69,3 +70,24 @@ class ParameterLayout:
                 )
             flat.append(named[name].reshape(*lead, -1))
         return array_module(*flat).concatenate(flat, axis=-1)
+
+
+def check_direction(phi: Array, v: Array) -> None:
+    """Refuse a direction that would be broadcast, to be the same for all tasks or not.
+
+    Raises:
+        TypeError: If v is no array.
+        ValueError: If v has not the shape of φ.
+    """
+    check_array("a direction", v)
+    if v.shape != phi.shape:
+        raise ValueError(
+            f"a direction expects the shape (T, P) of φ, {phi.shape}, got {v.shape}; "
+            "for one direction in all tasks use np.broadcast_to(v, phi.shape)"
+        )
+
+
+def assign(views: Params, values: Params) -> None:
+    """Write each value into the view of the same name."""
+    for name, view in views.items():
+        view[...] = values[name]

@@ -3,6 +3,7 @@
 import numpy
 
 from ..compute import Array, array_module, to_host
+from ..networks import context_for
 from ..training import beside
 from . import report
 from .drawing import Figure
@@ -28,7 +29,8 @@ def episode_figure(run: Prepared, algorithm, theta: Array) -> Figure:
         inputs = array_module(theta).asarray(inputs)
         before, after = (to_host(net.logits(p, inputs))[0, :, 0] for p in (theta, phi))
         return report.regression_episode(tasks, x, before, after, algorithm.name)
-    chances = softmax(to_host(net.logits(phi, here.query_x))[0])
+    z = net.logits(phi, here.query_x, **context_for(net, here.support_x))
+    chances = softmax(to_host(z)[0])
     return report.image_episode(
         tasks, chances, algorithm.name, inverted=run.config.invert
     )

@@ -8,7 +8,7 @@ import numpy
 
 from ..arguments import Brief
 from ..compute import array_module, to_host
-from ..networks import blind_layer, logits_alone, why_blind
+from ..networks import blind_layer, context_for, logits_alone, why_blind
 from .episode import softmax
 from .load import Run
 
@@ -71,7 +71,8 @@ def predict(
     support_x, query_x = map(xp.asarray, numpy.split(x, [len(labels)], axis=1))
     phi = run.algorithm.adapt(run.theta, support_x, xp.asarray(labels)[None])
     logits = partial(logits_alone, run.net) if alone else run.net.logits
-    return Prediction(softmax(to_host(logits(phi, query_x))[0]), inverted)
+    z = logits(phi, query_x, **context_for(run.net, support_x))
+    return Prediction(softmax(to_host(z)[0]), inverted)
 
 
 def looks_inverted(run: Run, pixels: numpy.ndarray) -> bool:

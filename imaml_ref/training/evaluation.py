@@ -27,7 +27,7 @@ from ..compute import (
 )
 from ..data import TaskBatch, TaskSource, draw
 from ..meta_gradients import check_labels, each_chunk
-from ..networks import blind_layer, logits_alone, why_blind
+from ..networks import blind_layer, context_for, logits_alone, why_blind
 
 CHUNK = 64  # tasks adapted at a time: bounds the memory, changes no result
 
@@ -208,12 +208,13 @@ def query_scores(task_loss, phi: Array, tasks: TaskBatch, per_example: bool) -> 
     net, loss = task_loss.net, task_loss.loss
     x, y = tasks.query_x, tasks.query_y
     check_labels(task_loss, y)
-    outputs = net.logits(phi, x)
+    context = context_for(net, tasks.support_x)
+    outputs = net.logits(phi, x, **context)
     value, _ = loss.forward(outputs, y)
     together = loss.accuracy(outputs, y)
     alone = None
     if per_example and together is not None:
-        alone = loss.accuracy(logits_alone(net, phi, x), y)
+        alone = loss.accuracy(logits_alone(net, phi, x, **context), y)
     return read(lambda *scores: scores, value, together, alone)
 
 

@@ -12,7 +12,7 @@ import numpy
 
 from ..checks import central_difference, complex_step
 from ..compute import to_host
-from ..layers import Softplus, Tanh
+from ..layers import BatchNorm2d, Softplus, SupportNorm2d, Tanh, TaskNorm2d
 from ..meta_gradients import (
     IMAML,
     MAML,
@@ -33,7 +33,8 @@ DENSE = partial(implicit_gradient, solver=Dense())
 
 def meta_gradient_rows(setting: Setting) -> Iterator[Row]:
     """Yield the rows of every problem."""
-    for problem in (tanh_problem(), softplus_problem()):
+    norms = map(softplus_problem, (BatchNorm2d, SupportNorm2d, TaskNorm2d))
+    for problem in (tanh_problem(), *norms):
         yield from dense_rows(setting, problem)
         yield from lam_rows(setting, problem)
         yield batch_row(setting, problem)
@@ -59,13 +60,13 @@ def tanh_problem(step_size: float = 0.3) -> Problem:
     )
 
 
-def softplus_problem() -> Problem:
+def softplus_problem(norm=BatchNorm2d) -> Problem:
     """Return a network with batch normalisation, with H + λ from 0.8 to 3.2 at φ*."""
     net = architectures.omniglot_cnn(
-        3, input_shape=(5, 6, 1), num_filters=2, activation=Softplus
+        3, input_shape=(5, 6, 1), num_filters=2, activation=Softplus, norm=norm
     )
     return make_problem(
-        "omniglot_cnn, softplus",
+        f"omniglot_cnn, softplus, {norm.__name__}",
         net,
         step_size=0.4,
         long=100,
@@ -78,7 +79,7 @@ def loops(setting: Setting) -> Iterator[Problem]:
 
     In float32 rounding may put a unit on the other side of its kink.
     """
-    yield from (tanh_problem(), softplus_problem())
+    yield from (tanh_problem(), softplus_problem(), softplus_problem(TaskNorm2d))
     if setting.double:
         yield from kinked(setting)
 

@@ -7,7 +7,7 @@ import numpy
 
 from ..checks import as_digits, network_report, random_point, taylor_slopes
 from ..compute import to_host
-from ..layers import ELU, AveragePool2d, Softplus, Tanh
+from ..layers import ELU, AveragePool2d, Softplus, SupportNorm2d, Tanh, TaskNorm2d
 from ..meta_gradients import TaskLoss
 from ..networks import Network, SoftmaxCrossEntropy, SquaredError, architectures
 from .rows import Row, Setting, summary
@@ -40,6 +40,9 @@ def smooth() -> Iterator[tuple[str, Network]]:
     yield "omniglot_cnn, tanh, no norm", plain
     pooled = small_conv4(activation=Softplus, pool=AveragePool2d)
     yield "conv4, softplus, average-pool", pooled
+    for norm in (SupportNorm2d, TaskNorm2d):
+        net = small_omniglot_cnn(activation=Softplus, norm=norm)
+        yield f"omniglot_cnn, {norm.__name__}, queries", net.given(2)
     yield "mlp, ELU", architectures.mlp((3, 2), (5, 4), 2, activation=ELU)
 
 

@@ -16,7 +16,7 @@ from ..compute import Array, to_host
 from ..data import TaskBatch
 from ..inner import GradientDescent
 from ..meta_gradients import ProximalObjective, TaskLoss
-from ..networks import Network, SoftmaxCrossEntropy
+from ..networks import Network, SoftmaxCrossEntropy, context_for
 from .rows import Setting, draw
 
 MOST_DIRECTIONS = 60
@@ -96,7 +96,8 @@ class Problem:
                 self.loss, theta, task.support_x, task.support_y, lam
             )
             phi = inner.solve(objective, self.theta, start=theta)
-            total = total + self.loss.value(phi, task.query_x, task.query_y)
+            context = context_for(self.loss, task.support_x)
+            total = total + self.loss.value(phi, task.query_x, task.query_y, **context)
         return total / len(self.tasks)
 
     def solutions(self, inner: Any, lam: Any = None) -> Array:
@@ -108,8 +109,9 @@ class Problem:
 
     def query_gradients(self, inner: Any, lam: Any = None) -> Array:
         """Return v = ∇Q(φ), (T, P), by the gradient that ``networks`` certifies."""
-        x, y = self.tasks.query_x, self.tasks.query_y
-        return self.loss.linearize(self.solutions(inner, lam), x, y).grad
+        phi, sets = self.solutions(inner, lam), self.tasks
+        context = context_for(self.loss, sets.support_x)
+        return self.loss.linearize(phi, sets.query_x, sets.query_y, **context).grad
 
     def hessians(self, phi: Array) -> Array:
         """Return H (T, P, P) at φ by complex steps of the gradient."""

@@ -75,17 +75,23 @@ def test_a_width_is_refused_where_the_network_has_none(net):
     assert is_refused(other) == (sizes[0] == sizes[1])
 
 
+@pytest.mark.parametrize("norm", ["none", "task"])
 @pytest.mark.parametrize("data", ["glyphs", "sinusoid"])
 @pytest.mark.parametrize("net", FIELDS["net"].metadata["choices"])
-def test_a_normalisation_is_refused_where_nothing_is_normalised(net, data):
+def test_a_normalisation_is_refused_where_nothing_is_normalised(net, data, norm):
     keys = {"net": net, "data": data}
-    usual, other = (make_config(keys, k) for k in ({}, {"norm": "none"}))
+    usual, other = (make_config(keys, k) for k in ({}, {"norm": norm}))
     shape = (1,) if data == "sinusoid" else (28, 28, 1)
     try:
-        sizes = [make_net(c, shape, 5).layout.size for c in (usual, other)]
+        layouts = [make_net(c, shape, 5).layout for c in (usual, other)]
     except ValueError:  # curves are no images
         return
-    assert is_refused(other) == (sizes[0] == sizes[1])
+    assert is_refused(other) == (layouts[0] == layouts[1])
+    assert not is_refused(usual)
+
+
+def test_the_normalisations_are_those_of_the_architectures():
+    assert FIELDS["norm"].metadata["choices"] == tuple(ir.architectures.NORMS)
 
 
 @pytest.mark.parametrize("name", ["ways", "split_scheme", "rotate", "invert"])

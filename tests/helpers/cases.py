@@ -8,6 +8,7 @@ import numpy as np
 from imaml_ref.layers import (
     ELU,
     GELU,
+    AfterSupport,
     AveragePool2d,
     BatchNorm2d,
     Conv2d,
@@ -22,9 +23,12 @@ from imaml_ref.layers import (
     MaxPool2d,
     ReLU,
     Residual,
+    RunningNorm2d,
     SiLU,
     Softplus,
+    SupportNorm2d,
     Tanh,
+    TaskNorm2d,
     ZeroPad2d,
 )
 from imaml_ref.networks import Network, architectures
@@ -86,6 +90,27 @@ def normalised(layer, sets, x_shape=IMAGES):
         return oracles.normalised(x, sets, p["gamma"], p["beta"], layer.eps)
 
     return LayerCase(layer, witness, x_shape)
+
+
+def support_norm(layer):
+    """Take α from the layer's parameters, task by task, and n from its settings."""
+
+    def witness(p, x):
+        n, y = layer.num_support or x.shape[1], np.empty_like(x)
+        for t in range(len(x)):
+            alpha = 1.0
+            if "scale" in p:
+                alpha = 1 / (1 + np.exp(-p["scale"][t, 0] * n - p["offset"][t, 0]))
+            one = x[t : t + 1], p["gamma"][t : t + 1], p["beta"][t : t + 1]
+            y[t] = oracles.task_norm(*one, layer.eps, support=n, alpha=alpha)[0]
+        return y
+
+    return LayerCase(layer, witness)
+
+
+def running_norm(p, x):
+    scaled = (x - [0.3, -1.0, 2.0, 0.1]) / np.sqrt([1.5, 0.7, 2.5, 1.0])
+    return p["gamma"][:, None, None, None] * scaled + p["beta"][:, None, None, None]
 
 
 def pool(layer, reduce):
@@ -185,6 +210,15 @@ LAYERS = {
     "global_average_pool": LayerCase(
         GlobalAveragePool2d(), lambda p, x: x.reshape(2, 3, 30, 4).mean(2)
     ),
+    "support_norm": support_norm(SupportNorm2d(4)),
+    "support_norm-queries": support_norm(SupportNorm2d(4, eps=0.5, num_support=2)),
+    "task_norm": support_norm(TaskNorm2d(4)),
+    "task_norm-queries": support_norm(TaskNorm2d(4, eps=0.5, num_support=2)),
+    "running_norm": LayerCase(
+        RunningNorm2d([0.3, -1.0, 2.0, 0.1], [1.0, 0.2, 2.0, 0.5], eps=0.5),
+        running_norm,
+    ),
+    "after_support": LayerCase(AfterSupport(2), lambda p, x: x[:, [2]]),
     "zero_pad": LayerCase(ZeroPad2d(bottom=1, right=2), padded),
     "flatten": LayerCase(
         Flatten(), lambda p, x: np.array([[np.ravel(n) for n in t] for t in x])

@@ -4,6 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from imaml_ref.networks import context_for
 from tests.helpers import oracles
 
 
@@ -17,9 +18,16 @@ def dense_answer(problem, phi, damping=0.0):
     tasks, size = problem.tasks, problem.theta.size
     lam = np.broadcast_to(problem.lam, (size,))
     H = hessian(problem.loss, phi, tasks.support_x, tasks.support_y)
-    v = problem.loss.linearize(phi, tasks.query_x, tasks.query_y).grad
+    v = query(problem, phi).grad
     x = np.linalg.solve(H + np.diag(lam + damping), v[..., None])[..., 0]
     return lam * x, -x * (phi - problem.theta)
+
+
+def query(problem, phi):
+    """Return Q linearised at φ (T, P), each task with its support set."""
+    tasks = problem.tasks
+    context = context_for(problem.loss, tasks.support_x)
+    return problem.loss.linearize(phi, tasks.query_x, tasks.query_y, **context)
 
 
 def newton(problem, steps=30):
@@ -80,7 +88,8 @@ def outer_values(problem, thetas, lams, num_steps):
     for _ in range(num_steps):
         grad = problem.loss.linearize(phi, x, y).grad + lam * (phi - theta)
         phi = phi - problem.step_size * grad
-    return problem.loss.linearize(phi, x_q, y_q).value.reshape(D, count).mean(1)
+    found = problem.loss.linearize(phi, x_q, y_q, **context_for(problem.loss, x))
+    return found.value.reshape(D, count).mean(1)
 
 
 def theta_slopes(problem, num_steps):
@@ -100,7 +109,7 @@ def lam_slopes(problem, num_steps):
 
 def first_order_gap(problem, phi, g):
     """Return ‖mean v − mean g‖ / ‖mean g‖, how far first order is away."""
-    v = problem.loss.linearize(phi, problem.tasks.query_x, problem.tasks.query_y).grad
+    v = query(problem, phi).grad
     return np.linalg.norm(v.mean(0) - g.mean(0)) / np.linalg.norm(g.mean(0))
 
 

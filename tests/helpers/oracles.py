@@ -77,6 +77,22 @@ def normalised(x, sets, gamma, beta, eps):
     return y
 
 
+def task_norm(x, gamma, beta, eps, *, support, alpha):
+    """Blend the moments of the support set and of each image, from lists of numbers."""
+    y = np.empty_like(x)
+    for t, n, c in np.ndindex(*x.shape[:2], x.shape[-1]):
+        lists, shares = (x[t, :support, ..., c], x[t, n, ..., c]), (alpha, 1 - alpha)
+        means = [numbers.mean() for numbers in lists]
+        mu = sum(share * m for share, m in zip(shares, means, strict=True))
+        spread = sum(
+            share * (((numbers - m) ** 2).mean() + (m - mu) ** 2)
+            for share, numbers, m in zip(shares, lists, means, strict=True)
+        )
+        y[t, n, ..., c] = gamma[t, c] * (lists[1] - mu) / np.sqrt(spread + eps)
+        y[t, n, ..., c] += beta[t, c]
+    return y
+
+
 def cross_entropy(z, y):
     """Return −mean_n log(e^{z_n[y_n]} / Σ e^{z_n}), (T,), example by example."""
     tasks, examples, _ = z.shape

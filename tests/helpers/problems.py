@@ -11,7 +11,13 @@ from typing import Any
 import numpy as np
 
 import imaml_ref as ir
-from imaml_ref.layers import Softplus, Tanh
+from imaml_ref.layers import (
+    BatchNorm2d,
+    Softplus,
+    SupportNorm2d,
+    Tanh,
+    TaskNorm2d,
+)
 
 T, N, M = 3, 5, 4  # tasks, support and query examples
 
@@ -92,16 +98,40 @@ def kinked():
     return make_problem(net, ir.SoftmaxCrossEntropy(), lam=0.5)
 
 
-def batch_normed():
+def batch_normed(norm=BatchNorm2d):
     net = ir.architectures.omniglot_cnn(
-        3, input_shape=(5, 6, 2), num_filters=2, activation=Softplus
+        3, input_shape=(5, 6, 2), num_filters=2, activation=Softplus, norm=norm
     )
     return make_problem(net, ir.SoftmaxCrossEntropy(), lam=0.6, step_size=0.1)
 
 
+def support_normed():
+    """Queries are normalised with the moments of the support set."""
+    return batch_normed(SupportNorm2d)
+
+
+def task_normed():
+    """Those moments and each image's own are blended, with an α that differs."""
+    problem = batch_normed(TaskNorm2d)
+    rng, theta = np.random.default_rng(7), problem.theta.copy()
+    layout = problem.loss.net.layout
+    for name, where in zip(layout.names, layout.slices, strict=True):
+        if name.endswith(("scale", "offset")):
+            theta[where] = rng.uniform(-0.5, 0.5)
+    return replace(problem, theta=theta)
+
+
 PROBLEMS = {
     make.__name__: make()
-    for make in (ridge, softmax_regression, curved, kinked, batch_normed)
+    for make in (
+        ridge,
+        softmax_regression,
+        curved,
+        kinked,
+        batch_normed,
+        support_normed,
+        task_normed,
+    )
 }
 PROBLEMS |= {f"{name}-lam": p.per_parameter() for name, p in PROBLEMS.items()}
 CONVEX = {n: p for n, p in PROBLEMS.items() if n.startswith(("ridge", "softmax"))}

@@ -31,7 +31,10 @@ KEYS = {
     "data": (str, None),
     "split-scheme": (str, None),
     "net": (str, ("auto", "omniglot-cnn", "conv4", "mlp", "linear")),
-    "norm": (str, ("batch", "layer", "group", "instance", "none")),
+    "norm": (
+        str,
+        ("batch", "layer", "group", "instance", "none", "support", "task"),
+    ),
     "curvature": (str, ("hessian", "gauss-newton")),
     "negative-curvature": (str, ("continue", "truncate", "refuse")),
     "dtype": (str, ("float32", "float64")),

@@ -71,8 +71,9 @@ def test_without_a_proximal_term_it_is_maml(problem, num_steps):
         assert gap > 0.01
 
 
-def test_it_is_the_derivative_through_batch_norm_too():
-    problem = PROBLEMS["batch_normed-lam"]
+@pytest.mark.parametrize("name", ["batch_normed", "support_normed", "task_normed"])
+def test_it_is_the_derivative_through_normalisations_too(name):
+    problem = PROBLEMS[f"{name}-lam"]
     assert digits(unrolled(problem, 3).grad, theta_slopes(problem, 3)) > 11
 
 

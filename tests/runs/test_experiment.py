@@ -8,7 +8,13 @@ import pytest
 import imaml_ref as ir
 from imaml_ref.config import FIELDS, make_config
 from imaml_ref.data import Episodes, Sinusoids, write_dataset
-from imaml_ref.layers import BatchNorm2d, GroupNorm, InstanceNorm2d
+from imaml_ref.layers import (
+    BatchNorm2d,
+    GroupNorm,
+    InstanceNorm2d,
+    SupportNorm2d,
+    TaskNorm2d,
+)
 from imaml_ref.runs.experiment import (
     first_theta,
     make_model,
@@ -89,6 +95,10 @@ NETS = [
     ({"net": "mlp", "num-filters": 6}, ir.architectures.mlp((28, 28, 1), (6, 6), 5)),
     ({"num-filters": 7}, ir.architectures.omniglot_cnn(5, num_filters=7)),
     ({"net": "conv4", "num-filters": 3}, ir.architectures.conv4(5, num_filters=3)),
+    (
+        {"net": "conv4", "norm": "task", "num-filters": 3},
+        ir.architectures.conv4(5, num_filters=3, norm=TaskNorm2d),
+    ),
 ]
 
 
@@ -106,6 +116,7 @@ def test_every_normalisation_has_a_name():
     assert FIELDS["norm"].metadata["choices"] == (*NORMS,)
     kinds = {n: make and type(make(8)) for n, make in NORMS.items()}
     of_name = {"batch": BatchNorm2d, "instance": InstanceNorm2d, "none": None}
+    of_name |= {"support": SupportNorm2d, "task": TaskNorm2d}
     assert kinds == of_name | dict.fromkeys(("layer", "group"), GroupNorm)
     assert (NORMS["layer"](8), NORMS["group"](16)) == (
         GroupNorm(1, 8),
@@ -122,6 +133,8 @@ def test_filters_that_make_no_groups_are_named():
 
 def assert_same_network(net, expected):
     assert net.layout == expected.layout
+    kinds = [[type(layer) for layer in n.layers.values()] for n in (net, expected)]
+    assert kinds[0] == kinds[1]
     rng = np.random.default_rng(0)
     phi, x = expected.init(rng), rng.normal(size=(1, 2, *expected.input_shape))
     np.testing.assert_array_equal(net.logits(phi, x), expected.logits(phi, x))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import imaml_ref as ir
 from imaml_ref.cli import main
 from imaml_ref.runs import load_run
 from imaml_ref.runs.predict import predict
@@ -123,6 +124,25 @@ def test_an_image_alone_is_refused_where_the_network_sees_nothing_of_it(
     assert re.search(message, " ".join(capsys.readouterr().err.split()))
     with pytest.raises(ValueError, match=message):
         predict(load_run(blind), list(images[:, :2]), images[0, 3:])
+
+
+@pytest.mark.parametrize("norm", ["support", "task"])
+def test_an_image_alone_is_normalised_with_the_support_set(
+    data, tmp_path, norm, capsys
+):
+    """Where batch normalisation sees nothing; alone or not, to rounding of float32."""
+    out, images = tmp_path / "run", drawings(4)
+    flags = ["--net", "omniglot-cnn", "--num-filters", "2", "--meta-steps", "1"]
+    assert train(data, out, *flags, "--norm", norm) == 0
+    assert "accuracy, per example" in capsys.readouterr().out
+    loaded, support, query = load_run(out), list(images[:, :2]), images[:, 3]
+    assert type(loaded.net.layers["norm1"]) is ir.architectures.NORMS[norm]
+    together, alone = (predict(loaded, support, query, alone=a) for a in (False, True))
+    np.testing.assert_allclose(together.chances, alone.chances, rtol=1e-4)
+    one = predict(loaded, support, query[:1]).chances
+    np.testing.assert_allclose(one, alone.chances[:1], rtol=1e-4)
+    others = predict(loaded, list(images[:, 1:3]), query).chances
+    assert abs(others - together.chances).max() > 1e-3
 
 
 def test_an_evaluation_without_an_accuracy_per_example_prints_the_others(blind, capsys):

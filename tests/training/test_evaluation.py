@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose
 
 import imaml_ref as ir
 from imaml_ref.data import ImageSet, Sinusoids
+from imaml_ref.layers import SupportNorm2d, TaskNorm2d
 from imaml_ref.networks.alone import blind_layer, logits_alone
 from imaml_ref.training.evaluation import CHUNK, Evaluation, ci95, evaluate
 from tests.helpers.tiny_runs import make_images
@@ -79,6 +80,30 @@ def test_every_task_is_measured_as_it_would_be_alone(
 
 def test_the_two_accuracies_differ_under_batch_normalisation(found):
     assert (found.accuracies != found.accuracies_per_example).any()
+
+
+@pytest.mark.parametrize("norm", [SupportNorm2d, TaskNorm2d])
+def test_queries_are_measured_in_their_context_together_or_alone(source, norm):
+    """Every query is normalised with the support set: both accuracies are one."""
+    net = ir.architectures.omniglot_cnn(
+        WAYS, input_shape=(13, 13, 1), num_filters=4, norm=norm
+    )
+    algorithm = ir.IMAML(ir.TaskLoss(net, ir.SoftmaxCrossEntropy()), 0.5)
+    theta = net.init(np.random.default_rng(1))
+    found = evaluate(algorithm, theta, source, num_tasks=4, seed=5)
+    np.testing.assert_array_equal(found.accuracies, found.accuracies_per_example)
+    tasks = source.sample("test", seed=5, step=0, num_tasks=4, dtype=np.float64)
+    phi = algorithm.adapt(theta, tasks.support_x, tasks.support_y)
+    for t in range(4):
+        for_one = tasks[t : t + 1]
+        z = net.logits(phi[t : t + 1], for_one.query_x, for_one.support_x)[0]
+        losses = [
+            math.log(sum(np.exp(z_n - z_n[y])))
+            for z_n, y in zip(z, for_one.query_y[0], strict=True)
+        ]
+        assert_allclose(found.losses[t], np.mean(losses), rtol=1e-10)
+        right = z.argmax(-1) == for_one.query_y[0]
+        assert found.accuracies[t] == right.mean()
 
 
 def test_the_interval_covers_the_mean_in_95_of_100_samples():

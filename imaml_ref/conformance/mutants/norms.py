@@ -13,7 +13,7 @@ and ``vjp_dot`` is the product rule on (3).
 from typing import NamedTuple
 
 from ...compute import Array
-from ...layers import BatchNorm2d
+from ...layers import BatchNorm2d, RunningNorm2d
 from ...layers import batch_norm as bn
 
 
@@ -94,22 +94,7 @@ class EpsOutsideNorm(OtherScale):
 class ConstantStatisticsNorm(BatchNorm2d):
     """Mean and ρ of the batch, as if they were constants when differentiating."""
 
-    def jvp(self, p, saved, p_dot, x_dot):
-        x_hat, rho = saved
-        x_hat_dot = rho * x_dot
-        y_dot = bn.wide(p["gamma"]) * x_hat_dot + bn.wide(p_dot["gamma"]) * x_hat
-        return y_dot + bn.wide(p_dot["beta"]), bn.Saved(x_hat_dot, 0 * rho)
-
-    def vjp(self, p, saved, y_bar):
-        x_hat, rho = saved
-        p_bar = of_parameters(x_hat * y_bar, y_bar)
-        return p_bar, rho * bn.wide(p["gamma"]) * y_bar
-
-    def vjp_dot(self, p, saved, p_dot, saved_dot, y_bar, y_bar_dot):
-        (x_hat, rho), (x_hat_dot, _) = saved, saved_dot
-        p_bar_dot = of_parameters(x_hat_dot * y_bar + x_hat * y_bar_dot, y_bar_dot)
-        moved = bn.wide(p_dot["gamma"]) * y_bar + bn.wide(p["gamma"]) * y_bar_dot
-        return p_bar_dot, rho * moved
+    jvp, vjp, vjp_dot = RunningNorm2d.jvp, RunningNorm2d.vjp, RunningNorm2d.vjp_dot
 
 
 class GivenStatisticsNorm(ConstantStatisticsNorm):
