@@ -5,7 +5,15 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import imaml_ref as ir
-from imaml_ref.layers import Linear, Softplus, Tanh
+from imaml_ref.layers import (
+    Conv2d,
+    Flatten,
+    Linear,
+    Residual,
+    Softplus,
+    Tanh,
+    TaskNorm2d,
+)
 from imaml_ref.networks import architectures
 from imaml_ref.networks.network import Network
 from imaml_ref.networks.parameters import ParameterLayout
@@ -221,3 +229,18 @@ def test_layout_refuses_what_does_not_fit(named, message):
 def test_a_flat_vector_of_another_length_is_refused():
     with pytest.raises(ValueError, match=r"\(..., 10\), got \(2, 9\)"):
         LAYOUT.unpack(np.zeros((2, 9)))
+
+
+def test_a_layer_beside_a_skip_is_told_of_the_support_set_too():
+    """A query's logits do not depend on its neighbours, but on the support set."""
+    inner = {"conv": Conv2d(2, 2, padding=(1, 1)), "norm": TaskNorm2d(2)}
+    layers = {"block": Residual(inner), "flatten": Flatten(), "head": Linear(24, 3)}
+    net, rng = Network(layers, (4, 3, 2)), np.random.default_rng(1)
+    assert net.looks_at_support
+    phi = net.init(rng)[None]
+    support, x = (rng.normal(size=(1, n, 4, 3, 2)) for n in (5, 4))
+    together = net.logits(phi, x, context=support)
+    alone = net.logits(phi, x[:, 2:3], context=support)
+    assert_allclose(together[:, 2:3], alone, rtol=1e-12)
+    moved = net.logits(phi, x, context=support[:, :4])
+    assert abs(moved - together).max() > 1e-3
