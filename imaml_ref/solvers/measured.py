@@ -1,0 +1,62 @@
+"""What is said of an x that no Krylov space has found: its true residual."""
+
+from typing import Any
+
+import numpy as np
+
+from ..arguments import brief
+from ..compute import Array, array_module, norm, read
+from .info import SolverInfo, Status
+from .system import System, product, solution, strength
+
+
+def measured(system: System, x: Array, status: Array, iterations: Array, products: Any):
+    """Return x (T, P) in units of b, and its SolverInfo, by one more product.
+
+    Args:
+        system: The system, in whose units x is.
+        x: (T, P).
+        status: How each task ended, (T,): one that runs, or is no match, converges if
+            the residual passes; one that has converged must pass, or stagnates.
+        iterations: Steps that changed x, (T,).
+        products: Products with A so far, (T,) or a number.
+    """
+    xp = array_module(x)
+    true = norm(system.b - product(system.matvec, x))
+    bad = xp.where(status == int(Status.CONVERGED), int(Status.STAGNATION), status)
+    ended = (status == int(Status.DIVERGED)) | (status == int(Status.NOT_FINITE))
+    passed = ~ended & (true <= system.tolerance)
+    status = xp.where(passed, int(Status.CONVERGED), bad)
+    status = xp.where(xp.isfinite(true), status, int(Status.NOT_FINITE))
+    x, status = solution(system, x, status)
+    residuals = true * system.unit, system.tolerance * system.unit
+    return x, read(told, status, iterations, *residuals, products)
+
+
+def told(status, iterations, residual, tolerance, products) -> SolverInfo:
+    """Return the SolverInfo of what ``measured`` reads: of curvature it knows none."""
+    unknown, none = np.full(len(status), np.inf), np.zeros(len(status), dtype=int)
+    return SolverInfo(  # in the order of its fields
+        *(status, iterations, residual, tolerance, unknown, unknown, none),
+        *(np.nan * unknown, none, none + products + 1, none == 0),
+    )
+
+
+def inverse_strength(M: Any, b: Array) -> Array:
+    """Return M = Λ⁻¹ as an array like b, by which A = H + Λ is taken apart.
+
+    Raises:
+        ValueError: If it is no diagonal, does not broadcast, or is not positive.
+        TypeError: If it is no number, or has another dtype than b.
+    """
+    if M is not None and not callable(M):
+        strength(M, b)
+        M = array_module(b).asarray(M, dtype=b.dtype)
+        if bool((M > 0).all()):
+            return M
+    raise ValueError(f"M must be Λ⁻¹ of A = H + Λ, positive numbers, got {brief(M)}")
+
+
+def times(U: Array, y: Array) -> Array:
+    """Return U y per task: (T, P, r), (T, r) -> (T, P)."""
+    return (U @ y[..., None])[..., 0]

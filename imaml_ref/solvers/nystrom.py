@@ -1,0 +1,120 @@
+"""A⁻¹ for A = H + Λ from r products: Nyström's approximation of H, and Woodbury.
+
+Λ is a positive diagonal, M = Λ⁻¹, and H is known by products.  In the scale of Λ
+
+    A⁻¹ = M^½ (I + K)⁻¹ M^½,   K = M^½ H M^½,   K v = M^½ A (M^½ v) − v             (1)
+
+Take Ω (P, r) with orthonormal columns: r columns of the identity drawn at random, as
+Hataya & Yamada do, or a basis of r Gaussian vectors.  From Y = K Ω, r products, and
+with a shift ν of the size of rounding,
+
+    Y_ν = Y + ν Ω,   Ωᵀ Y_ν = V w Vᵀ,   Y_ν V w^−½ = U Σ Q   (without w ≤ ν)        (2)
+    K̂ = U θ Uᵀ,   θ = max(Σ² − ν, 0)                                                (3)
+
+For K ⪰ 0, 0 ⪯ K̂ ⪯ K, and K̂ = K if rank K ≤ r, for Gaussian Ω almost surely.  With
+c = 1, by Woodbury, (I + K̂)⁻¹ is
+
+    c I − U (c − (1 + θ)⁻¹) Uᵀ                                                      (4)
+
+and with c = (1 + θ_r)⁻¹, θ_r the least, it is the preconditioner: what the sketch did
+not see is taken for as large as θ_r.
+
+If H is indefinite, (2) and (3) leave out its negative part: K̂ ⪰ 0, and (4) is positive
+definite all the same.  As A⁻¹ it is then no approximation along that part, and θ may
+exceed ‖K‖, where w is small because two signs cancel.  CG with (4) is right wherever CG
+is, but may be slower than without.
+
+Sources: Hataya & Yamada, AISTATS 2023 (columns, ρ = λ); Frangella, Tropp & Udell,
+arXiv 2110.02820, 2021 (sketch, shift, preconditioner; an eigenbasis in place of their
+Cholesky factor, which an indefinite H does not stop).
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from ..arguments import Settings, one_of, setting, whole
+from ..compute import Array, array_module, norm
+from .info import SolverInfo
+from .measured import inverse_strength, measured, times
+from .recurrence import RUNNING
+from .system import TOLERANCE, Matvec, make_system, product
+
+
+class Sketch(NamedTuple):
+    """M^½, U (T, P, r) and θ (T, r), the largest first: (3)."""
+
+    root: Array
+    U: Array
+    theta: Array
+
+    def apply(self, v: Array, c: Any) -> Array:
+        """Return M^½ (4) M^½ v, (T, P)."""
+        w = self.root * v
+        along = (w[:, None, :] @ self.U)[:, 0]
+        return self.root * (c * w - times(self.U, (c - 1 / (1 + self.theta)) * along))
+
+
+@dataclass(frozen=True)
+class Nystrom(Settings):
+    """x = (Ĥ + Λ)⁻¹ b by (4): r products and no iteration; or a preconditioner.
+
+    All tasks have the same Ω, drawn from the seed afresh at each call, so that neither
+    chunks nor other tasks change a bit.  It keeps about 3 T r vectors (P,).  CONVERGED
+    means that the true residual passed, for one product more.
+
+    Args:
+        rank: r, at most P of which are used.
+        sketch: "gaussian", or "columns" of H.
+        seed: Of Ω.
+        rtol: Tolerance relative to ‖b‖₂, without unit; 0 to take x as it comes.
+    """
+
+    rank: int = setting(whole(), 10)
+    sketch: str = setting(one_of(("gaussian", "columns")), "gaussian")
+    seed: int = setting(whole(0), 0)
+    rtol: float = setting(TOLERANCE, 0.0)
+    name: ClassVar[str] = "Nyström"
+
+    def solve(
+        self, matvec: Matvec, b: Array, M: Any = None
+    ) -> tuple[Array, SolverInfo]:
+        """Return (Ĥ + Λ)⁻¹ b for every task, (T, P); M is the diagonal of Λ⁻¹."""
+        system = make_system(matvec, b, rtol=self.rtol, atol=0.0)
+        found, status = self.of(matvec, b, M), array_module(b).full(len(b), RUNNING)
+        x, rank = found.apply(system.b, 1), found.theta.shape[1]
+        return measured(system, x, status, 0 * status + 1, rank)
+
+    def prepare(self, matvec: Matvec, b: Array, M: Any) -> tuple[Matvec, int]:
+        """Return the preconditioner, a function, and the products it took."""
+        found = self.of(matvec, b, M)
+        c = 1 / (1 + found.theta[:, -1:])
+        return lambda v: found.apply(v, c), found.theta.shape[1]
+
+    def of(self, matvec: Matvec, like: Array, M: Any) -> Sketch:
+        """Return (3) of A for vectors like some (T, P)."""
+        root, xp = inverse_strength(M, like) ** 0.5, array_module(like)
+        omega = xp.asarray(self.omega(like.shape[1]), dtype=like.dtype)
+        directions = (xp.zeros_like(like) + v for v in omega.T)
+        Y = [root * product(matvec, root * v) - v for v in directions]  # (1)
+        Y = xp.stack(Y, -1)
+        known = xp.isfinite(Y).all((1, 2))[:, None, None]
+        Y = xp.where(known, Y, like.dtype.type(0))  # or LAPACK raises, for all tasks
+        # K is A less 1, and has the rounding of 1 where H is small.
+        nu = xp.finfo(like.dtype).eps * len(omega) ** 0.5
+        nu = nu * (1 + norm(Y.reshape(len(Y), -1)))[:, None]
+        Y = Y + nu[..., None] * omega  # (2)
+        core = omega.T @ Y
+        w, V = xp.linalg.eigh((core + core.swapaxes(1, 2)) / 2)
+        V = V * xp.where(w > nu, 1 / xp.where(w > nu, w, 1) ** 0.5, 0)[:, None, :]
+        U, sigma, _ = xp.linalg.svd(Y @ V, full_matrices=False)
+        return Sketch(root, U, xp.maximum(sigma**2 - nu, 0))  # (3)
+
+    def omega(self, size: int) -> np.ndarray:
+        """Return Ω, (P, r), on the host."""
+        rng, rank = np.random.default_rng(self.seed), min(self.rank, size)
+        if self.sketch == "gaussian":
+            return np.linalg.qr(rng.normal(size=(size, rank)))[0]
+        chosen = rng.choice(size, rank, replace=False)
+        return (np.arange(size)[:, None] == chosen).astype(float)

@@ -1,0 +1,99 @@
+"""(G + Λ) x = b where G = RᵀR has few rows, exact for any P; and Jacobi's diagonal.
+
+R is (K, P), Λ a positive diagonal, M = Λ⁻¹.  With C = R M Rᵀ, (K, K),
+
+    (RᵀR + Λ)⁻¹ = M − M Rᵀ (I + C)⁻¹ R M                                            (1)
+
+for (RᵀR + Λ) times the right side is I + Rᵀ [R M − (I + C)(I + C)⁻¹ R M] = I.  I + C is
+symmetric, its eigenvalues are ≥ 1, and its columns e_k + R M Rᵀ e_k cost a product with
+Rᵀ and one with R each.  Along a vector where C is c, (1) subtracts c/(1 + c) from 1 and
+loses log₁₀(1 + c) digits; the residual has them.  With W the map (1), as computed,
+
+    x = W b,   x ← x + W (b − A x)                                                  (2)
+
+The Gauss-Newton operator of N examples with D outputs is such a G, K = N D: with z the
+outputs, J = ∂z/∂φ and H_z = S Sᵀ, R = Sᵀ J.  Where z is affine in φ, H = G.
+
+Its diagonal is exact for K products with Rᵀ, and so is Jacobi's preconditioner
+
+    M_i = 1 / (Λ_i + Σ_k (Rᵀ e_k)_i²)                                               (3)
+
+That of H costs P products, or is noise where H's other entries are as large, and may be
+negative: (3) is taken for H too, where it is no diagonal of A, but positive.
+
+Sources: Woodbury, Inverting Modified Matrices, Princeton, 1950; (2) is iterative
+refinement, Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., chapter 12.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+from ..arguments import Settings, setting
+from ..compute import Array, array_module
+from .info import SolverInfo, Status
+from .measured import inverse_strength, measured, times
+from .system import TOLERANCE, Matvec, make_system, product
+
+
+class Factor(NamedTuple):
+    """R of G = RᵀR by its products: R v, (T, P) -> (T, K), and Rᵀ s; and K."""
+
+    push: Callable[[Array], Array]
+    pull: Callable[[Array], Array]
+    size: int
+
+    def rows(self, like: Array):
+        """Yield Rᵀ e_k for each k, (T, P), of the dtype and tasks of an array."""
+        xp = array_module(like)
+        for unit in xp.eye(self.size, dtype=like.dtype):
+            yield self.pull(xp.zeros((len(like), 1), like.dtype) + unit)
+
+
+@dataclass(frozen=True)
+class Woodbury(Settings):
+    """Solve (G + Λ) x = b by (1) and (2), to rounding; for Gauss-Newton, and any P.
+
+    It costs K + 2 products with A or the like: one with R and one with Rᵀ count as one.
+    CONVERGED means that the true residual, of the A that was asked for, passed ``rtol``
+    (relative to ‖b‖₂, without unit); MISMATCH that it did not: A is not G + Λ.
+    """
+
+    rtol: float = setting(TOLERANCE, 1e-5)
+    name: ClassVar[str] = "Woodbury"
+    takes_factor: ClassVar[bool] = True
+
+    def solve(
+        self, matvec: Matvec, b: Array, M: Any = None, *, factor: Factor
+    ) -> tuple[Array, SolverInfo]:
+        """Solve A x = b for every task; M is the diagonal of Λ⁻¹, ``factor`` R."""
+        system = make_system(matvec, b, rtol=self.rtol, atol=0.0)
+        M, xp = inverse_strength(M, b), array_module(b)
+        columns = [factor.push(M * row) for row in factor.rows(b)]
+        identity = xp.eye(factor.size, dtype=b.dtype)
+        core = identity + xp.stack(columns, -1)
+        # NaN of one task must not stop LAPACK for all.
+        known = xp.isfinite(core).all((1, 2))
+        core = xp.where(known[:, None, None], core, identity)
+        inverse = xp.linalg.inv((core + core.swapaxes(1, 2)) / 2)
+
+        def W(v: Array) -> Array:
+            return M * (v - factor.pull(times(inverse, factor.push(M * v))))
+
+        x = W(system.b)
+        x = x + W(system.b - product(matvec, x))
+        status = xp.where(known, int(Status.MISMATCH), int(Status.NOT_FINITE))
+        return measured(system, x, status, 0 * status + 2, factor.size + 1)
+
+
+class Jacobi:
+    """Makes the M of (3), for K products with Rᵀ, each counted as one with A."""
+
+    takes_factor = True
+
+    def prepare(self, matvec: Matvec, b: Array, M: Any, *, factor: Factor):
+        """Return M (T, P), and the products it took; M was Λ⁻¹."""
+        diagonal = 1 / inverse_strength(M, b) + 0 * b
+        for row in factor.rows(b):
+            diagonal = diagonal + row * row
+        return 1 / diagonal, factor.size
