@@ -71,9 +71,6 @@ class Examples:
             curvature: "hvp" for H, "gnvp" for G.
             v: (T, P).
             shift: s > 0, a number or (P,); the preconditioner is 1/s.
-
-        Raises:
-            ValueError: If the solver takes a factor, and L has none.
         """
         product, more = getattr(at, curvature), {}
         if getattr(solver, "takes_factor", False):

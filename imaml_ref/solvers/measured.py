@@ -11,15 +11,11 @@ from .system import System, product, solution, strength
 
 
 def measured(system: System, x: Array, status: Array, iterations: Array, products: Any):
-    """Return x (T, P) in units of b, and its SolverInfo, by one more product.
+    """Return x (T, P), which is in units of the system, and its SolverInfo.
 
-    Args:
-        system: The system, in whose units x is.
-        x: (T, P).
-        status: How each task ended, (T,): one that runs, or is no match, converges if
-            the residual passes; one that has converged must pass, or stagnates.
-        iterations: Steps that changed x, (T,).
-        products: Products with A so far, (T,) or a number.
+    It makes one product beside ``products``, (T,) or a number.  By ``status``, (T,), a
+    task that runs, or is no match, converges if the true residual passes; one that has
+    converged must pass, or stagnates.  ``iterations``, (T,), changed x.
     """
     xp = array_module(x)
     true = norm(system.b - product(system.matvec, x))
@@ -43,11 +39,10 @@ def told(status, iterations, residual, tolerance, products) -> SolverInfo:
 
 
 def inverse_strength(M: Any, b: Array) -> Array:
-    """Return M = Λ⁻¹ as an array like b, by which A = H + Λ is taken apart.
+    """Return M = Λ⁻¹, by which A = H + Λ is taken apart, as an array like b.
 
     Raises:
         ValueError: If it is no diagonal, does not broadcast, or is not positive.
-        TypeError: If it is no number, or has another dtype than b.
     """
     if M is not None and not callable(M):
         strength(M, b)
@@ -55,8 +50,3 @@ def inverse_strength(M: Any, b: Array) -> Array:
         if bool((M > 0).all()):
             return M
     raise ValueError(f"M must be Λ⁻¹ of A = H + Λ, positive numbers, got {brief(M)}")
-
-
-def times(U: Array, y: Array) -> Array:
-    """Return U y per task: (T, P, r), (T, r) -> (T, P)."""
-    return (U @ y[..., None])[..., 0]

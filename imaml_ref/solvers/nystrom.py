@@ -4,11 +4,10 @@
 
     A⁻¹ = M^½ (I + K)⁻¹ M^½,   K = M^½ H M^½,   K v = M^½ A (M^½ v) − v             (1)
 
-Take Ω (P, r) with orthonormal columns: r columns of the identity drawn at random, as
-Hataya & Yamada do, or a basis of r Gaussian vectors.  From Y = K Ω, r products, and
-with a shift ν of the size of rounding,
+Let Ω (P, r) be r columns of the identity drawn at random, as Hataya & Yamada do, or an
+orthonormal basis of r Gaussian vectors.  With a shift ν of the size of rounding,
 
-    Y_ν = Y + ν Ω,   Ωᵀ Y_ν = V w Vᵀ,   Y_ν V w^−½ = U Σ Q   (without w ≤ ν)        (2)
+    Y = K Ω + ν Ω,   Ωᵀ Y = V w Vᵀ,   Y V w^−½ = U Σ Q   (without w ≤ ν)            (2)
     K̂ = U θ Uᵀ,   θ = max(Σ² − ν, 0)                                                (3)
 
 For K ⪰ 0, 0 ⪯ K̂ ⪯ K, and K̂ = K if rank K ≤ r, for Gaussian Ω almost surely.  With
@@ -16,53 +15,38 @@ c = 1, by Woodbury, (I + K̂)⁻¹ is
 
     c I − U (c − (1 + θ)⁻¹) Uᵀ                                                      (4)
 
-and with c = (1 + θ_r)⁻¹, θ_r the least, it is the preconditioner: what the sketch did
-not see is taken for as large as θ_r.
+and with c = (1 + θ_r)⁻¹, for the least θ, the preconditioner: what was not seen is
+taken for as large.
 
-If H is indefinite, (2) and (3) leave out its negative part: K̂ ⪰ 0, and (4) is positive
-definite all the same.  As A⁻¹ it is then no approximation along that part, and θ may
-exceed ‖K‖, where w is small because two signs cancel.  CG with (4) is right wherever CG
-is, but may be slower than without.
+If H is indefinite, (2) leaves out its negative part: K̂ ⪰ 0, and (4) is positive
+definite all the same.  As A⁻¹ it is no approximation along that part, and θ may exceed
+‖K‖, where w is small because two signs cancel; CG with (4) may be slower than without.
 
-Sources: Hataya & Yamada, AISTATS 2023 (columns, ρ = λ); Frangella, Tropp & Udell,
-arXiv 2110.02820, 2021 (sketch, shift, preconditioner; an eigenbasis in place of their
-Cholesky factor, which an indefinite H does not stop).
+Sources: Hataya & Yamada, AISTATS 2023 (columns); Frangella, Tropp & Udell, arXiv
+2110.02820, 2021 (sketch, shift, preconditioner; they take a Cholesky factor in (2)).
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from functools import partial
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ..arguments import Settings, one_of, setting, whole
 from ..compute import Array, array_module, norm
 from .info import SolverInfo
-from .measured import inverse_strength, measured, times
+from .measured import inverse_strength, measured
 from .recurrence import RUNNING
 from .system import TOLERANCE, Matvec, make_system, product
-
-
-class Sketch(NamedTuple):
-    """M^½, U (T, P, r) and θ (T, r), the largest first: (3)."""
-
-    root: Array
-    U: Array
-    theta: Array
-
-    def apply(self, v: Array, c: Any) -> Array:
-        """Return M^½ (4) M^½ v, (T, P)."""
-        w = self.root * v
-        along = (w[:, None, :] @ self.U)[:, 0]
-        return self.root * (c * w - times(self.U, (c - 1 / (1 + self.theta)) * along))
 
 
 @dataclass(frozen=True)
 class Nystrom(Settings):
     """x = (Ĥ + Λ)⁻¹ b by (4): r products and no iteration; or a preconditioner.
 
-    All tasks have the same Ω, drawn from the seed afresh at each call, so that neither
-    chunks nor other tasks change a bit.  It keeps about 3 T r vectors (P,).  CONVERGED
-    means that the true residual passed, for one product more.
+    All tasks have one Ω, drawn from the seed at each call: neither chunks nor other
+    tasks change a bit.  It keeps about 3 T r vectors (P,).  CONVERGED means that the
+    true residual passed, for one more product.
 
     Args:
         rank: r, at most P of which are used.
@@ -82,18 +66,18 @@ class Nystrom(Settings):
     ) -> tuple[Array, SolverInfo]:
         """Return (Ĥ + Λ)⁻¹ b for every task, (T, P); M is the diagonal of Λ⁻¹."""
         system = make_system(matvec, b, rtol=self.rtol, atol=0.0)
-        found, status = self.of(matvec, b, M), array_module(b).full(len(b), RUNNING)
-        x, rank = found.apply(system.b, 1), found.theta.shape[1]
-        return measured(system, x, status, 0 * status + 1, rank)
+        inverse, theta = self.sketched(matvec, b, M)
+        status = array_module(b).full(len(b), RUNNING)
+        x, steps = inverse(system.b, 1), 0 * status + 1
+        return measured(system, x, status, steps, theta.shape[1])
 
     def prepare(self, matvec: Matvec, b: Array, M: Any) -> tuple[Matvec, int]:
         """Return the preconditioner, a function, and the products it took."""
-        found = self.of(matvec, b, M)
-        c = 1 / (1 + found.theta[:, -1:])
-        return lambda v: found.apply(v, c), found.theta.shape[1]
+        inverse, theta = self.sketched(matvec, b, M)
+        return partial(inverse, c=1 / (1 + theta[:, -1:])), theta.shape[1]
 
-    def of(self, matvec: Matvec, like: Array, M: Any) -> Sketch:
-        """Return (3) of A for vectors like some (T, P)."""
+    def sketched(self, matvec: Matvec, like: Array, M: Any):
+        """Return v, c ↦ M^½ (4) M^½ v, and θ (T, r), for vectors like some (T, P)."""
         root, xp = inverse_strength(M, like) ** 0.5, array_module(like)
         omega = xp.asarray(self.omega(like.shape[1]), dtype=like.dtype)
         directions = (xp.zeros_like(like) + v for v in omega.T)
@@ -109,7 +93,14 @@ class Nystrom(Settings):
         w, V = xp.linalg.eigh((core + core.swapaxes(1, 2)) / 2)
         V = V * xp.where(w > nu, 1 / xp.where(w > nu, w, 1) ** 0.5, 0)[:, None, :]
         U, sigma, _ = xp.linalg.svd(Y @ V, full_matrices=False)
-        return Sketch(root, U, xp.maximum(sigma**2 - nu, 0))  # (3)
+        theta = xp.maximum(sigma**2 - nu, 0)  # (3)
+
+        def inverse(v: Array, c: Any) -> Array:
+            w = root * v
+            along = (c - 1 / (1 + theta)) * (w[:, None, :] @ U)[:, 0]
+            return root * (c * w - (U @ along[..., None])[..., 0])
+
+        return inverse, theta
 
     def omega(self, size: int) -> np.ndarray:
         """Return Ω, (P, r), on the host."""

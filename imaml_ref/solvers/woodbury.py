@@ -6,23 +6,17 @@ R is (K, P), Λ a positive diagonal, M = Λ⁻¹.  With C = R M Rᵀ, (K, K),
 
 for (RᵀR + Λ) times the right side is I + Rᵀ [R M − (I + C)(I + C)⁻¹ R M] = I.  I + C is
 symmetric, its eigenvalues are ≥ 1, and its columns e_k + R M Rᵀ e_k cost a product with
-Rᵀ and one with R each.  Along a vector where C is c, (1) subtracts c/(1 + c) from 1 and
-loses log₁₀(1 + c) digits; the residual has them.  With W the map (1), as computed,
+Rᵀ and one with R each.  Where C is c, (1) subtracts c/(1 + c) from 1: the error of x is
+like κ ε with κ = 1 + c_max, as that of a factorisation.
 
-    x = W b,   x ← x + W (b − A x)                                                  (2)
+The Gauss-Newton operator of N examples with D outputs z is such a G, K = N D: with
+J = ∂z/∂φ and H_z = S Sᵀ, R = Sᵀ J.  Where z is affine in φ, H = G.  Jacobi's M is
 
-The Gauss-Newton operator of N examples with D outputs is such a G, K = N D: with z the
-outputs, J = ∂z/∂φ and H_z = S Sᵀ, R = Sᵀ J.  Where z is affine in φ, H = G.
+    M_i = 1 / (Λ_i + Σ_k (Rᵀ e_k)_i²)                                               (2)
 
-Its diagonal is exact for K products with Rᵀ, and so is Jacobi's preconditioner
+for H as well: its own diagonal costs P products, or is noise, and may be negative.
 
-    M_i = 1 / (Λ_i + Σ_k (Rᵀ e_k)_i²)                                               (3)
-
-That of H costs P products, or is noise where H's other entries are as large, and may be
-negative: (3) is taken for H too, where it is no diagonal of A, but positive.
-
-Sources: Woodbury, Inverting Modified Matrices, Princeton, 1950; (2) is iterative
-refinement, Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., chapter 12.
+Source: Woodbury, Inverting Modified Matrices, Princeton, 1950.
 """
 
 from collections.abc import Callable
@@ -32,8 +26,8 @@ from typing import Any, ClassVar, NamedTuple
 from ..arguments import Settings, setting
 from ..compute import Array, array_module
 from .info import SolverInfo, Status
-from .measured import inverse_strength, measured, times
-from .system import TOLERANCE, Matvec, make_system, product
+from .measured import inverse_strength, measured
+from .system import TOLERANCE, Matvec, make_system
 
 
 class Factor(NamedTuple):
@@ -52,11 +46,11 @@ class Factor(NamedTuple):
 
 @dataclass(frozen=True)
 class Woodbury(Settings):
-    """Solve (G + Λ) x = b by (1) and (2), to rounding; for Gauss-Newton, and any P.
+    """Solve (G + Λ) x = b by (1), to rounding; for Gauss-Newton, and any P.
 
-    It costs K + 2 products with A or the like: one with R and one with Rᵀ count as one.
-    CONVERGED means that the true residual, of the A that was asked for, passed ``rtol``
-    (relative to ‖b‖₂, without unit); MISMATCH that it did not: A is not G + Λ.
+    It costs K + 1 products, one with R and one with Rᵀ counted as one.  CONVERGED: the
+    true residual, of the A asked for, passed ``rtol`` (relative to ‖b‖₂, without unit);
+    MISMATCH: it did not, so A is not G + Λ.
     """
 
     rtol: float = setting(TOLERANCE, 1e-5)
@@ -77,19 +71,17 @@ class Woodbury(Settings):
         core = xp.where(known[:, None, None], core, identity)
         inverse = xp.linalg.inv((core + core.swapaxes(1, 2)) / 2)
 
-        def W(v: Array) -> Array:
-            return M * (v - factor.pull(times(inverse, factor.push(M * v))))
-
-        x = W(system.b)
-        x = x + W(system.b - product(matvec, x))
+        inside = (inverse @ factor.push(M * system.b)[..., None])[..., 0]
+        x = M * (system.b - factor.pull(inside))
         status = xp.where(known, int(Status.MISMATCH), int(Status.NOT_FINITE))
-        return measured(system, x, status, 0 * status + 2, factor.size + 1)
+        return measured(system, x, status, 0 * status + 1, factor.size)
 
 
+@dataclass(frozen=True)
 class Jacobi:
-    """Makes the M of (3), for K products with Rᵀ, each counted as one with A."""
+    """Makes the M of (2), for K products with Rᵀ, each counted as one with A."""
 
-    takes_factor = True
+    takes_factor: ClassVar[bool] = True
 
     def prepare(self, matvec: Matvec, b: Array, M: Any, *, factor: Factor):
         """Return M (T, P), and the products it took; M was Λ⁻¹."""
