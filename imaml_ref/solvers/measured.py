@@ -13,16 +13,14 @@ from .system import System, product, solution, strength
 def measured(system: System, x: Array, status: Array, iterations: Array, products: Any):
     """Return x (T, P), which is in units of the system, and its SolverInfo.
 
-    It makes one product beside ``products``, (T,) or a number.  By ``status``, (T,), a
-    task that runs, or is no match, converges if the true residual passes; one that has
-    converged must pass, or stagnates.  ``iterations``, (T,), changed x.
+    It makes one product beside ``products``, (T,) or a number.  ``status``, (T,), is
+    that of the tasks whose true residual does not pass; what has converged then
+    stagnates.  ``iterations``, (T,), changed x.
     """
     xp = array_module(x)
     true = norm(system.b - product(system.matvec, x))
     bad = xp.where(status == int(Status.CONVERGED), int(Status.STAGNATION), status)
-    ended = (status == int(Status.DIVERGED)) | (status == int(Status.NOT_FINITE))
-    passed = ~ended & (true <= system.tolerance)
-    status = xp.where(passed, int(Status.CONVERGED), bad)
+    status = xp.where(true <= system.tolerance, int(Status.CONVERGED), bad)
     status = xp.where(xp.isfinite(true), status, int(Status.NOT_FINITE))
     x, status = solution(system, x, status)
     residuals = true * system.unit, system.tolerance * system.unit

@@ -5,25 +5,27 @@
     A⁻¹ = M^½ (I + K)⁻¹ M^½,   K = M^½ H M^½,   K v = M^½ A (M^½ v) − v             (1)
 
 Let Ω (P, r) be r columns of the identity drawn at random, as Hataya & Yamada do, or an
-orthonormal basis of r Gaussian vectors.  With a shift ν of the size of rounding,
+orthonormal basis of r Gaussian vectors.  With Y = K Ω, r products,
 
-    Y = K Ω + ν Ω,   Ωᵀ Y = V w Vᵀ,   Y V w^−½ = U Σ Q   (without w ≤ ν)            (2)
-    K̂ = U θ Uᵀ,   θ = max(Σ² − ν, 0)                                                (3)
+    Ωᵀ Y = V w Vᵀ,   Y V w^−½ = U Σ Q,   K̂ = U θ Uᵀ,   θ = Σ²                      (2)
+
+where w ≤ ν, of the size of rounding, are left out: w^−½ would make digits of it.
 
 For K ⪰ 0, 0 ⪯ K̂ ⪯ K, and K̂ = K if rank K ≤ r, for Gaussian Ω almost surely.  With
 c = 1, by Woodbury, (I + K̂)⁻¹ is
 
-    c I − U (c − (1 + θ)⁻¹) Uᵀ                                                      (4)
+    c I − U (c − (1 + θ)⁻¹) Uᵀ                                                      (3)
 
 and with c = (1 + θ_r)⁻¹, for the least θ, the preconditioner: what was not seen is
 taken for as large.
 
-If H is indefinite, (2) leaves out its negative part: K̂ ⪰ 0, and (4) is positive
+If H is indefinite, (2) leaves out its negative part: K̂ ⪰ 0, and (3) is positive
 definite all the same.  As A⁻¹ it is no approximation along that part, and θ may exceed
-‖K‖, where w is small because two signs cancel; CG with (4) may be slower than without.
+‖K‖, where w is small because two signs cancel; CG with (3) may be slower than without.
 
 Sources: Hataya & Yamada, AISTATS 2023 (columns); Frangella, Tropp & Udell, arXiv
-2110.02820, 2021 (sketch, shift, preconditioner; they take a Cholesky factor in (2)).
+2110.02820, 2021 (Gaussian Ω, the preconditioner; for stability they shift Ωᵀ Y by ν, to
+have its Cholesky factor, where the cut is here: an indefinite H has none).
 """
 
 from dataclasses import dataclass
@@ -42,7 +44,7 @@ from .system import TOLERANCE, Matvec, make_system, product
 
 @dataclass(frozen=True)
 class Nystrom(Settings):
-    """x = (Ĥ + Λ)⁻¹ b by (4): r products and no iteration; or a preconditioner.
+    """x = (Ĥ + Λ)⁻¹ b by (3): r products and no iteration; or a preconditioner.
 
     All tasks have one Ω, drawn from the seed at each call: neither chunks nor other
     tasks change a bit.  It keeps about 3 T r vectors (P,).  CONVERGED means that the
@@ -77,7 +79,7 @@ class Nystrom(Settings):
         return partial(inverse, c=1 / (1 + theta[:, -1:])), theta.shape[1]
 
     def sketched(self, matvec: Matvec, like: Array, M: Any):
-        """Return v, c ↦ M^½ (4) M^½ v, and θ (T, r), for vectors like some (T, P)."""
+        """Return v, c ↦ M^½ (3) M^½ v, and θ (T, r), for vectors like some (T, P)."""
         root, xp = inverse_strength(M, like) ** 0.5, array_module(like)
         omega = xp.asarray(self.omega(like.shape[1]), dtype=like.dtype)
         directions = (xp.zeros_like(like) + v for v in omega.T)
@@ -88,12 +90,13 @@ class Nystrom(Settings):
         # K is A less 1, and has the rounding of 1 where H is small.
         nu = xp.finfo(like.dtype).eps * len(omega) ** 0.5
         nu = nu * (1 + norm(Y.reshape(len(Y), -1)))[:, None]
-        Y = Y + nu[..., None] * omega  # (2)
         core = omega.T @ Y
         w, V = xp.linalg.eigh((core + core.swapaxes(1, 2)) / 2)
-        V = V * xp.where(w > nu, 1 / xp.where(w > nu, w, 1) ** 0.5, 0)[:, None, :]
+        V = (
+            V * xp.where(w > nu, 1 / xp.where(w > nu, w, 1) ** 0.5, 0)[:, None, :]
+        )  # (2)
         U, sigma, _ = xp.linalg.svd(Y @ V, full_matrices=False)
-        theta = xp.maximum(sigma**2 - nu, 0)  # (3)
+        theta = sigma**2
 
         def inverse(v: Array, c: Any) -> Array:
             w = root * v

@@ -112,15 +112,27 @@ def test_a_product_that_overflows_ends_its_task_only():
         x, info = Neumann(0.03, 4).solve(matvec, B)
     assert list(info.status) == [1, Status.NOT_FINITE, 1]
     assert_allclose(x[0], partial_sum(A[0], B[0], 0.03, 4), rtol=1e-12)
+    assert_array_equal(x[1], 0)
+    assert list(info.iterations) == [4, 0, 4]
+
+
+def test_a_task_that_diverged_is_left_alone_however_long_the_others_take():
+    with np.errstate(all="raise", under="ignore"):
+        x, info = Neumann(0.6, 2000).solve(
+            lambda v: np.array([[9.0], [1e-3]]) * v, B[:2]
+        )
+    assert list(info.status) == [Status.DIVERGED, Status.MAXITER]
+    assert list(info.iterations) == [0, 2000]
+    assert np.isfinite(x).all()
 
 
 def test_a_start_is_gone_on_from_and_each_step_is_seen():
-    first, _ = Neumann(0.03, 5).solve(systems.product_of(A), B)
-    seen = []
+    b, seen = 100 * B, []
+    first, _ = Neumann(0.03, 5).solve(systems.product_of(A), b)
     rest, _ = Neumann(0.03, 6).solve(
-        systems.product_of(A), B, x0=first, callback=lambda x: seen.append(x.copy())
+        systems.product_of(A), b, x0=first, callback=lambda x: seen.append(x.copy())
     )
-    whole, _ = Neumann(0.03, 11).solve(systems.product_of(A), B)
+    whole, _ = Neumann(0.03, 11).solve(systems.product_of(A), b)
     assert_allclose(rest, whole, rtol=1e-11, atol=1e-12)
     assert len(seen) == 6
     assert_array_equal(seen[-1], rest)

@@ -78,6 +78,9 @@ def test_a_rank_that_suffices_is_exact(lam):
         assert_array_equal(info.status, Status.CONVERGED)
         assert_allclose(x, systems.solution(A, b), rtol=1e-9, atol=1e-10)
         assert_array_equal(info.num_products, min(rank, P) + 1)
+    solver = Nystrom(40, "columns", rtol=1e-9)
+    x, info = solver.solve(systems.product_of(A), b, 1 / lam)
+    assert_array_equal(info.status, Status.CONVERGED)
     _, info = Nystrom(5, rtol=1e-9).solve(systems.product_of(A), b, 1 / lam)
     assert_array_equal(info.status, Status.MAXITER)
 
@@ -148,11 +151,12 @@ def test_an_indefinite_H_leaves_it_positive_definite_and_cg_right(sketch):
     assert_allclose(x, systems.solution(A, b), rtol=1e-7, atol=1e-8)
 
 
-def test_where_H_is_zero_rounding_is_not_taken_for_it():
-    b, LAM_32 = right_hand_side().astype("f"), LAM.astype("f")
-    x, info = Nystrom(8, rtol=1e-6).solve(lambda v: LAM_32 * v, b, 1 / LAM_32)
-    assert_array_equal(info.status, Status.CONVERGED)
-    assert_allclose(x, b / LAM_32, rtol=1e-5)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_where_H_is_zero_rounding_is_not_taken_for_it(dtype):
+    lam, b = LAM.astype(dtype), right_hand_side().astype(dtype)
+    for seed in range(30):
+        _, theta = Nystrom(8, seed=seed).sketched(lambda v: lam * v, b, 1 / lam)
+        assert (theta <= 10 * np.finfo(dtype).eps).all()
 
 
 @pytest.mark.parametrize("sketch", SKETCHES)
@@ -183,6 +187,7 @@ def test_another_seed_is_another_sketch_and_the_same_seed_the_same():
     columns = Nystrom(4, "columns").omega(P)
     assert_array_equal(columns.sum(0), 1)
     assert columns.sum(1).max() == 1
+    assert_array_equal(Nystrom(P, "columns").omega(P).sum(1), 1)
 
 
 def test_a_product_that_is_not_finite_ends_its_task_only():
