@@ -30,7 +30,19 @@ from .meta_gradients import (
 from .networks import Network, SoftmaxCrossEntropy, SquaredError, architectures
 from .optimizers import SGD, Adam
 from .runs import load_run
-from .solvers import CG, MINRES, CertifiedCG, Dense, cg, cg_batched
+from .solvers import (
+    CG,
+    MINRES,
+    CertifiedCG,
+    Dense,
+    Jacobi,
+    Neumann,
+    Nystrom,
+    PreconditionedCG,
+    Woodbury,
+    cg,
+    cg_batched,
+)
 from .training import evaluate, meta_train
 
 __all__ = [
@@ -47,11 +59,15 @@ __all__ = [
     "GradientDescent",
     "InnerAdam",
     "InnerDivergence",
+    "Jacobi",
     "MetaGradient",
     "Momentum",
     "Network",
+    "Neumann",
     "NewtonCG",
     "NotPositiveDefinite",
+    "Nystrom",
+    "PreconditionedCG",
     "ProximalObjective",
     "PullBackDescent",
     "ReleasedIMAML",
@@ -60,6 +76,7 @@ __all__ = [
     "SquaredError",
     "TaskBatch",
     "TaskLoss",
+    "Woodbury",
     "__version__",
     "adapt",
     "architectures",

@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy
 
+from ..arguments import having
 from ..compute import Array
 from ..optimizers import SGD, follow
+from ..solvers import Factor
 from .linearization import Linearization
 
 
@@ -64,13 +66,17 @@ class Examples:
 
         Args:
             at: What ``linearize`` returned at some φ.
-            solver: Has ``solve(matvec, b, M)``.
+            solver: Has ``solve(matvec, b, M)``, which is given ``factor=`` as well,
+                that of G, if the solver's ``takes_factor`` is true.
             curvature: "hvp" for H, "gnvp" for G.
             v: (T, P).
             shift: s > 0, a number or (P,); the preconditioner is 1/s.
         """
-        product = getattr(at, curvature)
-        return solver.solve(lambda p: product(p) + shift * p, v, M=1 / shift)
+        product, more = getattr(at, curvature), {}
+        if getattr(solver, "takes_factor", False):
+            having("factor", "a TaskLoss's")("the linearisation", at)
+            more["factor"] = at.factor()
+        return solver.solve(lambda p: product(p) + shift * p, v, M=1 / shift, **more)
 
 
 class SweptLinearization(Linearization):
@@ -96,6 +102,10 @@ class SweptLinearization(Linearization):
     def gnvp(self, v: Array) -> Array:
         """Return G v, (T, P), for v (T, P)."""
         return self._product("gnvp", v)
+
+    def factor(self) -> Factor:
+        """Return R of G = RᵀR, by the layers."""
+        return self._plain.factor()
 
     @abstractmethod
     def swept(self, curvature: str, v: Array) -> Array:

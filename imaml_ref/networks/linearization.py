@@ -5,7 +5,10 @@ With z = f(φ, x) and ℓ the loss, L(φ) = ℓ(f(φ, x), y), J = ∂z/∂φ and
     gradient       ∇L = Jᵀ z̄,   z̄ = ∂ℓ/∂z                  forward, vjp
     Hessian        H v = R{Jᵀ z̄} with φ̇ = v, R{z̄} = H_z ż     jvp, vjp_dot
     Gauss-Newton   G v = Jᵀ H_z J v                            jvp, vjp
+                   G = RᵀR, R = Sᵀ J with H_z = S Sᵀ           jvp; vjp
 
+H_z is a block (D, D) for each example, since ℓ is a mean over examples, and positive
+semidefinite; S is the symmetric root of each.
 One forward and one vjp sweep are shared by however many products follow.
 """
 
@@ -15,6 +18,7 @@ from typing import Any
 import numpy
 
 from ..compute import Array, array_module, to_device, to_host
+from ..solvers import Factor
 
 
 class Linearization:
@@ -42,6 +46,24 @@ class Linearization:
         return net.vjp(
             self.phi, self._saved, self.task_loss.loss.hvp(self._loss_saved, z_dot)
         )[0]
+
+    def factor(self) -> Factor:
+        """Return R (N D, P) of G = RᵀR, by its products."""
+        xp, z, loss = array_module(self.outputs), self.outputs, self.task_loss.loss
+        (T, N, D), units = z.shape, xp.eye(z.shape[-1], dtype=z.dtype)
+        blocks = [loss.hvp(self._loss_saved, xp.zeros_like(z) + e) for e in units]
+        w, V = xp.linalg.eigh(xp.stack(blocks, -1))
+        S = (V * xp.maximum(w, 0)[..., None, :] ** 0.5) @ V.swapaxes(-1, -2)
+
+        def push(v: Array) -> Array:
+            z_dot, _ = self.task_loss.net.jvp(self.phi, self._saved, v, self._x_dot)
+            return (S @ z_dot[..., None]).reshape(T, N * D)
+
+        def pull(s: Array) -> Array:
+            z_bar = (S @ s.reshape(T, N, D, 1))[..., 0]
+            return self.task_loss.net.vjp(self.phi, self._saved, z_bar)[0]
+
+        return Factor(push, pull, N * D)
 
     def accuracy(self) -> Array | None:
         """Return the share of right answers (T,), or None for a regression."""

@@ -27,7 +27,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from ..arguments import Settings, setting, whole
+from ..arguments import Settings, having, setting, whole
 from ..compute import Array, array_module, norm, read
 from .diagnostics import summarise
 from .info import SolverInfo, Status
@@ -43,6 +43,7 @@ from .system import (
     product,
     solution,
 )
+from .woodbury import Jacobi
 
 DRIFT = 0.9  # of ‖s‖, in (2): a restart forgets the Krylov space, so not lightly
 PATIENCE = 3  # restarts, in (3)
@@ -80,25 +81,47 @@ class CertifiedCG(Settings):
     name: ClassVar[str] = "certified CG"
 
     def solve(
-        self, matvec: Matvec, b: Array, M: Any = None
+        self, matvec: Matvec, b: Array, M: Any = None, *, x0=None, callback=None
     ) -> tuple[Array, SolverInfo]:
-        """Solve A x = b for every task.
-
-        Args:
-            matvec: v ↦ A v, (T, P) -> (T, P).
-            b: Right-hand sides, (T, P).
-            M: Preconditioner, as in ``cg_batched``.
-        """
+        """Solve A x = b for every task, the arguments those of ``cg_batched``."""
         system = make_system(
             matvec,
             b,
+            x0,
             rtol=self.rtol,
             atol=self.atol,
             M=M,
             conduct=self.on_negative_curvature,
         )
         maxiter = 10 * b.shape[1] if self.maxiter is None else self.maxiter
-        return solve_certified(system, maxiter=maxiter, refresh=self.refresh)
+        return solve_certified(
+            system, maxiter=maxiter, refresh=self.refresh, callback=callback
+        )
+
+
+@dataclass(frozen=True)
+class PreconditionedCG(CertifiedCG):
+    """``CertifiedCG`` with a preconditioner that it makes; ``num_products`` has both.
+
+    Args:
+        by: Makes it, ``Jacobi()`` or ``Nystrom()``; the others are ``CertifiedCG``'s.
+    """
+
+    by: Any = setting(having("prepare", "Jacobi()"), make=Jacobi)
+    name: ClassVar[str] = "preconditioned CG"
+
+    @property
+    def takes_factor(self) -> bool:
+        """Whether ``solve`` needs the ``factor`` of G."""
+        return getattr(self.by, "takes_factor", False)
+
+    def solve(
+        self, matvec: Matvec, b: Array, M=None, *, x0=None, callback=None, **factor: Any
+    ) -> tuple[Array, SolverInfo]:
+        """Solve A x = b for every task; M is the diagonal of Λ⁻¹."""
+        M, products = self.by.prepare(matvec, b, M, **factor)
+        x, info = super().solve(matvec, b, M, x0=x0, callback=callback)
+        return x, read(_with_more, info, products)
 
 
 class Proof(NamedTuple):

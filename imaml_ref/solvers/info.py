@@ -29,6 +29,10 @@ class Status(IntEnum):
     """The matrix has an eigenvalue that is zero to rounding."""
     NOT_FINITE = 8
     """NaN or infinity in b, x₀ or a product."""
+    DIVERGED = 9
+    """The residual of a series grew, and from then on always grows."""
+    MISMATCH = 10
+    """A is not the matrix that was factored: the true residual shows it."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -118,4 +122,8 @@ TEXTS = {
     Status.NOT_FINITE: "task {task}: NaN or infinity in b, x0 or a product after "
     "{steps} iterations; lower the inner step size, or look for the first NaN in the "
     "network",
+    Status.DIVERGED: "task {task}: the series diverges, its residual grows after "
+    "{progress}; it needs A positive definite and step_size < 2/λ_max",
+    Status.MISMATCH: "task {task}: not solved, {progress}; A is not G + Λ with the G "
+    "that was factored (use curvature='gauss-newton'), or rounding hides it (float64)",
 }

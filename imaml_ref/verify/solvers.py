@@ -12,6 +12,11 @@ from ..solvers import (
     MINRES,
     CertifiedCG,
     Dense,
+    Factor,
+    Neumann,
+    Nystrom,
+    PreconditionedCG,
+    Woodbury,
     cg,
     cg_batched,
     dense_matrix,
@@ -27,6 +32,7 @@ def solver_rows(setting: Setting) -> Iterator[Row]:
     yield from dense_rows(setting)
     yield from iterate_rows(setting)
     yield from spectrum_rows(setting)
+    yield from low_rank_rows(setting)
 
 
 def matrices(smallest: float) -> tuple[Array, Array]:
@@ -105,3 +111,27 @@ def spectrum_rows(setting: Setting) -> Iterator[Row]:
     yield setting.verdict(part, claim, witness, bool((above & seen).all()))
     matrix = to_host(dense_matrix(matvec, right))
     yield setting.row("dense matrix", "P products", "A itself", (matrix, A), (14, 6))
+
+
+def low_rank_rows(setting: Setting) -> Iterator[Row]:
+    """Yield what knows Λ of (RᵀR + Λ) x = b, with fewer rows R than parameters."""
+    rng = numpy.random.default_rng(1)
+    R, b = draw(rng, TASKS, 7, SIZE), draw(rng, TASKS, SIZE)
+    M = 1 / (1 + draw(rng, SIZE) ** 2)
+    A = R.swapaxes(1, 2) @ R + numpy.diag(1 / M)
+    want, rtol = numpy.linalg.solve(A, b[..., None])[..., 0], setting.need(1e-12, 1e-6)
+    rows = product(setting, R), product(setting, R.swapaxes(1, 2)), 7
+    given: dict[str, Any] = {"factor": Factor(*rows)}
+    by_Nystrom = PreconditionedCG(rtol=rtol, by=Nystrom(5))
+    step = 1.9 / numpy.linalg.eigvalsh(A).max()
+    for name, method, more in (
+        ("Woodbury", Woodbury(), given),
+        ("Nyström", Nystrom(9), {}),
+        ("CG by Jacobi", PreconditionedCG(rtol=rtol), given),
+        ("CG by Nyström", by_Nystrom, {}),
+        ("Neumann series", Neumann(step, 3000, rtol=rtol), {}),
+    ):
+        right = setting.put(b), setting.put(M)
+        x, _ = method.solve(product(setting, A), *right, **more)
+        pair, witness = (x, want), "LAPACK in float64"
+        yield setting.row(name, "(RᵀR + Λ) x = b", witness, pair, (10, 4))

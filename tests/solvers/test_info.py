@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from imaml_ref.solvers import CG, MINRES, CertifiedCG, Dense, SolverInfo, Status
+from imaml_ref.solvers import (
+    CG,
+    MINRES,
+    CertifiedCG,
+    Dense,
+    Factor,
+    Neumann,
+    SolverInfo,
+    Status,
+    Woodbury,
+)
 from tests.helpers import systems
 
 SADDLE = np.diag([1.0, -1.0])
@@ -16,6 +26,14 @@ NEGATIVE = np.diag([1.0, -3.0])
 def ending(solver, A, b, M=None):
     _, info = solver.solve(lambda v: v @ A, np.atleast_2d(b).astype(float), M)
     return info
+
+
+class Factored(Woodbury):
+    """Of G = 1 in the first direction, whatever A is."""
+
+    def solve(self, matvec, b, M=None):
+        rows = Factor(lambda v: v[:, :1], lambda s: s * np.array([1.0, 0.0]), 1)
+        return super().solve(matvec, b, M, factor=rows)
 
 
 ENDINGS = {
@@ -47,6 +65,20 @@ ENDINGS = {
     ),
     Status.SINGULAR: (Dense(), np.ones((2, 2)), [1, 2], None, "singular to rounding"),
     Status.NOT_FINITE: (CG(), SADDLE, [1, np.nan], None, "NaN or infinity"),
+    Status.DIVERGED: (
+        Neumann(0.1),
+        SADDLE,
+        [1, 2],
+        None,
+        "diverges, its residual grows after 0 .*A positive .*step_size < 2/λ_max",
+    ),
+    Status.MISMATCH: (
+        Factored(),
+        NEGATIVE,
+        [1, 2],
+        1.0,
+        "A is not G \\+ Λ .*curvature='gauss-newton'",
+    ),
 }
 
 

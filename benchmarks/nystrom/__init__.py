@@ -1,0 +1,1 @@
+"""How many products preconditioners save, the sketch's own counted."""
