@@ -7,6 +7,8 @@ step_profile    where its time goes, by block and kind of work
 scaling         how its time and memory grow with each size
 memory          whether memory grows with the inner steps
 omniglot        how far five estimators train in the same time; omniglot.table
+normalisations  accuracy by normalisation, one query of each class, five, or each alone
+                in its batch; normalisations.table
 conformance     what published implementations answer to the conformance suite;
                 conformance.table, conformance.control_lam_vector,
                 conformance.blind (mistakes that the judge was not told about),
@@ -35,6 +37,8 @@ QUESTIONS = (
     "memory",
     "omniglot",
     "omniglot.table",
+    "normalisations",
+    "normalisations.table",
     "conformance",
     "conformance.table",
     "conformance.control_lam_vector",

@@ -64,7 +64,12 @@ class Drawn(ABC):
         # In another type inputs would lose what they are.
         if not numpy.issubdtype(dtype, numpy.inexact):
             raise TypeError(f"dtype must be a floating type, got {dtype}")
+        where = {"seed": seed, "step": step, "num_tasks": num_tasks, "first": first}
+        return self._batch(self._drawn(split, **where), dtype)
+
+    def _drawn(self, split, *, seed, step, num_tasks, first=0) -> list[numpy.ndarray]:
+        """Return what is drawn for the tasks of ``sample``, a task axis in front."""
         tasks = (first + t for t in range(whole()("num_tasks", num_tasks)))
         rngs = (task_generator(split, seed=seed, step=step, task=t) for t in tasks)
         drawn = zip(*(self._draw(split, rng) for rng in rngs), strict=True)
-        return self._batch([numpy.stack(part) for part in drawn], dtype)
+        return [numpy.stack(part) for part in drawn]

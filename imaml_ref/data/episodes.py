@@ -126,6 +126,10 @@ class Episodes(Brief, Drawn, Settings):
             "invert": self.invert,
         }
 
+    def classes_of(self, split: str, **where: Any) -> numpy.ndarray:
+        """Return which class each label of ``sample``'s tasks is, indices (T, ways)."""
+        return self._drawn(split, **where)[0]
+
     def _batch(self, drawn, dtype):
         classes, turns, drawings = drawn
         images = self._scale(self._gather(classes, drawings, turns), dtype)

@@ -14,6 +14,7 @@ from .lock import Busy
 from .predict import Prediction, predict
 from .prepare import Prepared, check_processes, prepare
 from .protocol import protocol
+from .report import protocols as draw_protocols
 from .reporter import Progress, Reporter, Silent
 from .train import train_run
 
@@ -29,6 +30,7 @@ __all__ = [
     "Silent",
     "check_processes",
     "draw_missing",
+    "draw_protocols",
     "load_run",
     "panels",
     "predict",

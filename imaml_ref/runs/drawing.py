@@ -49,9 +49,10 @@ def imported(name: str) -> Any:
 
 
 def save(figure: Figure, path: str | Path) -> None:
-    """Write a figure as PNG, whole or not at all."""
+    """Write a figure as PNG, or as SVG where the name says so, whole or not at all."""
+    kind = "svg" if Path(path).suffix == ".svg" else "png"
     with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=150, format="png")
+        figure.savefig(temporary, dpi=150, format=kind)
 
 
 def panels(rows: int, columns: int, title: str, size: tuple[float, float]):

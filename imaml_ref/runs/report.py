@@ -116,6 +116,33 @@ def positive(values: numpy.ndarray) -> bool:
     return bool(known.size and (known > 0).all())
 
 
+def protocols(records: list[dict], title: str) -> Figure:
+    """Draw accuracies with both intervals, and those of the classes in order.
+
+    The records are those of ``training.protocols``; the title names the estimator.
+
+    Raises:
+        ValueError: If there is none, as of a regression.
+    """
+    if not records:
+        raise ValueError("there is no accuracy to draw; a regression has none")
+    figure, ((means, classes),) = panels(1, 2, title, (10, 2 + 0.4 * len(records)))
+    for place, r in enumerate(records):
+        style = {"color": f"C{place}", "marker": "o", "markersize": 4, "capsize": 3}
+        at, half = 100 * r["accuracy"], 100 * r["accuracy_ci95"]
+        ends = [[abs(100 * end - at)] for end in r["accuracy_bootstrap95"]]
+        means.errorbar(at, place - 0.1, xerr=half, **style)
+        means.errorbar(at, place + 0.1, xerr=ends, mfc="w", **style)
+        of_classes = [100 * a for a in r.get("accuracy_by_class", {}).values()]
+        classes.plot(sorted(of_classes), color=f"C{place}")
+    names = [f"{r['protocol']},\n{r['queries']} a class" for r in records]
+    means.set_yticks(range(len(records)), names)
+    means.set_ylim(len(records) - 0.5, -0.5)
+    means.set_xlabel("accuracy / %; filled: Student's t, open: bootstrap")
+    classes.set(xlabel="classes, the worst first", ylabel="accuracy / %")
+    return figure
+
+
 def image_episode(
     tasks, chances: numpy.ndarray, title: str, *, inverted: bool = False
 ) -> Figure:

@@ -5,10 +5,13 @@ configurations and consoles.
 """
 
 from .checkpoint import Checkpoint, TrainingState, read_checkpoint, write_checkpoint
-from .evaluation import Evaluation, beside, ci95, evaluate
+from .evaluation import Evaluation, beside, evaluate
+from .intervals import RESAMPLINGS, ci95
 from .loop import Diverged, at_lam, meta_train
+from .protocols import protocols
 
 __all__ = [
+    "RESAMPLINGS",
     "Checkpoint",
     "Diverged",
     "Evaluation",
@@ -18,6 +21,7 @@ __all__ = [
     "ci95",
     "evaluate",
     "meta_train",
+    "protocols",
     "read_checkpoint",
     "write_checkpoint",
 ]

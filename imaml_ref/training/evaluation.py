@@ -6,7 +6,6 @@ query images of a task are normalised together, as in training, so each sees the
 sees nothing.
 """
 
-import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -14,7 +13,6 @@ from functools import partial
 from typing import Any
 
 import numpy
-from scipy.special import stdtrit
 
 from ..arguments import Brief, having, truth, whole
 from ..compute import (
@@ -28,6 +26,7 @@ from ..compute import (
 from ..data import TaskBatch, TaskSource, draw
 from ..meta_gradients import check_labels, each_chunk
 from ..networks import blind_layer, context_for, logits_alone, why_blind
+from .intervals import ci95, mean
 
 CHUNK = 64  # tasks adapted at a time: bounds the memory, changes no result
 
@@ -42,12 +41,18 @@ class Evaluation(Brief):
         accuracies: Transductive accuracy of each task, a fraction, (num_tasks,); None
             for a regression.
         accuracies_per_example: The same with every query image normalised alone.
+        labels: The labels of the queries, if they are integers, (num_tasks, N).
+        guesses: What the queries are taken for, outputs, (num_tasks, N).
+        guesses_per_example: The same with every query image normalised alone.
     """
 
     split: str
     losses: numpy.ndarray
     accuracies: numpy.ndarray | None = None
     accuracies_per_example: numpy.ndarray | None = None
+    labels: numpy.ndarray | None = None
+    guesses: numpy.ndarray | None = None
+    guesses_per_example: numpy.ndarray | None = None
 
     @property
     def num_tasks(self) -> int:
@@ -107,23 +112,6 @@ class Evaluation(Brief):
                 found[f"{prefix}_{name}"] = mean(per_task)
                 found[f"{prefix}_{name}_ci95"] = ci95(per_task)
         return found
-
-
-def mean(values: numpy.ndarray | None) -> float:
-    """Return the mean, or NaN of nothing."""
-    return math.nan if values is None else float(values.mean())
-
-
-def ci95(values: numpy.ndarray | None) -> float:
-    """Return the half-width of the 95 % interval of a mean over (num_tasks,).
-
-    Student's t times the standard error; one task has none, so it is NaN there, and of
-    nothing.
-    """
-    if values is None or len(values) < 2:
-        return math.nan
-    t = float(stdtrit(len(values) - 1, 0.975))
-    return t * float(values.std(ddof=1)) / math.sqrt(len(values))
 
 
 def evaluate(
@@ -191,7 +179,7 @@ def evaluate(
 
 
 def measure(algorithm, theta: Array, tasks: TaskBatch, per_example: bool) -> Any:
-    """Return losses and both accuracies of a chunk of tasks, each (T,) or None.
+    """Return what an Evaluation has of a chunk of tasks, arrays (T, ...) or None.
 
     While readings wait, it is a reading of them.
     """
@@ -204,7 +192,7 @@ def measure(algorithm, theta: Array, tasks: TaskBatch, per_example: bool) -> Any
 
 
 def query_scores(task_loss, phi: Array, tasks: TaskBatch, per_example: bool) -> Any:
-    """Return query losses and both accuracies at φ (T, P), or a reading of them."""
+    """Return what an Evaluation has at φ (T, P), or a reading of it."""
     net, loss = task_loss.net, task_loss.loss
     x, y = tasks.query_x, tasks.query_y
     check_labels(task_loss, y)
@@ -212,10 +200,13 @@ def query_scores(task_loss, phi: Array, tasks: TaskBatch, per_example: bool) -> 
     outputs = net.logits(phi, x, **context)
     value, _ = loss.forward(outputs, y)
     together = loss.accuracy(outputs, y)
-    alone = None
+    alone = labels = said = said_alone = None
+    if together is not None:
+        labels, said = (y if y.dtype.kind in "iu" else None), outputs.real.argmax(-1)
     if per_example and together is not None:
-        alone = loss.accuracy(logits_alone(net, phi, x, **context), y)
-    return read(lambda *scores: scores, value, together, alone)
+        outputs = logits_alone(net, phi, x, **context)
+        alone, said_alone = loss.accuracy(outputs, y), outputs.real.argmax(-1)
+    return read(lambda *found: found, value, together, alone, labels, said, said_alone)
 
 
 def beside(theta: Array, tasks: TaskBatch) -> TaskBatch:

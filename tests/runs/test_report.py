@@ -122,3 +122,38 @@ def test_a_regression_episode_shows_points_and_both_curves():
     lines = lines_of(axes)
     assert_allclose(lines["after adapting, φ"], np.column_stack([grid, grid**3]))
     assert_allclose(lines["query"], np.column_stack([x[0] + 1, y[0] - 1]))
+
+
+def make_records():
+    return [
+        {
+            "protocol": name,
+            "queries": n,
+            "accuracy": at,
+            "accuracy_ci95": 0.03,
+            "accuracy_bootstrap95": (at - 0.04, at + 0.01),
+            **classes,
+        }
+        for name, n, at, classes in (
+            ("transductive", 1, 0.9, {"accuracy_by_class": {"a": 0.7, "b": 1, "c": 0}}),
+            ("per example", 5, 0.5, {}),
+        )
+    ]
+
+
+def test_protocols_are_drawn_with_both_intervals_and_their_classes_in_order():
+    means, classes = report.protocols(make_records(), "x").axes
+    ends = [c.get_segments()[0][:, 0] for c in means.collections]
+    expected = [[87, 93], [86, 91], [47, 53], [46, 51]]
+    assert_allclose(ends, expected)
+    names = [label.get_text() for label in means.get_yticklabels()]
+    assert names == ["transductive,\n1 a class", "per example,\n5 a class"]
+    assert_allclose(classes.lines[0].get_ydata(), [0, 70, 100])
+
+
+def test_a_figure_is_svg_where_its_name_says_so(tmp_path):
+    figure = report.protocols(make_records(), "x")
+    drawing.save(figure, tmp_path / "a.svg")
+    assert (tmp_path / "a.svg").read_text().startswith("<?xml")
+    with pytest.raises(ValueError, match="a regression has none"):
+        report.protocols([], "x")

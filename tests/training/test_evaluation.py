@@ -120,6 +120,14 @@ def test_one_task_has_a_mean_and_no_interval(algorithm, theta, source):
     assert math.isnan(found.as_dict("test")["test_accuracy_ci95"])
 
 
+def test_guesses_are_those_that_the_accuracies_count(found):
+    for guesses, accuracies in (
+        (found.guesses, found.accuracies),
+        (found.guesses_per_example, found.accuracies_per_example),
+    ):
+        assert_allclose((guesses == found.labels).mean(1), accuracies, rtol=1e-15)
+
+
 @pytest.mark.parametrize("number", [0, -1, 2.0, True, None])
 def test_an_evaluation_has_tasks(algorithm, theta, source, number):
     message = f"num_tasks must be an integer >= 1, got {number}"
