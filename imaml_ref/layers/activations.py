@@ -8,7 +8,7 @@ With the slope s = f'(x) and the bend c = f''(x),
 Each activation gives s, and c in terms of y and s, so that x need not be kept:
 
     ReLU       y = max(x, 0)           s = [x > 0]              c = 0            (3)
-    leaky      y = x or α x            s = 1 or α                  c = 0            (3a)
+    leaky      y = x or α x            s = 1 or α               c = 0           (3a)
     softplus   y = log(1 + eˣ)         s = 1 / (1 + e⁻ˣ)            c = s e⁻ʸ        (4)
     tanh       y = tanh x              s = 4 d / (1 + d)²           c = −2 y s       (5)
     ELU        y = x or α (eˣ − 1)     s = 1 or α eˣ                c = 0 or s       (6)
@@ -155,14 +155,14 @@ class LeakyReLU(Kinked, Settings):
 
     Args:
         negative_slope: α >= 0, the slope for x ≤ 0.
+
+    Raises:
+        ValueError: If it is out of its range.
     """
 
     negative_slope: float = setting(number("[0, inf)"), 0.01)
 
     def forward(self, p, x):
-        s = (
-            array_module(x)
-            .where(x.real > 0, 1, self.negative_slope)
-            .astype(x.real.dtype)
-        )
+        xp = array_module(x)
+        s = xp.where(x.real > 0, 1, self.negative_slope).astype(x.real.dtype)
         return s * x, Mask(s)

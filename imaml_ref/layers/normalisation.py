@@ -132,6 +132,9 @@ class LayerNorm(Normalisation):
 
     Args:
         normalized_shape: Sizes of the axes; a number is that of the last one.
+
+    Raises:
+        ValueError: If a setting is out of its range.
     """
 
     normalized_shape: tuple[int, ...] = setting(features)
@@ -151,7 +154,10 @@ class GroupNorm(Normalisation):
 
     Args:
         num_groups: G; one is layer normalisation of whole examples.
-        num_channels: C, a multiple of G, or a ValueError; neighbours are in a group.
+        num_channels: C, a multiple of G; neighbours are in a group.
+
+    Raises:
+        ValueError: If a setting is out of its range, or G does not divide C.
     """
 
     num_groups: int = setting(whole())
@@ -174,6 +180,9 @@ class InstanceNorm2d(Normalisation):
 
     Args:
         num_channels: C; with γ and β, as PyTorch has them with ``affine=True``.
+
+    Raises:
+        ValueError: If a setting is out of its range.
     """
 
     num_channels: int = setting(whole())

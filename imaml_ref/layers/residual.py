@@ -48,6 +48,9 @@ class Residual(Layer, Settings):
     Args:
         body: The layers of f by name, in the order of the chain.
         skip: Those of h, for a body that changes the shape.
+
+    Raises:
+        TypeError, ValueError: See ``named_layers``.
     """
 
     body: Mapping[str, Layer] = setting(named_layers)

@@ -3,6 +3,7 @@
 import math
 from decimal import Decimal
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 import pytest
@@ -46,7 +47,8 @@ BAGS = {
     "Linear": (layers.Linear, [], ["in_features", "out_features"]),
     "Conv2d": (layers.Conv2d, [], ["in_channels", "out_channels"]),
     "BatchNorm2d": (layers.BatchNorm2d, ["eps"], ["num_channels"]),
-    "GroupNorm": (layers.GroupNorm, ["eps"], ["num_groups", "num_channels"]),
+    "GroupNorm": (partial(layers.GroupNorm, 1), ["eps"], ["num_channels"]),
+    "groups": (partial(layers.GroupNorm, num_channels=6), [], ["num_groups"]),
     "InstanceNorm2d": (layers.InstanceNorm2d, ["eps"], ["num_channels"]),
     "LeakyReLU": (layers.LeakyReLU, ["negative_slope"], []),
     "ELU": (layers.ELU, ["alpha"], []),
