@@ -1,7 +1,9 @@
 """One θ by several protocols, against one task and one image at a time."""
 
 import json
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -157,6 +159,20 @@ def test_classes_have_their_names(records, source):
 
 def test_a_record_is_plain(records):
     assert json.loads(json.dumps(records, allow_nan=False))[0]["queries"] == 1
+
+
+def test_the_code_on_the_page_says_the_same(algorithm, theta, source, capsys):
+    page = (Path(__file__).parents[2] / "docs" / "protocols.md").read_text("utf-8")
+    (block,) = re.findall(r"^```python\n(.*?)^```", page, re.S | re.M)
+    few = block.replace("num_queries=n)", "num_queries=n), num_tasks=4")
+    names = {"algorithm": algorithm, "theta": theta, "source": source, "ir": ir}
+    exec(
+        few.replace("(1, 5)", "(1, 4)"),
+        names | {"replace": replace, "protocols": protocols},
+    )
+    lines = capsys.readouterr().out.splitlines()
+    expected = ["transductive 1", "transductive 4", "per example 4"]
+    assert [line[: len(e)] for line, e in zip(lines, expected, strict=True)] == expected
 
 
 class Foreign:
