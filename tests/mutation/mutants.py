@@ -3,7 +3,14 @@
 import ast
 from collections.abc import Iterator
 
-NOT_DERIVATIVES = {"__init__", "__repr__", "shapes", "init", "accuracy"}
+NOT_DERIVATIVES = {
+    "__post_init__",
+    "__init__",
+    "__repr__",
+    "shapes",
+    "init",
+    "accuracy",
+}
 NOT_DERIVATIVES |= {"unit_vectors", "counts"}
 OPERATORS = {
     ast.Add: ast.Sub,
