@@ -85,8 +85,7 @@ class Training:
 
 def known_norms() -> dict:
     """Return what makes the normalisation of a block, by name; None leaves it out."""
-    without = {"batch": ir.layers.BatchNorm2d, "none": None}
-    return dict(getattr(ir.architectures, "NORMS", without))
+    return dict(ir.architectures.NORMS)
 
 
 def ready(work: Path, norm: str, seed: int, settings: Settings, data) -> Training:

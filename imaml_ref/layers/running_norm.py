@@ -61,7 +61,7 @@ class RunningNorm2d(Brief, Layer):
     def jvp(self, p, saved, p_dot, x_dot):
         x_hat_dot = saved.rho * x_dot
         y_dot = wide(p["gamma"]) * x_hat_dot + wide(p_dot["gamma"]) * saved.x_hat
-        return y_dot + wide(p_dot["beta"]), Saved(x_hat_dot, 0 * saved.rho)
+        return y_dot + wide(p_dot["beta"]), Saved(x_hat_dot, None)
 
     def vjp(self, p, saved, y_bar):
         p_bar = {"gamma": total(saved.x_hat * y_bar), "beta": total(y_bar)}

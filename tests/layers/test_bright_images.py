@@ -10,7 +10,16 @@ import pytest
 
 import imaml_ref as ir
 from imaml_ref.fused import plain_path
-from imaml_ref.layers import BatchNorm2d, Conv2d, Flatten, Linear, ReLU, Softplus
+from imaml_ref.layers import (
+    BatchNorm2d,
+    Conv2d,
+    Flatten,
+    Linear,
+    ReLU,
+    Softplus,
+    SupportNorm2d,
+    TaskNorm2d,
+)
 from tests.helpers.fused_points import needs_fused
 from tests.machines.kernel_machine import by_kernels
 
@@ -18,10 +27,10 @@ T, SIZE, RATIO = 2, (9, 9, 2), 1e4
 EXPECTED = 30 * np.finfo(np.float32).eps / 2 * RATIO
 
 
-def task_loss(activation):
+def task_loss(activation, norm=BatchNorm2d):
     layers = {
         "conv": Conv2d(2, 6),
-        "norm": BatchNorm2d(6),
+        "norm": norm(6),
         "activation": activation(),
         "flatten": Flatten(),
         "head": Linear(7 * 7 * 6, 3),
@@ -29,13 +38,13 @@ def task_loss(activation):
     return ir.TaskLoss(ir.Network(layers, SIZE), ir.SoftmaxCrossEntropy())
 
 
-def relative_errors(loss, examples, way=lambda answers: answers()):
+def relative_errors(loss, examples, way=lambda answers: answers(), labels=None):
     """Return those of outputs, gradient, H v and G v in float32, computed in a way."""
     rng = np.random.default_rng(1)
     phi = np.stack([loss.net.init(rng) for _ in range(T)]).astype(np.float32)
     v = rng.normal(size=phi.shape).astype(np.float32)
     x = (RATIO + rng.normal(size=(T, examples, *SIZE))).astype(np.float32)
-    y = rng.integers(3, size=(T, examples))
+    y = rng.integers(3, size=(T, labels or examples))
     with plain_path():
         want = answers(loss, phi.astype(float), v.astype(float), x.astype(float), y)
     got = way(lambda: answers(loss, phi, v, x, y))
@@ -51,6 +60,16 @@ def answers(loss, phi, v, x, y):
 @pytest.mark.parametrize("examples", [5, 75])
 def test_a_normalisation_loses_what_its_input_has_lost(examples):
     errors = relative_errors(task_loss(Softplus), examples)
+    assert max(errors) < EXPECTED, errors
+
+
+@pytest.mark.parametrize("norm", [SupportNorm2d, TaskNorm2d])
+@pytest.mark.parametrize("queries", [False, True])
+def test_so_do_those_that_ask_for_the_support_set(norm, queries):
+    loss = task_loss(Softplus, norm)
+    if queries:
+        loss = ir.TaskLoss(loss.net.given(4), loss.loss)
+    errors = relative_errors(loss, 9, labels=9 - 4 * queries)
     assert max(errors) < EXPECTED, errors
 
 

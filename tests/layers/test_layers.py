@@ -114,6 +114,28 @@ def test_what_is_normalised_has_no_mean_however_far_from_zero_it_was(case):
         assert np.abs(means).max() < count * np.finfo(np.float32).eps
 
 
+def test_what_the_support_set_normalises_has_no_mean_either(case):
+    """Nor have the cotangents and their tangents, to the same rounding."""
+    name = type(case.layer).__name__
+    if name not in ("BatchNorm2d", "SupportNorm2d", "TaskNorm2d"):
+        return
+    _, x = point(case)
+    far, shapes = (1e4 + x).astype(np.float32), case.layer.shapes
+    one = {n: np.full((len(x), *s), n == "gamma", "f4") for n, s in shapes.items()}
+    y, saved = case.layer.forward(one, far)
+    _, x_bar = case.layer.vjp(one, saved, far)
+    still = {n: 0 * a for n, a in one.items()}
+    _, saved_dot = case.layer.jvp(one, saved, still, x.astype("f4"))
+    turned = one, saved, still, saved_dot, far, far
+    _, x_bar_dot = case.layer.vjp_dot(*turned)
+    of_whom = getattr(case.layer, "num_support", None)  # a query has a mean
+    y = 0 * y if name == "TaskNorm2d" else y[:, :of_whom]
+    for a in (y, *(bar / saved.rho[:, :1] for bar in (x_bar, x_bar_dot))):
+        means = a.astype(float).mean((1, 2, 3))
+        size = max(1, np.abs(a).max())  # that of x̄ where queries pull on few others
+        assert np.abs(means).max() < x[0, ..., 0].size * np.finfo("f4").eps * size
+
+
 CASE_TESTS = (
     test_forward_is_what_its_name_says,
     test_each_method_agrees_with_its_witness,

@@ -81,6 +81,26 @@ EQUIVALENT |= {
         "return array_module(x).where(g == 0, 1, x) * g",
     ): "what stands in is multiplied by zero",
 }
+HERE = "layers/support_norm.py"
+FIXED = "α (1 − α) = 0 stands before it"
+EQUIVALENT |= {
+    (HERE, "return 1.0"): FIXED,
+    (HERE, "x = x - total(share * x) / pixels(x)"): "the same sum, more slowly",
+    (HERE, "M_dot = sums(z_dot, 2 * z * z_dot) / pixels(z_dot)"): SAME_SHAPE,
+    (
+        HERE,
+        "(z, rho, M, alpha, share), n = "
+        "(saved, self.num_support or y_bar_dot.shape[1])",
+    ): SAME_SHAPE,
+    (
+        HERE,
+        "x_bar_dot = A_dot * y_bar + A * y_bar_dot + x_bar_dot / pixels(z_dot)",
+    ): SAME_SHAPE,
+    (
+        "layers/running_norm.py",
+        "mu, rho = (a.astype(dtype) for a in (self.running_mean, rho))",
+    ): "only on a device is it a copy",
+}
 SECOND = ("jvp", "vjp_dot", "bend", "hvp")
 
 

@@ -3,7 +3,16 @@
 import ast
 from collections.abc import Iterator
 
-NOT_DERIVATIVES = {"__init__", "__repr__", "shapes", "init", "accuracy"}
+NOT_DERIVATIVES = {
+    "__post_init__",
+    "__init__",
+    "__repr__",
+    "shapes",
+    "init",
+    "accuracy",
+    "given",
+    "looks_at_support",
+}
 NOT_DERIVATIVES |= {"unit_vectors", "counts", "features", "named_layers"}
 OPERATORS = {
     ast.Add: ast.Sub,
