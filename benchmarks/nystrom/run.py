@@ -15,7 +15,6 @@ eigenvalue of H + λI, by Lanczos, is positive.  The table goes to ``nystrom.md`
 
 import argparse
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 
@@ -120,6 +119,31 @@ def table(found) -> str:
     return "\n".join(lines)
 
 
+def page(found: dict) -> str:
+    """Return a record as a page: how it was measured, the nets, and the table."""
+    versions = ", ".join(f"{k} {v}" for k, v in found["versions"].items())
+    machine = f"{found['machine']['processor']}, Python {found['machine']['python']}"
+    nets = [
+        f"- {n['data']}, {n['net']}: P = {n['P']:,}, {n['num_ways']}-way "
+        f"{n['num_shots']}-shot, {100 * n['accuracy']:.1f} % on 200 validation tasks"
+        for n in found["trained"]
+    ]
+    worst = {row["at"]: [] for row in found["rows"]}
+    for row in found["rows"]:
+        worst[row["at"]].append(row["inner_residual"])
+    ends = "; ".join(f"{at}: {max(r):.1g}" for at, r in worst.items())
+    parts = [
+        f"`{found['command']}`, {found['date']}; {versions}; {machine}.",
+        f"Products with A until ‖b − A x‖ ≤ {found['rtol']:g} ‖b‖, b = ∇Q(φ\\*): "
+        "median (range) over the tasks, the preconditioner's own products and the "
+        "one that tests the residual counted.",
+        "\n".join(nets),
+        f"Largest ‖∇G(φ\\*)‖ of a task, over all λ: {ends}.",
+        table(found["rows"]),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", help="a packed Omniglot, as well")
@@ -146,6 +170,6 @@ def main():
         tasks = source.sample("test", **drawn, dtype=np.float64)
         found += rows(f"{name}, {kind}", loss, theta, tasks, methods)
     about |= {"rtol": RTOL, "maxiter": MAXITER, "trained": notes, "rows": found}
-    record.write(Path(args.out) / f"{args.name}.json", about)
-    (Path(args.out) / f"{args.name}.md").write_text(table(found) + "\n", "utf-8")
+    record.write(args.out / f"{args.name}.json", about)
+    (args.out / f"{args.name}.md").write_text(page(about), "utf-8")
     print(table(found))

@@ -41,7 +41,12 @@ def inverse_strength(M: Any, b: Array) -> Array:
 
     Raises:
         ValueError: If it is no diagonal, does not broadcast, or is not positive.
+        TypeError: If b is complex: eigenvectors let no complex step through.
     """
+    if b.dtype.kind == "c":
+        raise TypeError(
+            f"b must be real here, got {b.dtype}; use CG for a complex step"
+        )
     if M is not None and not callable(M):
         strength(M, b)
         M = array_module(b).asarray(M, dtype=b.dtype)

@@ -9,10 +9,9 @@ orthonormal basis of r Gaussian vectors.  With Y = K Ω, r products,
 
     Ωᵀ Y = V w Vᵀ,   Y V w^−½ = U Σ Q,   K̂ = U θ Uᵀ,   θ = Σ²                      (2)
 
-where w ≤ ν, of the size of rounding, are left out: w^−½ would make digits of it.
-
-For K ⪰ 0, 0 ⪯ K̂ ⪯ K, and K̂ = K if rank K ≤ r, for Gaussian Ω almost surely.  With
-c = 1, by Woodbury, (I + K̂)⁻¹ is
+where w ≤ ν, of the size of rounding, are left out: w^−½ would make digits of it.  For
+K ⪰ 0, 0 ⪯ K̂ ⪯ K, and K̂ = K if rank K ≤ r, for Gaussian Ω almost surely.  With c = 1,
+by Woodbury, (I + K̂)⁻¹ is
 
     c I − U (c − (1 + θ)⁻¹) Uᵀ                                                      (3)
 
@@ -46,9 +45,9 @@ from .system import TOLERANCE, Matvec, make_system, product
 class Nystrom(Settings):
     """x = (Ĥ + Λ)⁻¹ b by (3): r products and no iteration; or a preconditioner.
 
-    All tasks have one Ω, drawn from the seed at each call: neither chunks nor other
-    tasks change a bit.  It keeps about 3 T r vectors (P,).  CONVERGED means that the
-    true residual passed, for one more product.
+    All tasks have one Ω, drawn from the seed at each call: chunks change no bit.  It
+    keeps about 3 T r vectors (P,).  CONVERGED means that the true residual passed, for
+    one more product.
 
     Args:
         rank: r, at most P of which are used.
@@ -92,10 +91,8 @@ class Nystrom(Settings):
         nu = nu * (1 + norm(Y.reshape(len(Y), -1)))[:, None]
         core = omega.T @ Y
         w, V = xp.linalg.eigh((core + core.swapaxes(1, 2)) / 2)
-        V = (
-            V * xp.where(w > nu, 1 / xp.where(w > nu, w, 1) ** 0.5, 0)[:, None, :]
-        )  # (2)
-        U, sigma, _ = xp.linalg.svd(Y @ V, full_matrices=False)
+        V = V * xp.where(w > nu, xp.maximum(w, nu) ** -0.5, 0)[:, None, :]
+        U, sigma, _ = xp.linalg.svd(Y @ V, full_matrices=False)  # (2)
         theta = sigma**2
 
         def inverse(v: Array, c: Any) -> Array:

@@ -104,9 +104,10 @@ def test_no_unit_of_b_makes_it_fail(dtype, size):
     assert_allclose(x / size, systems.solution(A, B), rtol=1e-3, atol=1e-4)
 
 
-def test_a_product_that_overflows_ends_its_task_only():
+@pytest.mark.parametrize("bad", [np.inf, np.nan])
+def test_a_product_that_is_not_finite_ends_its_task_only(bad):
     def matvec(v):
-        return systems.product_of(A)(v) * np.array([[1.0], [np.inf], [1.0]])
+        return systems.product_of(A)(v) * np.array([[1.0], [bad], [1.0]])
 
     with np.errstate(invalid="ignore"):
         x, info = Neumann(0.03, 4).solve(matvec, B)

@@ -98,6 +98,13 @@ def test_another_matrix_is_no_match_and_says_so():
     assert "A is not G + Λ" in info.message(1)
 
 
+def test_a_complex_step_is_refused_before_a_product_is_made():
+    R, b = drawn()
+    for solver, given in ((Woodbury(), {"factor": factor_of(R)}), (Nystrom(3), {})):
+        with pytest.raises(TypeError, match="use CG for a complex step"):
+            solver.solve(lambda v: 1 / 0, b + 1e-30j * b, 1.0, **given)
+
+
 def test_what_is_not_finite_ends_its_task_only():
     R, b = drawn()
     A, sick = with_strength(R, 0.3), R.copy()
