@@ -32,6 +32,12 @@ from .optimizers import SGD, Adam
 from .runs import load_run
 from .solvers import CG, MINRES, CertifiedCG, Dense, cg, cg_batched
 from .training import evaluate, meta_train
+from .weights import (
+    from_torch_state_dict,
+    load_weights,
+    save_weights,
+    to_torch_state_dict,
+)
 
 __all__ = [
     "CG",
@@ -69,14 +75,18 @@ __all__ = [
     "data",
     "device_stage",
     "evaluate",
+    "from_torch_state_dict",
     "implicit_gradient",
     "implicit_gradient_at",
     "inner",
     "layers",
     "load_run",
+    "load_weights",
     "meta_train",
     "plain_path",
+    "save_weights",
     "set_num_processes",
     "set_num_threads",
+    "to_torch_state_dict",
     "unrolled_gradient",
 ]

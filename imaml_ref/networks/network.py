@@ -7,6 +7,7 @@ and one vjp_dot each (``linearization.Linearization``).
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy
 
@@ -211,6 +212,26 @@ class Network:
             name: {parameter: flat[f"{name}.{parameter}"] for parameter in layer.shapes}
             for name, layer in self.layers.items()
         }
+
+    def pack(self, named: Mapping[str, Any]) -> Array:
+        """Return φ (..., P) with copies of its parameters (..., *shape), by name.
+
+        Args:
+            named: As ``unpack`` returns them, or ``{"conv1.kernel": a, ...}``.
+
+        Raises:
+            TypeError: If one is no array, or they are not all of one dtype.
+            ValueError: If some are missing, unknown or of another shape; all are named.
+        """
+        flat: dict[str, Array] = {}
+        for layer, p in named.items():
+            inside = isinstance(p, Mapping)
+            flat |= {f"{layer}.{n}": a for n, a in p.items()} if inside else {layer: p}
+        phi, kinds = self.layout.pack(flat), {a.dtype: n for n, a in flat.items()}
+        if len(kinds) > 1:
+            said = ", ".join(f"{name} is {dtype}" for dtype, name in kinds.items())
+            raise TypeError(f"parameters must be all of one dtype; {said}")
+        return phi
 
 
 def check_direction(phi: Array, v: Array) -> None:

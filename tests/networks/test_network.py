@@ -209,7 +209,7 @@ def test_unpacked_parameters_are_views():
 @pytest.mark.parametrize(
     ("named", "message"),
     [
-        ({"a": np.zeros((2, 3))}, "missing or unknown parameters: b"),
+        ({"a": np.zeros((2, 3))}, "parameters do not fit: b is missing"),
         ({"a": np.zeros((3, 2)), "b": np.zeros(4)}, r"a expects .* 2, 3\), got \(3, 2"),
     ],
 )
