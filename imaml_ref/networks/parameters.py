@@ -64,7 +64,7 @@ class ParameterLayout:
         odd += [f"{name} is unknown" for name in named if name not in shapes]
         pairs = [(n, named[n].shape, s) for n, s in shapes.items() if n in named]
         leads = [found[: max(0, len(found) - len(own))] for _, found, own in pairs]
-        lead = min(leads, key=len, default=())
+        lead = max(leads, key=leads.count, default=())
         odd += [
             f"{name} expects shape {(*lead, *own)}, got {found}"
             for name, found, own in pairs

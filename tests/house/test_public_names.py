@@ -45,6 +45,10 @@ NAMES = [
     "meta_train",
     "evaluate",
     "load_run",
+    "from_torch_state_dict",
+    "to_torch_state_dict",
+    "save_weights",
+    "load_weights",
     "adapt",
     "set_num_threads",
     "InnerDivergence",
@@ -171,6 +175,7 @@ LATER = {
     "portalocker",
     "threadpoolctl",
     "cupy",
+    "safetensors",
 }
 
 

@@ -64,7 +64,7 @@ def test_a_flat_array_of_another_size_is_refused():
         ({"head.bias": np.zeros(2)}, "parameters do not fit: head.bias is unknown$"),
         (
             {"conv.bias": np.zeros(5)},
-            r"conv.bias expects .* 4\), got \(5,",
+            r"conv.bias expects .*\(4,\), got \(5,",
         ),
         (
             {"head.kernel": np.zeros((2, 5))},
