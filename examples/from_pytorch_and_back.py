@@ -48,7 +48,7 @@ def main() -> None:
     print(f"  {accuracy(there, test[1]):.2%} of {len(test[1])} held-out drawings")
 
     net = ir.architectures.conv4(len(x), num_filters=FILTERS)
-    theta, _ = ir.from_torch_state_dict(net, module.state_dict())
+    theta, _ = ir.weights.from_torch_state_dict(net, module.state_dict())
     here = np.concatenate([net.logits(theta, b[None])[0] for b in batches(test[0])])
     print(f"  {accuracy(here, test[1]):.2%} here; {differing(here, there)}")
 
@@ -80,12 +80,12 @@ def main() -> None:
     print(f"  {shown(here, tasks)} after {options.meta_steps} meta-steps of iMAML")
 
     module = conv4(WAYS)
-    arrays = ir.to_torch_state_dict(net5, theta, like=module.state_dict())
+    arrays = ir.weights.to_torch_state_dict(net5, theta, like=module.state_dict())
     module.load_state_dict({n: torch.as_tensor(a) for n, a in arrays.items()})
     there = adapted_there(module, tasks, algorithm)
     print("PyTorch again, the same tasks:")
     print(f"  {shown(there, tasks)} by autograd; {differing(here, there)}")
-    back, _ = ir.from_torch_state_dict(net5, module.state_dict())
+    back, _ = ir.weights.from_torch_state_dict(net5, module.state_dict())
     print(f"  θ comes back {'to the bit' if (back == theta).all() else 'CHANGED'}")
 
 

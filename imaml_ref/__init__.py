@@ -3,7 +3,7 @@
 Equation numbers that a file does not define itself are those of docs/mathematics.md.
 """
 
-from . import checks, data, inner, layers
+from . import checks, data, inner, layers, weights
 from ._version import __version__
 from .compute import set_num_processes, set_num_threads
 from .data import TaskBatch
@@ -32,12 +32,6 @@ from .optimizers import SGD, Adam
 from .runs import load_run
 from .solvers import CG, MINRES, CertifiedCG, Dense, cg, cg_batched
 from .training import evaluate, meta_train
-from .weights import (
-    from_torch_state_dict,
-    load_weights,
-    save_weights,
-    to_torch_state_dict,
-)
 
 __all__ = [
     "CG",
@@ -75,18 +69,15 @@ __all__ = [
     "data",
     "device_stage",
     "evaluate",
-    "from_torch_state_dict",
     "implicit_gradient",
     "implicit_gradient_at",
     "inner",
     "layers",
     "load_run",
-    "load_weights",
     "meta_train",
     "plain_path",
-    "save_weights",
     "set_num_processes",
     "set_num_threads",
-    "to_torch_state_dict",
     "unrolled_gradient",
+    "weights",
 ]

@@ -28,9 +28,6 @@ class Linearization:
         z_bar = loss.grad(self._loss_saved)
         self.grad, self._y_bars = net.vjp(phi, self._saved, z_bar)
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(of {self.task_loss}, at φ {self.phi.shape})"
-
     def hvp(self, v: Array) -> Array:
         """Return H v, (T, P), for v (T, P)."""
         net = self.task_loss.net

@@ -1,4 +1,4 @@
-"""θ as .safetensors, or as NumPy's .npz: parameters by our names, and no code.
+"""θ as .npz or .safetensors: parameters by our names, and no code.
 
 safetensors is left to its own package, an extra, which checks bounds and overlaps; to
 do so here would take a hundred lines.
@@ -19,12 +19,12 @@ from .torch_state import parameters_of
 
 
 def save_weights(path: str | os.PathLike, net: Network, theta: Array) -> None:
-    """Write θ (P,) as FILE.safetensors or FILE.npz, whole or not at all.
+    """Write θ (P,) as FILE.npz or FILE.safetensors, whole or not at all.
 
     Raises:
         TypeError: If θ is no array.
-        ValueError: If θ is not (P,), or the path is neither.
-        OSError: If the file cannot be written.
+        ValueError: If θ is not (P,), or the file of another kind.
+        OSError: If it cannot be written.
     """
     named, package = parameters_of(net, theta), package_of(path)
     with atomic_path(path) as temporary:
@@ -40,7 +40,6 @@ def load_weights(path: str | os.PathLike, net: Network) -> numpy.ndarray:
     Raises:
         OSError: If there is no such file, or it cannot be read.
         BadFile: If it is damaged, or not of this network; all that differs is named.
-        ValueError: If the path is neither FILE.safetensors nor FILE.npz.
     """
     package, data = package_of(path), Path(path).read_bytes()
     try:
@@ -64,7 +63,7 @@ def package_of(path: str | os.PathLike) -> Any:
     """
     kind = Path(path).suffix
     if kind not in (".npz", ".safetensors"):
-        raise ValueError(f"{path} must end in .safetensors or .npz, got {kind!r}")
+        raise ValueError(f"{path} must end in .npz or .safetensors, got {kind!r}")
     try:
         return numpy if kind == ".npz" else importlib.import_module("safetensors.numpy")
     except ModuleNotFoundError as error:

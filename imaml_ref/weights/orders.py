@@ -1,12 +1,8 @@
 """Layouts of parameters in other frameworks: reshape, transpose, reshape.
 
-PyTorch has channels first in images, and so in what is multiplied with them:
-
-    kernel of a convolution    (kh, kw, in, out) ↔ (out, in, kh, kw)
-    kernel of a linear layer   (in, out) ↔ (out, in)
-    the same on flat images    columns in the order H, W, C ↔ C, H, W
-
-All other parameters are laid out as ours.
+kernel of a convolution    (kh, kw, in, out) ↔ (out, in, kh, kw) of PyTorch
+kernel of a linear layer   (in, out) ↔ (out, in)
+the same on flat images    columns in the order H, W, C ↔ C, H, W
 """
 
 from dataclasses import dataclass
@@ -50,12 +46,9 @@ def kept(shape: tuple[int, ...]) -> Order:
 
 
 def torch_order(net: Network, name: str, *, rows_first: bool = False) -> Order:
-    """Return the layout of a parameter in PyTorch.
+    """Return the layout of ``conv1.kernel`` or the like in PyTorch.
 
-    Args:
-        net: The network.
-        name: Such as ``conv1.kernel``.
-        rows_first: Whether images are flattened as ours are, H, W, C.
+    ``rows_first`` is of a Module that flattens images as we do, H, W, C.
     """
     shape = dict(zip(net.layout.names, net.layout.shapes, strict=True))[name]
     layer, _, own = name.rpartition(".")

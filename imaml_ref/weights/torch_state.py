@@ -26,8 +26,8 @@ def from_torch_state_dict(
 ) -> tuple[numpy.ndarray, Arrays]:
     """Return θ (P,), in the precision of the tensors, and the running statistics.
 
-    These are no parameters, ``{"norm1.running_mean": (C,), ...}``; ``BatchNorm2d`` has
-    no use for them, for it takes those of the batch.
+    These, ``{"norm1.running_mean": (C,), ...}``, are no parameters; ``BatchNorm2d``
+    takes those of the batch.
 
     Args:
         net: The network.

@@ -42,11 +42,6 @@ def shown(tmp_path_factory):
         run,
         run.checkpoint,
         run.checkpoint.state,
-        problem.loss.linearize(
-            np.stack([problem.theta] * len(problem.tasks.support_x)),
-            problem.tasks.support_x,
-            problem.tasks.support_y,
-        ),
     ]
 
 

@@ -21,7 +21,7 @@ THETA = np.random.default_rng(0).normal(size=NET.layout.size)
 
 
 def state():
-    return ir.to_torch_state_dict(NET, THETA)
+    return ir.weights.to_torch_state_dict(NET, THETA)
 
 
 def test_every_entry_lies_where_pytorch_looks_for_it():
@@ -46,11 +46,13 @@ def test_channels_count_until_a_kernel_has_mixed_them():
 
 
 def test_what_is_returned_is_nobody_elses_memory():
-    theta, like = THETA.copy(), state()
-    back = ir.to_torch_state_dict(NET, theta, like=like)
-    for a in back.values():
+    theta, like = THETA.copy(), state() | {"norm.running_var": np.ones(3)}
+    _, rest = ir.weights.from_torch_state_dict(NET, like)
+    back = ir.weights.to_torch_state_dict(NET, theta, like=like)
+    for a in [*back.values(), *rest.values()]:
         assert not np.shares_memory(a, theta)
         a[...] = 0
+    assert_array_equal(like["norm.running_var"], np.ones(3))
     assert_array_equal(theta, THETA)
     assert_array_equal(like["conv.bias"], NET.unpack(THETA)["conv"]["bias"])
 
@@ -62,7 +64,7 @@ def test_all_that_does_not_fit_is_named_in_one_line():
     odd["aux.3.weight"] = np.zeros((7, 7))
     odd["scale"] = np.zeros(3)
     with pytest.raises(ValueError, match="does not fit") as caught:
-        ir.from_torch_state_dict(NET, odd)
+        ir.weights.from_torch_state_dict(NET, odd)
     said = str(caught.value)
     assert "\n" not in said
     for part in (
@@ -74,7 +76,7 @@ def test_all_that_does_not_fit_is_named_in_one_line():
     ):
         assert part in said
     with pytest.raises(ValueError, match=r"nothing for hidden.bias; head.weight"):
-        ir.to_torch_state_dict(NET, THETA, like=odd)
+        ir.weights.to_torch_state_dict(NET, THETA, like=odd)
 
 
 @pytest.mark.parametrize(
@@ -93,27 +95,46 @@ def test_all_that_does_not_fit_is_named_in_one_line():
 )
 def test_an_entry_that_cannot_be_taken_is_named(change, error, message):
     with pytest.raises(error, match=message):
-        ir.from_torch_state_dict(NET, state() | change)
+        ir.weights.from_torch_state_dict(NET, state() | change)
 
 
 def test_names_that_are_wrong_are_refused():
     with pytest.raises(
         ValueError, match=r"^names has cnov; layers are conv, hidden, h"
     ):
-        ir.from_torch_state_dict(NET, state(), names={"cnov": "conv"})
+        ir.weights.from_torch_state_dict(NET, state(), names={"cnov": "conv"})
     with pytest.raises(
         ValueError, match=r"nothing for conv.kernel; nothing for conv.b"
     ):
-        ir.from_torch_state_dict(NET, state(), names={"conv": "stem"})
+        ir.weights.from_torch_state_dict(NET, state(), names={"conv": "stem"})
     with pytest.raises(
         ValueError, match=r"conv.weight .* expected one tensor .*; head"
     ):
-        ir.from_torch_state_dict(NET, state(), names={"hidden": "conv"})
+        ir.weights.from_torch_state_dict(NET, state(), names={"hidden": "conv"})
+
+
+def test_a_module_that_serves_two_layers_is_refused():
+    """Going back, one of the two would be lost."""
+    net = ir.architectures.mlp((3,), (3,), 3)
+    once = {"fc.weight": np.eye(3), "fc.bias": np.ones(3)}
+    both = {"linear1": "fc", "head": "fc"}
+    with pytest.raises(ValueError, match=r"fc.bias \(3,\) for head.bias, expected one"):
+        ir.weights.from_torch_state_dict(net, once, names=both)
+
+
+def test_a_module_that_is_a_layer_itself_has_tensors_without_its_name():
+    net = ir.architectures.linear((3,), 2)
+    like = {"weight": np.arange(6.0).reshape(2, 3), "bias": np.ones(2)}
+    theta, _ = ir.weights.from_torch_state_dict(net, like)
+    assert_array_equal(net.unpack(theta)["head"]["kernel"], like["weight"].T)
+    back = ir.weights.to_torch_state_dict(net, 2 * theta, like=like)
+    assert_array_equal(back["weight"], 2 * like["weight"])
+    assert list(back) == ["weight", "bias"]
 
 
 @pytest.mark.parametrize("theta", [THETA[:-1], np.stack([THETA] * 2)], ids=["-", "T"])
 def test_a_theta_of_another_shape_is_refused(theta):
     with pytest.raises(ValueError, match=rf"θ expects shape \({len(THETA)},\), got \("):
-        ir.to_torch_state_dict(NET, theta)
+        ir.weights.to_torch_state_dict(NET, theta)
     with pytest.raises(TypeError, match="θ must be a NumPy or CuPy array, got list"):
-        ir.to_torch_state_dict(NET, theta.tolist())
+        ir.weights.to_torch_state_dict(NET, theta.tolist())

@@ -47,7 +47,7 @@ def loaded(module, arrays):
 def test_the_logits_are_those_of_the_module(kind, dtype):
     module = made(kind, getattr(torch, dtype))
     x, theirs = images(kind.net, dtype)
-    theta, _ = ir.from_torch_state_dict(kind.net, module.state_dict())
+    theta, _ = ir.weights.from_torch_state_dict(kind.net, module.state_dict())
     assert theta.dtype == dtype
     found, want = kind.net.logits(theta, x[None])[0], logits(module, theirs)
     assert_close(found, want, kind)
@@ -57,8 +57,8 @@ def test_the_logits_are_those_of_the_module(kind, dtype):
 def test_a_module_is_the_same_to_the_bit_when_it_comes_back(kind, dtype):
     module, other = (made(kind, getattr(torch, dtype), seed) for seed in (0, 1))
     state = module.state_dict()
-    theta, _ = ir.from_torch_state_dict(kind.net, state)
-    back = ir.to_torch_state_dict(kind.net, theta, like=state)
+    theta, _ = ir.weights.from_torch_state_dict(kind.net, state)
+    back = ir.weights.to_torch_state_dict(kind.net, theta, like=state)
     assert list(back) == list(state)
     for name, a in loaded(other, back).state_dict().items():
         assert_array_equal(a.numpy(), state[name].numpy(), strict=True)
@@ -67,7 +67,7 @@ def test_a_module_is_the_same_to_the_bit_when_it_comes_back(kind, dtype):
 def test_a_theta_that_was_trained_here_is_the_same_there(kind):
     theta = kind.net.init(np.random.default_rng(2), dtype=np.float32)
     module = made(kind)
-    like = ir.to_torch_state_dict(kind.net, theta, like=module.state_dict())
+    like = ir.weights.to_torch_state_dict(kind.net, theta, like=module.state_dict())
     x, theirs = images(kind.net, "float32")
     found, want = (
         kind.net.logits(theta, x[None])[0],
@@ -80,9 +80,9 @@ def test_a_theta_that_was_trained_here_is_the_same_there(kind):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_without_a_module_tensors_have_the_names_of_our_layers(net, dtype):
     theta = net.init(np.random.default_rng(3), dtype=dtype)
-    state = ir.to_torch_state_dict(net, theta)
+    state = ir.weights.to_torch_state_dict(net, theta)
     assert state["head.weight"].shape == net.layout.shapes[-2][::-1]
-    back, rest = ir.from_torch_state_dict(net, state)
+    back, rest = ir.weights.from_torch_state_dict(net, state)
     assert_array_equal(back, theta, strict=True)
     assert not rest
 
@@ -91,14 +91,14 @@ def test_running_statistics_come_by_our_names_and_go_back_as_they_were():
     module = made(Conv4)
     module(images(Conv4.net, "float32")[1])
     state = module.state_dict()
-    theta, rest = ir.from_torch_state_dict(Conv4.net, state)
+    theta, rest = ir.weights.from_torch_state_dict(Conv4.net, state)
     names = "running_mean", "running_var", "num_batches_tracked"
     assert sorted(rest) == sorted(f"norm{i}.{n}" for i in range(1, 5) for n in names)
     want = state["encoder.2.1.running_mean"].numpy()
     assert np.ptp(want) > 0
     assert_array_equal(rest["norm3.running_mean"], want)
     assert rest["norm3.num_batches_tracked"] == 1
-    back = ir.to_torch_state_dict(Conv4.net, theta + 1, like=state)
+    back = ir.weights.to_torch_state_dict(Conv4.net, theta + 1, like=state)
     assert_array_equal(back["encoder.2.1.running_mean"], want)
 
 
@@ -106,15 +106,15 @@ def test_a_normalisation_without_parameters_is_asked_for_them():
     module = made(OmniglotCnn)
     module.norms[1] = torch.nn.BatchNorm2d(3, affine=False)
     with pytest.raises(ValueError, match=r"nothing for norm2.gamma; nothing for norm2"):
-        ir.from_torch_state_dict(OmniglotCnn.net, module.state_dict())
+        ir.weights.from_torch_state_dict(OmniglotCnn.net, module.state_dict())
 
 
 def test_parameters_that_are_trained_are_tensors_too():
     module = made(MODULES["mlp"])
     named = dict(module.named_parameters())
-    theta, _ = ir.from_torch_state_dict(module.net, named)
+    theta, _ = ir.weights.from_torch_state_dict(module.net, named)
     assert_array_equal(
-        theta, ir.from_torch_state_dict(module.net, module.state_dict())[0]
+        theta, ir.weights.from_torch_state_dict(module.net, module.state_dict())[0]
     )
 
 
@@ -123,17 +123,19 @@ def test_what_order_and_kind_mistake_names_set_right():
     module = made(OmniglotCnn)
     state = module.state_dict()
     turned = {n: a for n, a in state.items() if n.startswith("convs.2")} | state
-    theta, _ = ir.from_torch_state_dict(OmniglotCnn.net, state)
+    theta, _ = ir.weights.from_torch_state_dict(OmniglotCnn.net, state)
     mistaken = {"conv2": "convs.1", "conv3": "convs.2", "conv4": "convs.3"}
     with pytest.raises(ValueError, match=r"convs.2.weight \(3, 3, 3, 3\) for conv1"):
-        ir.from_torch_state_dict(OmniglotCnn.net, turned)
+        ir.weights.from_torch_state_dict(OmniglotCnn.net, turned)
     names = {"conv1": "convs.0"} | mistaken
-    found, _ = ir.from_torch_state_dict(OmniglotCnn.net, turned, names=names)
+    found, _ = ir.weights.from_torch_state_dict(OmniglotCnn.net, turned, names=names)
     assert_array_equal(found, theta)
     swapped = mistaken | {"conv2": "convs.3", "conv4": "convs.1"}
-    other, _ = ir.from_torch_state_dict(OmniglotCnn.net, state, names=swapped)
+    other, _ = ir.weights.from_torch_state_dict(OmniglotCnn.net, state, names=swapped)
     assert not np.array_equal(other, theta)
-    back = ir.to_torch_state_dict(OmniglotCnn.net, other, like=state, names=swapped)
+    back = ir.weights.to_torch_state_dict(
+        OmniglotCnn.net, other, like=state, names=swapped
+    )
     assert all(np.array_equal(back[name], state[name]) for name in state)
 
 
@@ -141,7 +143,7 @@ def test_half_precision_is_refused_by_name():
     state = made(MODULES["mlp"]).state_dict()
     state["3.bias"] = state["3.bias"].bfloat16()
     with pytest.raises(TypeError, match=r"^3.bias is no tensor for NumPy: .*BFloat16"):
-        ir.from_torch_state_dict(MODULES["mlp"].net, state)
+        ir.weights.from_torch_state_dict(MODULES["mlp"].net, state)
     state["3.bias"] = state["3.bias"].double()
     with pytest.raises(TypeError, match=r"linear2.bias is float64"):
-        ir.from_torch_state_dict(MODULES["mlp"].net, state)
+        ir.weights.from_torch_state_dict(MODULES["mlp"].net, state)
