@@ -3,7 +3,7 @@
 Equation numbers that a file does not define itself are those of docs/mathematics.md.
 """
 
-from . import checks, data, inner, layers
+from . import checks, data, inner, layers, weights
 from ._version import __version__
 from .compute import set_num_processes, set_num_threads
 from .data import TaskBatch
@@ -96,4 +96,5 @@ __all__ = [
     "set_num_processes",
     "set_num_threads",
     "unrolled_gradient",
+    "weights",
 ]

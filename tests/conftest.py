@@ -53,6 +53,8 @@ OTHERS = (
     "pages/test_examples",
     "runs/test_kill_and_resume",
     "runs/test_runs",
+    "weights/test_files",
+    "weights/test_state_dicts",
 )
 
 

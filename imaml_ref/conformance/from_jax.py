@@ -25,11 +25,11 @@ import jax
 import numpy
 from jax import numpy as jnp
 
+from ..weights import Order, channels_before, kept
 from .adapter import Adapter
 from .case import Case
 from .hooks import Hooks
 from .jax_networks import LOSSES, apply_of
-from .orders import Order, channels_before, kept
 from .plain import Tensor
 
 FLAX = {"gamma": "scale", "beta": "bias"}
@@ -151,7 +151,7 @@ class JaxAdapter(Adapter):
             layer, _, parameter = tensor.name.partition(".")
             if layer not in names:
                 raise ValueError(f"names({case.name}) has no name for {layer}")
-            order = channels_first(case, tensor) if other else kept(tensor)
+            order = channels_first(case, tensor) if other else kept(tensor.shape)
             found[f"{names[layer]}.{FLAX.get(parameter, parameter)}"] = order
         return found
 
@@ -195,9 +195,9 @@ class JaxAdapter(Adapter):
 
 def channels_first(case: Case, tensor: Tensor) -> Order:
     """Return the layout of a parameter where images are flattened C, H, W."""
-    channels = channels_before(case, tensor.name.partition(".")[0])
+    channels = channels_before(case.net, tensor.name.partition(".")[0])
     if tensor.axes != ("in", "out") or channels in (1, tensor.shape[0]):
-        return kept(tensor)
+        return kept(tensor.shape)
     fan_in, fan_out = tensor.shape
     return Order((fan_in // channels, channels, fan_out), (1, 0, 2), tensor.shape)
 

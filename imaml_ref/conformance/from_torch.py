@@ -8,12 +8,9 @@
 ``my_meta_grad(task)`` gets a ``Task``: a Module of its own whose parameters are θ, or φ
 where φ is given, the loss, λ, and support and query sets, images as (N, C, H, W).  It
 returns the gradient of the task, as a dict by the names of ``named_parameters``, as a
-sequence in their order, or as one flat vector.  Layouts:
-
-    kernel of a convolution    (kh, kw, in, out) ↔ (out, in, kh, kw)
-    kernel of a linear layer   (in, out) ↔ (out, in)
-    the same after Flatten     columns in the order H, W, C ↔ C, H, W; a Module of the
-                               user's that flattens H, W, C is recognised by its outputs
+sequence in their order, or as one flat vector.  Layouts are those of
+``weights.torch_order``; a Module of the user's that flattens images in the order H, W,
+C is recognised by its outputs.
 """
 
 import copy
@@ -27,11 +24,10 @@ import torch
 from torch import nn
 from torch.autograd.functional import vhp
 
+from ..weights import torch_order
 from .adapter import Adapter
 from .case import Array, Case
 from .hooks import Hooks
-from .orders import Order, channels_before, kept
-from .plain import Tensor
 from .torch_networks import LOSSES, module_of
 
 Params = dict[str, torch.Tensor]
@@ -123,7 +119,8 @@ class TorchAdapter(Adapter):
 
     def layouts(self, case, *, other):
         names = [name for name, _ in self.module(case).named_parameters()]
-        orders = [order_of(case, tensor, rows_first=other) for tensor in case.tensors]
+        ours = case.net.layout.names
+        orders = [torch_order(case.net, n, rows_first=other) for n in ours]
         return dict(zip(names, orders, strict=True))
 
     def outputs(self, case, params, x, *, own):
@@ -197,32 +194,10 @@ def inner(a: Params, b: Params) -> torch.Tensor:
 def misfit(case: Case, module: nn.Module) -> str:
     """Say which parameter of a Module is not that of a case; nothing if all are."""
     found = [(n, tuple(a.shape)) for n, a in module.named_parameters()]
-    wanted = [(t.name, order_of(case, t).shape) for t in case.tensors]
+    wanted = [(n, torch_order(case.net, n).shape) for n in case.net.layout.names]
     for mine, ours in zip_longest(found, wanted):
         if mine is None or ours is None or mine[1] != ours[1]:
             got = f"{mine[0]} of shape {mine[1]}" if mine else "no more parameters"
             want = f"{ours[1]} for {ours[0]}" if ours else "no more parameters"
             return f"the Module has {got}, {case.name} expects {want}"
     return ""
-
-
-def order_of(case: Case, tensor: Tensor, *, rows_first: bool = False) -> Order:
-    """Return the layout of a parameter in PyTorch.
-
-    Args:
-        case: The case.
-        tensor: The parameter.
-        rows_first: Whether images are flattened as ours are, H, W, C.
-    """
-    if tensor.axes == ("kh", "kw", "in", "out"):
-        kh, kw, fan_in, fan_out = tensor.shape
-        return Order(tensor.shape, (3, 2, 0, 1), (fan_out, fan_in, kh, kw))
-    if tensor.axes == ("in", "out"):
-        fan_in, fan_out = tensor.shape
-        layer = tensor.name.partition(".")[0]
-        channels = 1 if rows_first else channels_before(case, layer)
-        split = (fan_in // channels, channels, fan_out)
-        if 1 in split[:2]:
-            return Order(tensor.shape, (1, 0), (fan_out, fan_in))
-        return Order(split, (2, 1, 0), (fan_out, fan_in))
-    return kept(tensor)

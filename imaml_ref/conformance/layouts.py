@@ -3,9 +3,9 @@
 from itertools import permutations
 
 from ..checks import digits
+from ..weights import Order
 from .agreement import rows
 from .case import Array, Case
-from .orders import Order
 from .plain import Tensor
 
 

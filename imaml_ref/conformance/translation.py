@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy
 
+from ..weights import Order
 from .case import Array, Case
 from .hooks import Task
-from .orders import Order
 
 
 class Translation(ABC):

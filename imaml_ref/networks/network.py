@@ -8,13 +8,14 @@ and one vjp_dot each (``linearization.Linearization``).
 
 from collections.abc import Mapping
 from copy import copy
+from typing import Any
 
 import numpy
 
 from ..arguments import having, sizes
 from ..compute import Array, array_module, check_array
 from ..layers import AfterSupport, BatchNorm2d, Layer, Params, named_layers
-from .parameters import ParameterLayout, assign, check_direction
+from .parameters import ParameterLayout, assign, check_direction, flattened
 
 
 class Network:
@@ -233,3 +234,15 @@ class Network:
             name: {parameter: flat[f"{name}.{parameter}"] for parameter in layer.shapes}
             for name, layer in self.layers.items()
         }
+
+    def pack(self, named: Mapping[str, Any]) -> Array:
+        """Return φ (..., P) with copies of its parameters (..., *shape), by name.
+
+        Args:
+            named: As ``unpack`` returns them, or ``{"conv1.kernel": a, ...}``.
+
+        Raises:
+            TypeError: If one is no array, or they are not all of one dtype.
+            ValueError: If some are missing, unknown or of another shape; all are named.
+        """
+        return self.layout.pack(flattened(named))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
 from math import prod
+from typing import Any
 
 from ..compute import Array, array_module, check_array
 from ..layers import Params
@@ -54,22 +55,44 @@ class ParameterLayout:
         """Return a flat array (..., P) with copies of the named arrays (..., *shape).
 
         Raises:
-            ValueError: If a name is missing or unknown, or a shape does not end as the
-                layout says.
+            TypeError: If one is no array.
+            ValueError: If names are missing or unknown, or shapes are not those of the
+                layout behind the same axes; all are named.
         """
-        if set(named) != set(self.names):
-            odd = sorted(set(named) ^ set(self.names))
-            raise ValueError(f"missing or unknown parameters: {', '.join(odd)}")
-        flat = []
-        for name, shape in zip(self.names, self.shapes, strict=True):
-            lead = named[name].shape[: named[name].ndim - len(shape)]
-            if named[name].shape != (*lead, *shape):
-                raise ValueError(
-                    f"{name} expects shape (..., {', '.join(map(str, shape))}), "
-                    f"got {named[name].shape}"
-                )
-            flat.append(named[name].reshape(*lead, -1))
+        for name, a in named.items():
+            check_array(name, a)
+        shapes = dict(zip(self.names, self.shapes, strict=True))
+        odd = [f"{name} is missing" for name in shapes if name not in named]
+        odd += [f"{name} is unknown" for name in named if name not in shapes]
+        pairs = [(n, named[n].shape, s) for n, s in shapes.items() if n in named]
+        leads = [found[: max(0, len(found) - len(own))] for _, found, own in pairs]
+        lead = max(leads, key=leads.count, default=())
+        odd += [
+            f"{name} expects shape {(*lead, *own)}, got {found}"
+            for name, found, own in pairs
+            if found != (*lead, *own)
+        ]
+        if odd:
+            raise ValueError(f"parameters do not fit: {'; '.join(odd)}")
+        flat = [named[name].reshape(*lead, -1) for name in shapes]
         return array_module(*flat).concatenate(flat, axis=-1)
+
+
+def flattened(named: Mapping[str, Any]) -> dict[str, Array]:
+    """Return arrays by "layer.parameter", of dicts by layer or of such names.
+
+    Raises:
+        TypeError: If they are not all of one dtype.
+    """
+    flat: dict[str, Array] = {}
+    for layer, p in named.items():
+        inside = isinstance(p, Mapping)
+        flat |= {f"{layer}.{n}": a for n, a in p.items()} if inside else {layer: p}
+    kinds = {a.dtype: name for name, a in flat.items() if hasattr(a, "dtype")}
+    if len(kinds) > 1:
+        said = ", ".join(f"{name} is {dtype}" for dtype, name in kinds.items())
+        raise TypeError(f"parameters must be all of one dtype; {said}")
+    return flat
 
 
 def check_direction(phi: Array, v: Array) -> None:

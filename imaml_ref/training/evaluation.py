@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy
 
-from ..arguments import Brief, having, truth, whole
+from ..arguments import having, truth, whole
 from ..compute import (
     Array,
     array_module,
@@ -32,7 +32,7 @@ CHUNK = 64  # tasks adapted at a time: bounds the memory, changes no result
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Evaluation(Brief):
+class Evaluation:
     """What ``evaluate`` measured, per task and in the mean.
 
     Args:
@@ -53,6 +53,14 @@ class Evaluation(Brief):
     labels: numpy.ndarray | None = None
     guesses: numpy.ndarray | None = None
     guesses_per_example: numpy.ndarray | None = None
+
+    def __repr__(self) -> str:
+        found = self.as_dict(self.split)  # means first: of many tasks each says little
+        means = [
+            (n, found[n], found[f"{n}_ci95"]) for n in found if n + "_ci95" in found
+        ]
+        said = "".join(f", {n}={mean:.4g} ± {ci:.2g}" for n, mean, ci in means)
+        return f"Evaluation(num_tasks={self.num_tasks}{said})"
 
     @property
     def num_tasks(self) -> int:

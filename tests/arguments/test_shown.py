@@ -9,7 +9,7 @@ from imaml_ref.config import make_config
 from imaml_ref.data import glyph_alphabets
 from imaml_ref.runs import load_run, prepare, train_run
 from imaml_ref.runs.folder import RunFolder
-from imaml_ref.training.evaluation import evaluate
+from imaml_ref.training.evaluation import Evaluation, evaluate
 from tests.helpers.problems import curved
 
 pytestmark = pytest.mark.usefixtures("without_figures")
@@ -43,6 +43,15 @@ def shown(tmp_path_factory):
         run.checkpoint,
         run.checkpoint.state,
     ]
+
+
+def test_an_evaluation_shows_means_with_their_intervals(shown):
+    """Also where it is of many tasks, whose own numbers would not fit."""
+    found = next(value for value in shown if isinstance(value, Evaluation))
+    want = f"test_loss={found.loss:.4g} ± {found.loss_ci95:.2g}"
+    assert repr(found) == f"Evaluation(num_tasks=90, {want})"
+    both = Evaluation("val", np.ones(4), np.array([0.5, 0.6, 0.7, 0.6]))
+    assert "val_loss=1 ± 0, val_accuracy=0.6 ± 0.13)" in repr(both)
 
 
 def test_everything_fits_a_screen_and_says_its_kind(shown):

@@ -22,6 +22,7 @@ FLOORS = [  # lowest first
     "optimizers",  # step rules, shared by the two loops
     "data",  # tasks: episodes, HDF5, glyphs, sinusoids
     "networks",  # layers in a chain, losses, linearisation
+    "weights",  # θ from PyTorch and back, and as files
     "fused",  # the same, faster: on the processor
     "kernels",  # the same, faster: on a GPU
     "inner",  # argmin G

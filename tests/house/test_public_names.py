@@ -50,6 +50,10 @@ NAMES = [
     "meta_train",
     "evaluate",
     "load_run",
+    "weights.from_torch_state_dict",
+    "weights.to_torch_state_dict",
+    "weights.save_weights",
+    "weights.load_weights",
     "adapt",
     "set_num_threads",
     "InnerDivergence",
@@ -177,6 +181,7 @@ LATER = {
     "portalocker",
     "threadpoolctl",
     "cupy",
+    "safetensors",
 }
 
 

@@ -217,13 +217,51 @@ def test_unpacked_parameters_are_views():
 @pytest.mark.parametrize(
     ("named", "message"),
     [
-        ({"a": np.zeros((2, 3))}, "missing or unknown parameters: b"),
-        ({"a": np.zeros((3, 2)), "b": np.zeros(4)}, r"a expects .* 2, 3\), got \(3, 2"),
+        ({"a": np.zeros((2, 3))}, "parameters do not fit: b is missing"),
+        (
+            {"a": np.zeros((3, 2)), "b": np.zeros(4)},
+            r"a expects .*\(2, 3\), got \(3, 2",
+        ),
     ],
 )
 def test_layout_refuses_what_does_not_fit(named, message):
     with pytest.raises(ValueError, match=message):
         LAYOUT.pack(named)
+
+
+def test_pack_undoes_unpack_and_takes_dotted_names(net):
+    phi, _ = point(net)
+    for named in (net.unpack(phi), net.layout.unpack(phi)):
+        packed = net.pack(dict(reversed(named.items())))
+        assert_array_equal(packed, phi, strict=True)
+        assert not np.shares_memory(packed, phi)
+    one = net.pack(net.unpack(phi[1].astype(np.float32)))
+    assert_array_equal(one, phi[1].astype(np.float32), strict=True)
+
+
+def test_pack_names_all_that_does_not_fit_in_one_line():
+    net = architectures.mlp((3,), (4,), 2)
+    named = net.unpack(np.zeros((5, net.layout.size)))
+    named["linear1"] = {"kernel": np.zeros((5, 4, 3)), "scale": np.zeros((5, 4))}
+    named["head"]["bias"] = np.zeros(2)
+    with pytest.raises(ValueError, match=r"^parameters do not fit: ") as caught:
+        net.pack(named | {"tail": {"bias": np.zeros(2)}})
+    assert str(caught.value).partition(": ")[2].split("; ") == [
+        "linear1.bias is missing",
+        "linear1.scale is unknown",
+        "tail.bias is unknown",
+        "linear1.kernel expects shape (5, 3, 4), got (5, 4, 3)",
+        "head.bias expects shape (5, 2), got (2,)",
+    ]
+
+
+def test_pack_refuses_what_is_no_array_and_dtypes_that_differ():
+    net = architectures.linear((3,), 2)
+    named = net.layout.unpack(np.zeros(8))
+    with pytest.raises(TypeError, match=r"head.bias must be a NumPy .* got list"):
+        net.pack(named | {"head.bias": [0.0, 0.0]})
+    with pytest.raises(TypeError, match=r"head.kernel is float64, head.bias is float3"):
+        net.pack(named | {"head.bias": np.zeros(2, np.float32)})
 
 
 def test_a_flat_vector_of_another_length_is_refused():

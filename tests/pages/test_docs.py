@@ -156,6 +156,17 @@ def test_code_on_the_page_of_the_gpu_runs_on_the_double_of_one(capsys):
     assert "nan" not in capsys.readouterr().out
 
 
+def test_code_on_the_page_of_weights_prints_what_it_says(capsys):
+    page = (ROOT / "docs" / "weights.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```", page, re.S | re.M)
+    namespace: dict = {}
+    for block in blocks:
+        exec(compile(block, "weights.md", "exec"), namespace)
+    said = re.findall(r"^print.*  # ([^:\n]*)", "".join(blocks), re.M)
+    assert capsys.readouterr().out.splitlines() == said
+    assert len(said) == 3
+
+
 def test_one_version_everywhere():
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")

@@ -105,3 +105,14 @@ def test_few_shot_learns_to_learn():
     assert after > before + 10
     assert "Gauss-Newton" in out
     assert len(re.findall(r"^  step +\d+: query loss", out, re.M)) == 5
+
+
+def test_a_network_from_pytorch_and_back_predicts_the_same():
+    pytest.importorskip("torch")
+    sizes = "--steps", 60, "--meta-steps", 1, "--tasks", 6
+    out = run("from_pytorch_and_back.py", *sizes)
+    pairs = re.findall(r"(\d+) of (\d+) predictions differ", out)
+    assert [int(total) for _, total in pairs] == [390 * 5, 6 * 25, 6 * 25]
+    # A tie of two logits may be broken by rounding; a wrong layout changes most.
+    assert all(int(count) <= 0.02 * int(total) for count, total in pairs)
+    assert "θ comes back to the bit" in out
