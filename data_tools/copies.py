@@ -133,7 +133,8 @@ def tiered(found: list[Member], files: Files, size: int) -> Classes:
     """
     images, labels = found
     if images.name.endswith(".npz"):
-        pictures = pictures_in(entries(images, "images")[0][..., ::-1], images)
+        (bgr,) = entries(images, "images")
+        pictures = pictures_in(numpy.atleast_1d(bgr)[..., ::-1], images)
     else:
         demand(isinstance(buffers := load(images), list), f"{images} must hold a list")
         png = enumerate(buffers)

@@ -29,8 +29,9 @@ NAMES = {
 
 def one_array(found: Files) -> dict[str, Classes]:
     """Read Omniglot as floats (1623, 20, 1, H, W) from 0 to 1, in its order."""
-    ((path, member),) = found.items()
-    images = copies.load(member)
+    path, *more = found
+    demand(not more, f"{path} must be there once, there is {more[:1]}")
+    images = copies.load(found[path])
     fits = images.ndim == 5 and images.dtype.kind == "f"
     fits = fits and images.min() >= 0 and images.max() <= 1
     demand(fits, f"{path} must hold floats (character, drawing, 1, H, W) from 0 to 1")
@@ -147,7 +148,7 @@ def read_copy(
     for split in track(SPLITS, len(SPLITS), "reading splits"):
         wanted = copy.format(*2 * [NAMES[split]]).split()
         found = [m for file in wanted for m in matching(files, file).values()]
-        once = f"{src} must hold {' and '.join(wanted)}, each once"
+        once = f"{src} must hold each of {copy} once, where {{}} is {NAMES[split]}"
         demand(len(found) == len(wanted), once)
         parts[split] = read(found, files, size)
     return copy, parts
