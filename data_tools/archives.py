@@ -36,8 +36,7 @@ def read_archive(path: Path) -> dict[str, Files]:
     files = files_in(path)
     characters: dict[str, Files] = {}
     for name in files:
-        found = DRAWING.fullmatch("/".join(PurePosixPath(name).parts[-3:]))
-        if found:
+        if found := DRAWING.fullmatch("/".join(PurePosixPath(name).parts[-3:])):
             characters.setdefault(found["character"], {})[found["file"]] = files[name]
     for character, drawings in characters.items():
         if len(drawings) != NUM_DRAWINGS:
@@ -60,8 +59,6 @@ def files_in(src: Path) -> Files:
             root = zipfile.Path(src)
             found = {name: root.joinpath(name) for name in root.root.namelist()}
         except (zipfile.BadZipFile, RuntimeError) as error:
-            raise ValueError(
-                f"{src} is not a whole zip file ({error}); fetch it again"
-            ) from error
+            raise ValueError(f"{src} is not a whole zip file: {error}") from error
     seen = (n for n in sorted(found) if not re.search(r"(^|/)(\.|__MACOSX)", n))
     return {name: found[name] for name in seen if found[name].is_file()}

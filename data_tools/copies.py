@@ -1,7 +1,7 @@
 """The forms in which data sets circulate, read: each yields the pictures of classes.
 
 A reader gets the files of one split, all files beside them, and the size of images in
-pixels.  It looks at nothing but structure, and refuses what has another.
+pixels.  What has another structure is refused.
 """
 
 import csv
@@ -19,7 +19,6 @@ from .gather import Classes, Picture, demand
 from .pictures import read_as_it_is, read_image
 from .plain_pickle import PlainUnpickler, array_of
 
-KEYS = "image_data", "class_dict"
 MOST_LABELS = 100  # classes of every data set whose files have data and labels
 LOADERS: dict[str, Any] = {
     ".csv": lambda s: list(csv.reader(s.read().decode("utf-8-sig").splitlines())),
@@ -44,10 +43,8 @@ def load(member: Member) -> Any:
             return LOADERS[suffix](stream)
     except Exception as error:  # an unpickler raises whatever it runs into
         said = " ".join(ascii(str(error))[1:-1].split())
-        raise ValueError(
-            f"{member} cannot be read: {said}; expected a whole {suffix} file of plain "
-            "arrays, numbers, texts and lists"
-        ) from error
+        want = f"a whole {suffix} file of plain arrays, numbers, texts and lists"
+        raise ValueError(f"{member} cannot be read: {said}; expected {want}") from error
 
 
 def texts(found: Any) -> list[str]:
@@ -67,24 +64,15 @@ def entries(member: Member, *keys: str) -> list[Any]:
     return [named[key] for key in keys]
 
 
-def integers(found: Any, below: int, what: str) -> numpy.ndarray:
+def integers(found: Any, below: int, what: str, number: int | None = None):
     """Return whole numbers from 0 to one less than ``below``, (N,)."""
     values = array_of(found)
-    if not values.size:
-        return numpy.zeros(0, int)
-    demand(values.ndim == 1 and values.dtype.kind in "iu", f"{what} must be integers")
-    low, high = values.min(), values.max()
-    expected = f"{what} must be from 0 to {below - 1}, got {low} to {high}"
-    demand(low >= 0 and high < below, expected)
-    return values
-
-
-def labels_of(found: Any, below: int, images: Sequence, member: Member):
-    """Return one label per image, (N,)."""
-    labels = integers(found, below, f"{member}: labels")
-    differ = f"{member} has {len(labels)} labels for {len(images)} images"
-    demand(len(labels) == len(images), f"{differ}; fetch both again")
-    return labels
+    is_list = values.ndim == 1 and (values.dtype.kind in "iu" or not values.size)
+    demand(is_list, f"{what} must be integers")
+    demand(number in (None, len(values)), f"{what} are {len(values)}, not {number}")
+    wrong = values[(values < 0) | (values >= below)]
+    demand(not wrong.size, f"{what} must be from 0 to {below - 1}, got {wrong[:1]}")
+    return values.astype(int)
 
 
 def pictures_in(images: Any, member: Member) -> list[Picture]:
@@ -112,7 +100,8 @@ def by_index(pictures: Sequence[Picture], classes: dict, member: Member) -> Clas
 def with_indices(found: list[Member], files: Files, size: int) -> Classes:
     """Read images and {name: indices}, in one pickle, or in NumPy's file and JSON."""
     one = len(found) == 1
-    images, classes = entries(found[0], *KEYS) if one else map(load, found)
+    keys = "image_data", "class_dict"
+    images, classes = entries(found[0], *keys) if one else map(load, found)
     demand(isinstance(classes, dict), f"{found[-1]} must hold a dictionary of classes")
     return by_index(pictures_in(images, found[0]), classes, found[-1])
 
@@ -121,7 +110,8 @@ def with_labels(found: list[Member], files: Files, size: int) -> Classes:
     """Read a pickle of ``data`` and ``labels``, a number for each image."""
     images, labels = entries(found[0], "data", "labels")
     pictures = pictures_in(images, found[0])
-    numbers = labels_of(labels, MOST_LABELS, pictures, found[0])
+    what = f"{found[0]}: labels of images"
+    numbers = integers(labels, MOST_LABELS, what, len(pictures))
     classes = {c: numpy.flatnonzero(numbers == c) for c in numpy.unique(numbers)}
     return by_index(pictures, classes, found[0])
 
@@ -142,8 +132,9 @@ def tiered(found: list[Member], files: Files, size: int) -> Classes:
     keys = [f"label_{k}{s}" for k in ("specific", "general") for s in ("", "_str")]
     of_class, class_names, of_category, category_names = entries(labels, *keys)
     names, categories = texts(class_names), texts(category_names)
-    specific = labels_of(of_class, len(names), pictures, labels)
-    general = labels_of(of_category, len(categories), pictures, labels)
+    what, number = f"{labels}: labels of images", len(pictures)
+    specific = integers(of_class, len(names), what, number)
+    general = integers(of_category, len(categories), what, number)
     classes: dict[str, numpy.ndarray] = {}
     for number, name in enumerate(names):
         rows = numpy.flatnonzero(specific == number)
@@ -180,7 +171,8 @@ def listed(found: list[Member], files: Files, size: int) -> Classes:
         keys = "label_names", "image_names", "image_labels"
         label_names, image_names, labels = entries(found[0], *keys)
         names, images = texts(label_names), texts(image_names)
-        numbers = labels_of(labels, len(names), images, found[0])
+        what = f"{found[0]}: labels of images"
+        numbers = integers(labels, len(names), what, len(images))
         rows = [[images[i], names[n]] for i, n in enumerate(numbers)]
     places: dict[tuple[str, ...], list[Member]] = {}
     ends = slice(-1 if is_csv else -2, None)

@@ -35,15 +35,11 @@ def check_new(dst: Path) -> None:
 
 
 def gather(
-    classes: Classes,
-    splits: Mapping[str, numpy.ndarray],
-    shape: tuple[int, int, int],
-    per_class: int | None,
+    classes: Classes, splits: Mapping, shape: tuple[int, ...], per_class: int | None
 ) -> tuple[numpy.ndarray, str]:
     """Return images (class, instance, *shape), uint8, and what was counted meanwhile.
 
-    All images of a class are taken, or the first ``per_class`` that can be read; one
-    that cannot is passed over, unless its class then has too few.
+    An image that cannot be read is passed over, unless its class then has too few.
     """
     number, names = number_per_class(classes, per_class), list(classes)
     images = numpy.empty((len(classes), number, *shape), numpy.uint8)
@@ -68,42 +64,32 @@ def gather(
         twice += digest in first
         before = first.setdefault(digest, c)
         across += split_of.get(before) != split_of.get(c)
-    few = min(filled)
-    demand(
-        few == number,
-        f"class {names[filled.index(few)]!r} is left with {few} of {number} images; "
-        f"{len(unread)} cannot be read, first: {''.join(unread[:1])}; mend them, or "
-        f"take fewer with per_class={few}, on the command line --per-class {few}",
+    few, bad = min(filled), len(unread)
+    left = f"class {names[filled.index(few)]!r} is left with {few} of {number} images"
+    first_bad = (
+        f"{bad} cannot be read, first: {''.join(unread[:1])}; mend them, or take"
     )
-    others = len(every) - sum(filled) - len(unread)
-    return images, (
-        f"{sum(filled)} images, {twice} of them duplicates ({across} across splits); "
-        f"left out: {len(unread)} unreadable, {others} others"
-    )
+    less = f"fewer with per_class={few}, on the command line --per-class {few}"
+    demand(few == number, f"{left}; {first_bad} {less}")
+    kept = f"{sum(filled)} images, {twice} of them duplicates ({across} across splits)"
+    others = len(every) - sum(filled) - bad
+    return images, f"{kept}; left out: {bad} unreadable, {others} others"
 
 
 def number_per_class(classes: Classes, per_class: int | None) -> int:
-    """Return how many images of each class there are to be.
-
-    Raises:
-        ValueError: If a class has none, or that cannot be.
-    """
+    """Return how many images of each class there are to be, one at least."""
     fewest = min(classes, key=lambda name: len(classes[name]))
     most = max(classes, key=lambda name: len(classes[name]))
     low, high = len(classes[fewest]), len(classes[most])
-    if not low:
-        raise ValueError(f"class {fewest!r} has no image; expected some in every class")
-    if per_class is None and low != high:
-        raise ValueError(
-            f"classes must have equally many images, but {fewest!r} has {low} and "
-            f"{most!r} {high}; add images, or take the first {low} with "
-            f"per_class={low}, on the command line --per-class {low}"
-        )
+    demand(low, f"class {fewest!r} has no image; expected some in every class")
+    demand(
+        per_class is not None or low == high,
+        f"classes must have equally many images, but {fewest!r} has {low} and "
+        f"{most!r} {high}; add images, or take the first {low} with "
+        f"per_class={low}, on the command line --per-class {low}",
+    )
     number = low if per_class is None else per_class
-    if number < 1:
-        raise ValueError(f"images per class must be at least 1, got {number}")
-    if number > low:
-        raise ValueError(
-            f"{number} images per class were asked for, class {fewest!r} has {low}"
-        )
+    demand(number > 0, f"images per class must be at least 1, got {number}")
+    asked = f"{number} images per class were asked for"
+    demand(number <= low, f"{asked}, class {fewest!r} has {low}")
     return number

@@ -45,9 +45,8 @@ def pack_images(
     Raises:
         FileNotFoundError: If ``folder``, or the folder of ``dst``, is not there.
         OSError: If ``dst`` cannot be written, or a folder cannot be read.
-        ValueError: If ``dst`` is there, there are fewer than three classes, too few
-            images in a class that can be read or unequally many, or an argument is out
-            of range.
+        ValueError: If ``dst`` is there, there are fewer than three classes, too few or
+            unequally many images that can be read, or an argument is out of range.
     """
     folder, dst = Path(folder), Path(dst)
     check_new(dst)

@@ -60,9 +60,7 @@ class PlainUnpickler(pickle.Unpickler):
             "numpy.core.numeric._frombuffer": lambda *args: numbers(*args),
             "_codecs.encode": lambda text, _: text.encode("latin1"),
             "collections.OrderedDict": dict,
-            "builtins.set": set,
-            "builtins.frozenset": frozenset,
-            "builtins.bytearray": bytearray,
+            **{f"builtins.{t.__name__}": t for t in (set, frozenset, bytearray)},
         }
         known = re.sub(r"^numpy\._core\b", "numpy.core", module)
         known = "builtins" if module == "__builtin__" else known  # Python 2

@@ -1,7 +1,6 @@
 """Pack a data set of the literature from a copy as it circulates, splits as published.
 
-A copy is recognised by the names of its files, and read by ``copies``.  A class is in
-one split only, or the copy is refused.
+A copy is recognised by the names of its files, and its splits share no class.
 """
 
 import re
@@ -20,11 +19,7 @@ from .pictures import read_as_it_is
 from .progress import track
 
 SIZES = {"cifar-fs": 32, "fc100": 32, "omniglot": 28}  # pixels as published; else 84
-NAMES = {
-    "train": "(train|train_phase_train|base)",
-    "val": "val",
-    "test": "(test|novel)",
-}
+NAMES = {"train": "(train(_phase_train)?|base)", "val": "val", "test": "(test|novel)"}
 
 
 def one_array(found: Files) -> dict[str, Classes]:
@@ -33,7 +28,7 @@ def one_array(found: Files) -> dict[str, Classes]:
     demand(not more, f"{path} must be there once, there is {more[:1]}")
     images = copies.load(found[path])
     fits = images.ndim == 5 and images.dtype.kind == "f"
-    fits = fits and images.min() >= 0 and images.max() <= 1
+    fits = fits and 0 <= images.min() <= images.max() <= 1
     demand(fits, f"{path} must hold floats (character, drawing, 1, H, W) from 0 to 1")
     pixels = numpy.rint(255 * images.transpose(0, 1, 3, 4, 2)).astype(numpy.uint8)
     every: Classes = {
@@ -92,15 +87,13 @@ def pack_published(
         name: One of those in ``COPIES``.
         src: The folder, or the zip file, that the copy is in.
         dst: The HDF5 file to write; its folder exists, and it does not.
-        size: Height and width, pixels: images that a CSV or JSON list names are brought
-            to it, others must have it; None is as published.
-        per_class: Images of each class, the first that can be read; None takes all, and
-            all classes must have equally many.
+        size: Height and width, pixels, of which images are; those that a CSV or JSON
+            list names are brought to it.  None is as published.
+        per_class: Images of each class, see ``pack_images``.
 
     Raises:
         OSError: If ``dst`` cannot be written.
-        ValueError: If ``dst`` is there, there is no copy or not a whole one, or splits
-            share a class.
+        ValueError: If ``dst`` is there, or no whole copy, or splits share a class.
     """
     check_new(dst)
     size = size or SIZES.get(name, 84)
@@ -113,14 +106,15 @@ def pack_published(
     splits = {s: numpy.array([index[n] for n in own]) for s, own in parts.items()}
     shape = size, size, 1 if name == "omniglot" else 3
     images, counted = gather(classes, splits, shape, per_class)
+    listed = copy in ("{}.csv", "{}.json")  # images of any size
     data = ImageSet(
         images,
         tuple(classes),
         {"published": splits},
-        source=f"{name} from {copy}: {counted}",
-        resize_filter="of listed images Lanczos, on 8 bits; others as in the files",
+        source=f"{name} from {copy.replace('{}', 'SPLIT')}: {counted}",
+        resize_filter="Lanczos, on 8 bits" if listed else "as in the files",
         polarity="as in the files",
-        split_notes={"published": f"as in {copy}"},
+        split_notes={"published": "as in the files"},
     )
     write_dataset(dst, data)
     return data

@@ -12,6 +12,7 @@ from ..data import describe
 from .errors import refusing
 
 WAYS = 5  # of the tasks that train draws by default
+KNOWN = "mini-imagenet, tiered-imagenet, cifar-fs, fc100, cub or omniglot."
 app = typer.Typer(
     help="Pack data sets into HDF5 files, and look into them.",
     epilog="Example: imaml-ref data info omniglot.h5",
@@ -19,13 +20,8 @@ app = typer.Typer(
 Destination = Annotated[
     Path, typer.Argument(help="The HDF5 file to write.", metavar="DST.h5")
 ]
-
 PerClass = Annotated[
-    int | None,
-    typer.Option(
-        help="Images of each class: the first N by name, others are left out.",
-        show_default="all",
-    ),
+    int | None, typer.Option(help="The first N images of each class, in place of all.")
 ]
 
 
@@ -53,22 +49,12 @@ def pack_omniglot(
     show_info(dst)
 
 
-@app.command(
-    epilog="Example: imaml-ref data pack-published mini-imagenet downloads mini.h5"
-)
+@app.command(epilog="Example: imaml-ref data pack-published cub birds cub.h5")
 def pack_published(
-    name: Annotated[
-        str,
-        typer.Argument(
-            help="mini-imagenet, tiered-imagenet, cifar-fs, fc100, cub or omniglot."
-        ),
-    ],
+    name: Annotated[str, typer.Argument(help=KNOWN)],
     src: Annotated[Path, typer.Argument(help="Folder or .zip file with a copy of it.")],
     dst: Destination,
-    size: Annotated[
-        int | None,
-        typer.Option(help="Height and width, pixels.", show_default="as published"),
-    ] = None,
+    size: Annotated[int | None, typer.Option(min=1, help="Height and width.")] = None,
     per_class: PerClass = None,
 ):
     """Pack a data set of the literature from a copy as it circulates."""

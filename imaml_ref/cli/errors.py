@@ -35,8 +35,7 @@ def refusing() -> Iterator[None]:
     except (ValueError, OSError, RuntimeError) as error:
         raise Stop(WRONG_INPUT, error) from error
     except ModuleNotFoundError as error:
-        need = f"this needs the module {error.name}, which is not installed"
-        raise Stop(WRONG_INPUT, f"{need}; install imaml_ref again") from error
+        raise Stop(WRONG_INPUT, f"{error}; it is needed here, install it") from error
     except MemoryError as error:
         raise Stop(WRONG_INPUT, f"not enough memory: {error}") from error
 

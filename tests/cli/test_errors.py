@@ -286,4 +286,6 @@ def test_packing_what_is_not_there(refused):
     said = refused("data", "pack-published", "cab", "none", "o.h5")
     assert "no data set is called 'cab'; there are mini-imagenet, tiered" in said
     said = refused("data", "show")
-    assert "'show'. (commands: pack-omniglot, pack-published, pack-images, info)" in said
+    assert (
+        "'show'. (commands: pack-omniglot, pack-published, pack-images, info)" in said
+    )

@@ -95,7 +95,7 @@ def test_images_are_packed_as_the_copy_names_them(tmp_path):
     data = pack_published("mini-imagenet", tmp_path, tmp_path / "packed.h5", size=5)
     assert data.input_shape == (5, 5, 3)
     assert "Lanczos" in data.resize_filter
-    assert data.source.startswith("mini-imagenet from {}.csv: 21 images")
+    assert data.source.startswith("mini-imagenet from SPLIT.csv: 21 images")
     first = read_image(tmp_path / "images" / "n01" / "n0100000000.jpg", 5, "rgb")
     np.testing.assert_array_equal(data.images[0, 0], first)
 
