@@ -5,18 +5,14 @@ What stands before (``python/images_background/`` …), and what else there is
 (``__MACOSX``, hidden files), is ignored.
 """
 
-import io
-import lzma
 import re
 import zipfile
-import zlib
 from pathlib import Path, PurePosixPath
 
 NUM_DRAWINGS = 20
 DRAWING = re.compile(r"(?P<character>[^/]+/character\d+)/(?P<file>[^/.][^/]*\.png)")
-# What zipfile raises, NotImplementedError and RuntimeError (encrypted) with it.
-DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError)
-Drawings = dict[str, Path | io.BytesIO]  # by file name, where its bytes are
+Member = Path | zipfile.Path
+Files = dict[str, Member]  # by path below the folder, or in the zip file
 
 
 def find_archive(folder: Path, name: str) -> Path | None:
@@ -28,7 +24,7 @@ def find_archive(folder: Path, name: str) -> Path | None:
     return None
 
 
-def read_archive(path: Path) -> dict[str, Drawings]:
+def read_archive(path: Path) -> dict[str, Files]:
     """Return the drawings of an archive, by names ``"Alphabet/characterNN"`` in order.
 
     Args:
@@ -37,11 +33,10 @@ def read_archive(path: Path) -> dict[str, Drawings]:
     Raises:
         ValueError: If it is not a zip file, or a character has not 20 drawings.
     """
-    files = from_folder(path) if path.is_dir() else from_zip(path)
-    characters: dict[str, Drawings] = {}
-    for name in sorted(files):
-        found = DRAWING.fullmatch("/".join(PurePosixPath(name).parts[-3:]))
-        if found and "__MACOSX" not in name:
+    files = files_in(path)
+    characters: dict[str, Files] = {}
+    for name in files:
+        if found := DRAWING.fullmatch("/".join(PurePosixPath(name).parts[-3:])):
             characters.setdefault(found["character"], {})[found["file"]] = files[name]
     for character, drawings in characters.items():
         if len(drawings) != NUM_DRAWINGS:
@@ -52,22 +47,18 @@ def read_archive(path: Path) -> dict[str, Drawings]:
     return characters
 
 
-def from_folder(path: Path) -> Drawings:
-    """Return every PNG file below a folder."""
-    return {p.relative_to(path).as_posix(): p for p in path.rglob("*.png")}
-
-
-def from_zip(path: Path) -> Drawings:
-    """Return every PNG file in a zip file.
+def files_in(src: Path) -> Files:
+    """Return the files below a folder or in a zip file, hidden ones left out.
 
     Raises:
-        ValueError: If it is not a zip file, truncated or damaged.
+        ValueError: If it is a file, but no whole zip file.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = (n for n in archive.namelist() if n.endswith(".png"))
-            return {name: io.BytesIO(archive.read(name)) for name in names}
-    except DAMAGE as error:
-        raise ValueError(
-            f"{path} is not a whole zip file ({error}); fetch it again"
-        ) from error
+    found: Files = {p.relative_to(src).as_posix(): p for p in src.rglob("*")}
+    if src.is_file():
+        try:
+            root = zipfile.Path(src)
+            found = {name: root.joinpath(name) for name in root.root.namelist()}
+        except (zipfile.BadZipFile, RuntimeError) as error:
+            raise ValueError(f"{src} is not a whole zip file: {error}") from error
+    seen = (n for n in sorted(found) if not re.search(r"(^|/)(\.|__MACOSX)", n))
+    return {name: found[name] for name in seen if found[name].is_file()}

@@ -2,16 +2,15 @@
 
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
-import numpy
 from PIL import Image
 
 from imaml_ref.data import ImageSet, write_dataset
-from imaml_ref.files import check_writable
 
-from .pictures import MODES, read_image
-from .progress import track
+from .gather import Classes, check_new, gather
+from .pictures import CHANNELS, MODES, read_image
 from .splits import FRACTIONS, Split, split_classes
 
 
@@ -34,8 +33,8 @@ def pack_images(
         dst: The HDF5 file to write; its folder exists.
         size: Height and width to resize to, pixels, whatever the proportions were.
         colour: ``"grey"`` or ``"rgb"``.
-        per_class: Images of each class, the first by name; None takes all, and all
-            classes must have equally many.
+        per_class: Images of each class, the first by name that can be read; None takes
+            all, and all classes must have equally many.
         split: The classes for train, val and test, at least one each: three fractions
             or three numbers of classes, which are drawn, or three lists of names.
         seed: Of the permutation that classes are drawn by.
@@ -46,26 +45,28 @@ def pack_images(
     Raises:
         FileNotFoundError: If ``folder``, or the folder of ``dst``, is not there.
         OSError: If ``dst`` cannot be written, or a folder cannot be read.
-        ValueError: If there are fewer than three classes, too few images in a class or
-            unequally many, a file that cannot be read, or an argument out of range.
+        ValueError: If ``dst`` is there, there are fewer than three classes, too few or
+            unequally many images that can be read, or an argument is out of range.
     """
     folder, dst = Path(folder), Path(dst)
-    check_writable(dst)
+    check_new(dst)
     if colour not in MODES or size < 1:
         raise ValueError(
             f"colour must be {' or '.join(MODES)} and size at least 1, "
             f"got {colour!r} and {size}"
         )
-    classes = choose(find_images(folder), per_class)
+    classes: Classes = {
+        name: [partial(read_image, path, size, colour) for path in paths]
+        for name, paths in find_images(folder).items()
+    }
     scheme, splits, note = split_classes(list(classes), split, seed)
-    paths = [path for of_class in classes.values() for path in of_class]
-    working = track(paths, len(paths), "packing images")
-    images = numpy.stack([read_image(path, size, colour) for path in working])
+    shape = (size, size, CHANNELS[colour])
+    images, counted = gather(classes, splits, shape, per_class)
     data = ImageSet(
-        images.reshape(len(classes), -1, *images.shape[1:]),
+        images,
         tuple(classes),
         {scheme: splits},
-        source=f"folder {folder.resolve().name}",
+        source=f"folder {folder.resolve().name}: {counted}",
         resize_filter=f"Lanczos, to {size} pixels, on 8 bits",
         polarity="as in the files",
         split_notes={scheme: note},
@@ -98,33 +99,6 @@ def find_images(folder: Path) -> dict[str, list[Path]]:
             "expected one folder per class, with images in each"
         )
     return classes
-
-
-def choose(
-    classes: dict[str, list[Path]], per_class: int | None
-) -> dict[str, list[Path]]:
-    """Return equally many images of each class.
-
-    Raises:
-        ValueError: If that cannot be.
-    """
-    fewest = min(classes, key=lambda name: len(classes[name]))
-    most = max(classes, key=lambda name: len(classes[name]))
-    low, high = len(classes[fewest]), len(classes[most])
-    if per_class is None and low != high:
-        raise ValueError(
-            f"classes must have equally many images, but {fewest!r} has {low} and "
-            f"{most!r} {high}; add images, or take the first {low} with "
-            f"per_class={low}, on the command line --per-class {low}"
-        )
-    number = low if per_class is None else per_class
-    if number < 1:
-        raise ValueError(f"images per class must be at least 1, got {number}")
-    if number > low:
-        raise ValueError(
-            f"{number} images per class were asked for, class {fewest!r} has {low}"
-        )
-    return {name: paths[:number] for name, paths in classes.items()}
 
 
 def is_image(path: Path) -> bool:

@@ -19,10 +19,10 @@ import numpy
 from PIL import Image
 
 from imaml_ref.data import ImageSet, write_dataset
-from imaml_ref.files import check_writable
 
-from .archives import Drawings, find_archive, read_archive
+from .archives import Files, find_archive, read_archive
 from .download import fetch_omniglot
+from .gather import check_new
 from .pictures import opened
 from .progress import track
 from .splits import draw
@@ -50,11 +50,11 @@ def pack_omniglot(src: Path, dst: Path, *, download: bool = False) -> ImageSet:
     Raises:
         FileNotFoundError: If an archive, or the folder of ``dst``, is not there.
         OSError: If ``dst`` cannot be written.
-        ValueError: If an archive is damaged or incomplete, or an image is not 105 × 105
-            with 1 bit per pixel.
+        ValueError: If ``dst`` is there, an archive is damaged or incomplete, or an
+            image is not 105 × 105 with 1 bit per pixel.
     """
     src, dst = Path(src), Path(dst)
-    check_writable(dst)
+    check_new(dst)
     if download:
         fetch_omniglot(src)
     background, evaluation = (find_characters(src, name) for name in ARCHIVES)
@@ -77,7 +77,7 @@ def pack_omniglot(src: Path, dst: Path, *, download: bool = False) -> ImageSet:
     return data
 
 
-def find_characters(src: Path, name: str) -> dict[str, Drawings]:
+def find_characters(src: Path, name: str) -> dict[str, Files]:
     """Return the drawings of one archive by character.
 
     Raises:
@@ -99,7 +99,7 @@ def find_characters(src: Path, name: str) -> dict[str, Drawings]:
     return characters
 
 
-def read_character(name: str, drawings: Drawings) -> numpy.ndarray:
+def read_character(name: str, drawings: Files) -> numpy.ndarray:
     """Return the drawings of a character, (20, 28, 28), uint8."""
     images = []
     for file, source in drawings.items():

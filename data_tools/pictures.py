@@ -8,6 +8,7 @@ Transparent pixels become white.  Of several frames or pages the first is taken.
 
 import io
 import warnings
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,8 @@ from typing import Any
 import numpy
 from PIL import Image, ImageFile
 
-MODES = {"grey": "L", "rgb": "RGB"}
+Source = Path | zipfile.Path | io.BytesIO
+MODES, CHANNELS = {"grey": "L", "rgb": "RGB"}, {"grey": 1, "rgb": 3}
 WIDE = ("I;16", "I;16L", "I;16B", "I;16N", "I")  # Pillow's modes of 16 bits and more
 ORIENTATION, BITS, PHOTOMETRIC, SAMPLE_FORMAT = 0x0112, 258, 262, 339  # tags of TIFF
 WHITE_IS_ZERO, SIGNED = 0, 2
@@ -32,7 +34,7 @@ UPRIGHT = {  # what makes a picture upright, by its orientation in EXIF
 GREY_STEP = {"L;2": 85, "L;4": 17}  # 255 over the largest value of a narrow PNG
 
 
-def read_image(path: Path, size: int, colour: str) -> numpy.ndarray:
+def read_image(path: Path | zipfile.Path, size: int, colour: str) -> numpy.ndarray:
     """Return an image (size, size, channels), uint8, upright and on white paper.
 
     Args:
@@ -44,19 +46,29 @@ def read_image(path: Path, size: int, colour: str) -> numpy.ndarray:
         ValueError: If the file cannot be read as an image.
     """
     what = f"{path} cannot be read as an image"
-    if not Path(path).is_file():
+    if not path.is_file():
         raise ValueError(f"{what}: it is no file")
-    with opened(Path(path), what) as file:
-        pixels = with_alpha(file)
-        image = on_white(upright(pixels, orientation(file)))
-        flat = image.convert(MODES[colour])
-        small = flat.resize((size, size), Image.Resampling.LANCZOS)
+    with opened(path, what) as file:
+        small = flat(file, colour).resize((size, size), Image.Resampling.LANCZOS)
     return numpy.asarray(small).reshape(size, size, -1)
+
+
+def read_as_it_is(source: Source, what: str, colour: str) -> numpy.ndarray:
+    """Return an image (H, W, channels), uint8, of its own size, on white paper."""
+    with opened(source, f"{what} cannot be read as an image") as file:
+        pixels = numpy.asarray(flat(file, colour))
+    return pixels.reshape(*pixels.shape[:2], -1)
+
+
+def flat(file: ImageFile.ImageFile, colour: str) -> Image.Image:
+    """Return the image in an open file, upright and on white paper."""
+    pixels = with_alpha(file)
+    return on_white(upright(pixels, orientation(file))).convert(MODES[colour])
 
 
 @contextmanager
 def opened(
-    source: Path | io.BytesIO, what: str, advice: str = ""
+    source: Source, what: str, advice: str = ""
 ) -> Iterator[ImageFile.ImageFile]:
     """Yield an image file; whatever goes wrong with it meanwhile is said in one line.
 
@@ -78,7 +90,7 @@ def opened(
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             # By its name, Pillow maps an uncompressed file into memory, and scrambles a
             # TIFF that is to be turned by 90°.
-            content = source.open("rb") if isinstance(source, Path) else source
+            content = source if isinstance(source, io.BytesIO) else source.open("rb")
             with content as stream, Image.open(stream) as file:
                 yield file
     except MemoryError:

@@ -12,12 +12,16 @@ from ..data import describe
 from .errors import refusing
 
 WAYS = 5  # of the tasks that train draws by default
+KNOWN = "mini-imagenet, tiered-imagenet, cifar-fs, fc100, cub or omniglot."
 app = typer.Typer(
     help="Pack data sets into HDF5 files, and look into them.",
     epilog="Example: imaml-ref data info omniglot.h5",
 )
 Destination = Annotated[
     Path, typer.Argument(help="The HDF5 file to write.", metavar="DST.h5")
+]
+PerClass = Annotated[
+    int | None, typer.Option(help="The first N images of each class, in place of all.")
 ]
 
 
@@ -45,6 +49,22 @@ def pack_omniglot(
     show_info(dst)
 
 
+@app.command(epilog="Example: imaml-ref data pack-published cub birds cub.h5")
+def pack_published(
+    name: Annotated[str, typer.Argument(help=KNOWN)],
+    src: Annotated[Path, typer.Argument(help="Folder or .zip file with a copy of it.")],
+    dst: Destination,
+    size: Annotated[int | None, typer.Option(min=1, help="Height and width.")] = None,
+    per_class: PerClass = None,
+):
+    """Pack a data set of the literature from a copy as it circulates."""
+    with refusing():
+        from data_tools.published import pack_published
+
+        pack_published(name, src, dst, size=size, per_class=per_class)
+    show_info(dst)
+
+
 @app.command(epilog="Example: imaml-ref data pack-images photos photos.h5 --size 84")
 def pack_images(
     folder: Annotated[Path, typer.Argument(help="One folder of images per class.")],
@@ -54,13 +74,7 @@ def pack_images(
         typer.Option(help="Height and width, pixels; the aspect ratio is not kept."),
     ] = 28,
     colour: Annotated[str, typer.Option(help="grey or rgb.")] = "grey",
-    per_class: Annotated[
-        int | None,
-        typer.Option(
-            help="Images of each class: the first N by name, others are left out.",
-            show_default="all",
-        ),
-    ] = None,
+    per_class: PerClass = None,
     split: Annotated[
         str,
         typer.Option(

@@ -34,6 +34,8 @@ def refusing() -> Iterator[None]:
         yield
     except (ValueError, OSError, RuntimeError) as error:
         raise Stop(WRONG_INPUT, error) from error
+    except ModuleNotFoundError as error:
+        raise Stop(WRONG_INPUT, f"{error}; it is needed here, install it") from error
     except MemoryError as error:
         raise Stop(WRONG_INPUT, f"not enough memory: {error}") from error
 

@@ -190,6 +190,7 @@ LEVELS = [
     ["data"],
     ["data", "pack-omniglot"],
     ["data", "pack-images"],
+    ["data", "pack-published"],
     ["data", "info"],
 ]
 

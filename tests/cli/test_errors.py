@@ -281,5 +281,11 @@ def test_packing_what_is_not_there(refused):
     said = refused("data", "pack-omniglot", "none", "o.h5")
     assert "images_background" in said
     assert "no such folder" in refused("data", "pack-images", "none", "o.h5")
+    said = refused("data", "pack-published", "cub", "none", "o.h5")
+    assert "no copy of cub in none; expected {}.json" in said
+    said = refused("data", "pack-published", "cab", "none", "o.h5")
+    assert "no data set is called 'cab'; there are mini-imagenet, tiered" in said
     said = refused("data", "show")
-    assert "'show'. (commands: pack-omniglot, pack-images, info)" in said
+    assert (
+        "'show'. (commands: pack-omniglot, pack-published, pack-images, info)" in said
+    )

@@ -50,7 +50,7 @@ def test_a_folder_is_packed_by_class_and_name(folder, tmp_path, colour, mode):
         np.testing.assert_array_equal(
             data.images[c, 0], expected.reshape(8, 8, -1), err_msg=str(c)
         )
-    assert data.source == "folder my letters"
+    assert data.source.startswith("folder my letters: 42 images, 0 of them duplicates")
 
 
 def test_classes_are_split_by_fractions_and_seed(folder, tmp_path):
@@ -60,7 +60,7 @@ def test_classes_are_split_by_fractions_and_seed(folder, tmp_path):
     assert sizes == {"train": 3, "val": 2, "test": 2}
     joined = np.concatenate(list(data.splits["random"].values()))
     np.testing.assert_array_equal(joined, np.random.default_rng(3).permutation(7))
-    other = pack_images(folder, tmp_path / "d.h5", seed=4, **kwargs)
+    other = pack_images(folder, tmp_path / "e.h5", seed=4, **kwargs)
     assert other.splits["random"]["test"].tolist() != joined[-2:].tolist()
 
 
@@ -76,8 +76,8 @@ def test_classes_are_split_by_number_and_by_name(folder, tmp_path):
     for name, text in lists.items():
         (tmp_path / name).write_text(text)
     split = parse_split(",".join(str(tmp_path / name) for name in lists))
-    pack_images(folder, tmp_path / "d.h5", size=4, split=split)
-    named = open_dataset(tmp_path / "d.h5").splits["named"]
+    pack_images(folder, tmp_path / "e.h5", size=4, split=split)
+    named = open_dataset(tmp_path / "e.h5").splits["named"]
     assert {n: s.tolist() for n, s in named.items()} == {
         "train": [5, 0],
         "val": [2],
@@ -117,7 +117,7 @@ def test_unequal_classes_are_named_and_per_class_evens_them(folder, tmp_path):
     first = read_image(folder / "class 0" / "a.png", 9, "grey")
     np.testing.assert_array_equal(data.images[0, 0], first)
     with pytest.raises(ValueError, match=r"6 images per class .* 'class 3' has 5"):
-        pack_images(folder, tmp_path / "d.h5", per_class=6)
+        pack_images(folder, tmp_path / "e.h5", per_class=6)
 
 
 def test_pictures_are_made_upright_and_laid_on_white(tmp_path):
@@ -131,6 +131,29 @@ def test_pictures_are_made_upright_and_laid_on_white(tmp_path):
     )
     Image.new("RGBA", (4, 4), (0, 0, 0, 0)).save(tmp_path / "clear.png")
     assert (read_image(tmp_path / "clear.png", 3, "grey") == 255).all()
+
+
+def test_a_file_that_is_there_is_not_overwritten(folder, tmp_path, capsys):
+    (tmp_path / "d.h5").write_text("mine")
+    pack = ["data", "pack-images", str(folder), str(tmp_path / "d.h5"), "--size", "4"]
+    assert main(pack) == 2
+    assert "d.h5 is there; move it away, or name another" in capsys.readouterr().err
+    assert (tmp_path / "d.h5").read_text() == "mine"
+
+
+def test_unreadable_and_equal_images_are_counted(folder, tmp_path):
+    not_an_image(folder)
+    for c in (0, 4):  # as often within a split as across, whichever they are
+        shutil.copy(folder / "class 1" / "b.JPG", folder / f"class {c}" / "d.JPG")
+    lists = (["class 0", "class 1"], ["class 2", "class 3"], ["class 4"])
+    data = pack_images(folder, tmp_path / "d.h5", size=4, per_class=5, split=lists)
+    assert data.source.endswith(
+        "35 images, 2 of them duplicates (1 across splits); left out: 1 unreadable, "
+        "8 others"
+    )
+    bmp, gif = (folder / "class 2" / name for name in ("c.bmp", "d.gif"))
+    np.testing.assert_array_equal(data.images[2, 2], read_image(gif, 4, "grey"))
+    assert bmp.exists()
 
 
 def no_folder(folder):
@@ -202,12 +225,14 @@ def test_wrong_arguments_are_named(folder, tmp_path, expected, changes):
 
 
 def test_images_that_belong_to_no_class_are_counted(folder, tmp_path, capsys):
-    pack = ["data", "pack-images", str(folder), str(tmp_path / "d.h5"), "--size", "4"]
+    packed = tmp_path / "d.h5"
+    pack = ["data", "pack-images", str(folder), str(packed), "--size", "4"]
     assert main(pack) == 0
     assert "passed over" not in capsys.readouterr().out
     (folder / "class 1" / "more").mkdir()
     for place in (folder, folder / "class 1" / "more"):
         picture(0).save(place / "loose.png")
+    packed.unlink()
     assert main(pack) == 0
     assert "2 images passed over: they lie beside" in capsys.readouterr().out
 

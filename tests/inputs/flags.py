@@ -42,6 +42,7 @@ COMMANDS = {
     "predict nowhere a b": "no run in",
     "data info nowhere.h5": "no such file",
     "data pack-images nowhere o.h5": "no such folder",
+    "data pack-published cub nowhere o.h5": "no copy of cub",
     "data": None,
     "conformance check nowhere.h5": "no such file",
     "train --resume": "--resume needs --out",
