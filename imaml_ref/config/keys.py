@@ -75,6 +75,25 @@ class Config:
         False, "maml, fomaml, reptile: λ's term in the inner loop, as in imaml."
     )
     lam_lr: float = key(0.0, "Adam's step for log λ; at 0 λ stays.", at_least=0)
+    adapted: str = key(
+        "all",
+        "Layers that the inner loop moves; head is ANIL, body BOIL.",
+        choices=("all", "head", "body"),
+    )
+    annealing: int = key(
+        0, "maml: meta-steps from the loss of all steps to the last's.", at_least=0
+    )
+    first_order_steps: int = key(
+        0, "imaml, maml: meta-steps of first order to begin with.", at_least=0
+    )
+    alpha_of: str = key(
+        "run",
+        "maml: what has an inner-lr to learn; parameter is Meta-SGD.",
+        choices=("run", "layer", "parameter"),
+    )
+    alpha_lr: float = key(
+        0.0, "maml: Adam's step for log inner-lr; at 0 it stays.", at_least=0
+    )
     inner: str = key(
         "gd",
         "Inner optimiser; pull-back is the released code's.",

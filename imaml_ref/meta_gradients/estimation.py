@@ -17,6 +17,7 @@ from ..inner import InnerDivergence
 from .bound import constants, error_bound, has_constants
 from .diagnostics import Diagnostics, cosine, solver_fields
 from .estimators import Estimator, Implicit
+from .partial import moved_by, restricted
 from .task_mean import Chunk, MetaGradient, Tasks, mean_gradient
 
 
@@ -42,8 +43,10 @@ def estimate_gradient(
         keep: "phi" and "task_grads", to have them in the result.
         phi: What ``find`` is to know of all tasks, (T, P).
     """
+    moving = moved_by(loss, estimator.adapted, theta)
 
     def of_chunk(objective, chunk: TaskBatch, found: Array | None) -> Chunk:
+        objective = restricted(objective, moving)
         return chunk_at(objective, find(objective, theta, found), chunk, estimator)
 
     look = partial(approved, estimator, lam)

@@ -146,6 +146,27 @@ class ProximalObjective(Brief):
         away = phi - self.theta
         return self.examples.value(phi) + (self.lam * away * away).sum(-1) / 2
 
+    def only(self, v: Array) -> Array:
+        """Return of v (T, P) what the inner loop may move: all of it."""
+        return v
+
+    def spread(self, alpha: Array) -> Array:
+        """Return α (P,) for one of each layer with parameters, (L,).
+
+        Raises:
+            ValueError: If it is not that.
+        """
+        layout = getattr(getattr(self.loss, "net", None), "layout", None)
+        if layout is None or alpha.shape != (len(layout.layers),):
+            layers = (
+                "" if layout is None else f"({len(layout.layers)},), per layer, or "
+            )
+            raise ValueError(
+                f"step_size must be a number, or {layers}{self.theta.shape}, per "
+                f"parameter, got shape {alpha.shape}"
+            )
+        return layout.spread(alpha)
+
     def descend(
         self, phi: Array, step_size: float, num_steps: int
     ) -> tuple[Array, list[Array]]:
@@ -192,6 +213,10 @@ class ProximalLinearization:
         """
         shift = self.lam + damping
         return self._examples.solve(self.support, solver, curvature, v, shift)
+
+    def pulled_back(self, x: Array, curvature: str, v: Array) -> Array:
+        """Return g (T, P) of (5) for the x of v that ``solve`` returned."""
+        return self.lam * x
 
 
 def check_labels(task_loss: Any, *labels: Array) -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy
@@ -122,21 +122,55 @@ def make_algorithm(config: Config, loss: TaskLoss):
     name, inner = config.algorithm, make_inner(config)
     implicit = name in ("imaml", "released-imaml")
     lam = config.lam if implicit or config.proximal else None
-    if config.lam_lr and (lam is None or name not in ("imaml", "maml")):
-        raise ValueError(f"lam-lr {config.lam_lr} has no λ to learn in {name}; use 0")
+    early = " with first-order-steps" if config.first_order_steps else ""
+    learns = name == "maml" or (name == "imaml" and not early)
+    if config.lam_lr and (lam is None or not learns):
+        where = name + early
+        raise ValueError(f"lam-lr {config.lam_lr} has no λ to learn in {where}; use 0")
     if lam is not None:
         check_held("lam", lam, numpy.empty(0, config.dtype))
-    if name == "maml" and not isinstance(inner, GradientDescent):
-        raise ValueError(f"maml unrolls gradient descent only; inner is {config.inner}")
-    if name == "imaml":
-        solver = CG(
-            maxiter=config.cg_steps, on_negative_curvature=config.negative_curvature
-        )
-        return IMAML(loss, lam, inner, solver=solver, curvature=config.curvature)
-    if name == "released-imaml":
-        return ReleasedIMAML(loss, lam, inner, cg_steps=config.cg_steps)
-    kinds = {"maml": MAML, "fomaml": FirstOrderMAML, "reptile": Reptile}
-    return kinds[name](loss, lam, inner)
+    if name == "maml":
+        if not isinstance(inner, GradientDescent):
+            raise ValueError(
+                f"maml unrolls gradient descent only; inner is {config.inner}"
+            )
+        inner = replace(inner, step_size=step_size_of(config, loss.net))
+    kind, own = kind_of(config, adapted_of(config, loss))
+    return kind(loss, lam, inner, **own)
+
+
+def kind_of(config: Config, adapted: list[str] | None) -> tuple[Any, dict[str, Any]]:
+    """Return the class of an algorithm, and the settings that are its own."""
+    partly: dict[str, Any] = {"adapted": adapted}
+    both = partly | {"first_order_steps": config.first_order_steps}
+    solver = CG(
+        maxiter=config.cg_steps, on_negative_curvature=config.negative_curvature
+    )
+    kinds: dict[str, tuple[Any, dict[str, Any]]] = {
+        "imaml": (IMAML, both | {"solver": solver, "curvature": config.curvature}),
+        "released-imaml": (ReleasedIMAML, {"cg_steps": config.cg_steps}),
+        "maml": (MAML, both | {"annealing": config.annealing}),
+        "fomaml": (FirstOrderMAML, partly),
+        "reptile": (Reptile, {}),
+    }
+    return kinds[config.algorithm]
+
+
+def step_size_of(config: Config, net: Network) -> Any:
+    """Return inner-lr, as often as there is one to learn."""
+    counts = {"layer": len(net.layout.layers), "parameter": net.layout.size}
+    if config.alpha_of not in counts:
+        return config.inner_lr
+    return numpy.full(counts[config.alpha_of], config.inner_lr)
+
+
+def adapted_of(config: Config, loss: TaskLoss) -> list[str] | None:
+    """Return the names of the layers that adapt; None is all.
+
+    The head is the last layer that has parameters, the body all others.
+    """
+    *body, head = loss.net.layout.layers
+    return {"all": None, "head": [head], "body": body}[config.adapted]
 
 
 def make_inner(config: Config):
@@ -155,12 +189,16 @@ def make_inner(config: Config):
     return kinds[config.inner](step_size=rate, num_steps=steps)
 
 
-def make_optimizers(config: Config) -> tuple[MetaAdam, MetaAdam | None]:
-    """Return the optimiser of θ and, if λ is learned, that of log λ."""
-    of_lam = MetaAdam(config.lam_lr) if config.lam_lr else None
+def make_optimizers(
+    config: Config,
+) -> tuple[MetaAdam, MetaAdam | None, MetaAdam | None]:
+    """Return the optimiser of θ and, if they are learned, those of log λ and log α."""
+    of_lam, of_alpha = (
+        MetaAdam(r) if r else None for r in (config.lam_lr, config.alpha_lr)
+    )
     half_life = config.meta_lr_half_life or math.inf
     of_theta = MetaAdam(config.meta_lr, eps=config.adam_eps, half_life=half_life)
-    return of_theta, of_lam
+    return of_theta, of_lam, of_alpha
 
 
 def first_theta(config: Config, net: Network) -> Array:

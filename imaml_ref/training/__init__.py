@@ -6,14 +6,14 @@ configurations and consoles.
 
 from .checkpoint import Checkpoint, TrainingState, read_checkpoint, write_checkpoint
 from .evaluation import Evaluation, beside, ci95, evaluate
-from .loop import Diverged, at_lam, meta_train
+from .loop import Diverged, at_state, meta_train
 
 __all__ = [
     "Checkpoint",
     "Diverged",
     "Evaluation",
     "TrainingState",
-    "at_lam",
+    "at_state",
     "beside",
     "ci95",
     "evaluate",

@@ -173,9 +173,9 @@ def test_theta_follows_from_the_seed_in_the_precision_of_the_run():
 
 def test_optimisers_have_the_rates_of_the_configuration():
     config = make_config({"meta-lr": 0.3, "adam-eps": 0.2, "lam-lr": 0.1})
-    assert make_optimizers(config) == (ir.Adam(0.3, eps=0.2), ir.Adam(0.1))
+    assert make_optimizers(config) == (ir.Adam(0.3, eps=0.2), ir.Adam(0.1), None)
     assert make_optimizers(replace(config, lam_lr=0.0))[1] is None
-    halving, _ = make_optimizers(replace(config, meta_lr_half_life=40))
+    halving, *_ = make_optimizers(replace(config, meta_lr_half_life=40))
     assert halving == ir.Adam(0.3, eps=0.2, half_life=40)
 
 
