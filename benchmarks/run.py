@@ -16,6 +16,7 @@ conformance     what published implementations answer to the conformance suite;
                 conformance.recovered (every family of mistakes, planted),
                 conformance.needed (which cases it fails)
 gpu             a meta-step and a training on a card
+methods         ANIL, Meta-SGD and others trained beside MAML and iMAML
 frameworks      which layers and losses have wrong second derivatives, in which
                 framework, by which route; frameworks.table
 
@@ -45,6 +46,7 @@ QUESTIONS = (
     "conformance.recovered",
     "conformance.needed",
     "gpu",
+    "methods",
     "frameworks",
     "frameworks.table",
 )
