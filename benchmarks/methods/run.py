@@ -35,6 +35,7 @@ class Data:
         source: Where tasks come from.
         loss: Of the network.
         step_size: α, in parameter²/loss.
+        longer: α of the 16 inner steps of iMAML.
         lam: λ of iMAML, in loss/parameter².
         meta_batch: Tasks of a meta-step.
         meta_steps: Of a training.
@@ -45,6 +46,7 @@ class Data:
     source: Any
     loss: Any
     step_size: float
+    longer: float
     lam: float
     meta_batch: int
     meta_steps: int
@@ -57,7 +59,7 @@ def sinusoids(meta_steps: int) -> Data:
     loss = ir.TaskLoss(net, ir.SquaredError())
     words = "sinusoids, 10 points, mlp 40-40, mean squared error / 2"
     source = ir.data.Sinusoids(10, 10)
-    return Data(words, source, loss, 0.01, 0.2, 8, meta_steps, 500)
+    return Data(words, source, loss, 0.01, 0.004, 0.2, 8, meta_steps, 500)
 
 
 def glyphs(meta_steps: int) -> Data:
@@ -66,12 +68,18 @@ def glyphs(meta_steps: int) -> Data:
     loss = ir.TaskLoss(net, ir.SoftmaxCrossEntropy())
     words = "glyphs, 5-way 1-shot, omniglot_cnn of 16 filters, transductive accuracy"
     source = ir.data.Episodes(ir.data.glyph_alphabets(), 5, 1, 5, invert=True)
-    return Data(words, source, loss, 0.1, 0.2, 4, meta_steps, 200)
+    return Data(words, source, loss, 0.1, 0.1, 0.2, 4, meta_steps, 200)
 
 
 def methods(data: Data, num_steps: int) -> dict[str, Any]:
-    """Return the algorithms by name; all but iMAML have no proximal term."""
+    """Return the algorithms by name; all but iMAML have no proximal term.
+
+    iMAML needs φ near the solution of its inner problem: it has the inner loop, λ and
+    operator that ``imaml-ref train`` takes for such data.
+    """
     loss, lam = data.loss, data.lam
+    longer = ir.GradientDescent(data.longer, 16)
+    newton = {"curvature": "gauss-newton"}
     inner = ir.GradientDescent(data.step_size, num_steps)
     each = np.full(loss.net.layout.size, data.step_size)
     half = data.meta_steps // 2
@@ -84,8 +92,8 @@ def methods(data: Data, num_steps: int) -> dict[str, Any]:
         "MAML, multi-step loss": ir.MAML(loss, inner=inner, annealing=half),
         "Meta-SGD": ir.MAML(loss, inner=ir.GradientDescent(each, num_steps)),
         "ANIL": ir.MAML(loss, inner=inner, adapted="head"),
-        "iMAML": ir.IMAML(loss, lam, inner),
-        "iMAML, head only": ir.IMAML(loss, lam, inner, adapted="head"),
+        "iMAML": ir.IMAML(loss, lam, longer, **newton),
+        "iMAML, head only": ir.IMAML(loss, lam, longer, **newton, adapted="head"),
     }
 
 
@@ -120,7 +128,8 @@ def table(data: Data, num_steps: int) -> str:
         f"### {data.words}",
         "",
         f"{data.meta_steps} meta-steps of {data.meta_batch} tasks, {num_steps} inner "
-        f"steps of {data.step_size:g}, λ = {data.lam:g} for iMAML, "
+        f"steps of {data.step_size:g} (iMAML: 16 of {data.longer:g}, λ = {data.lam:g}, "
+        "Gauss-Newton), "
         f"{data.num_tasks} test tasks.",
         "",
         "| method | mean | of each seed | seconds |",

@@ -81,18 +81,18 @@ class Config:
         choices=("all", "head", "body"),
     )
     annealing: int = key(
-        0, "maml: meta-steps from the loss of all steps to the last's.", at_least=0
+        0, "Meta-steps from the loss of all inner steps to the last's.", at_least=0
     )
     first_order_steps: int = key(
-        0, "imaml, maml: meta-steps of first order to begin with.", at_least=0
+        0, "Meta-steps of first order to begin with.", at_least=0
+    )
+    alpha_lr: float = key(
+        0.0, "Adam's step for log inner-lr; at 0 it stays.", at_least=0
     )
     alpha_of: str = key(
         "run",
-        "maml: what has an inner-lr to learn; parameter is Meta-SGD.",
+        "What has an inner-lr to learn; parameter is Meta-SGD.",
         choices=("run", "layer", "parameter"),
-    )
-    alpha_lr: float = key(
-        0.0, "maml: Adam's step for log inner-lr; at 0 it stays.", at_least=0
     )
     inner: str = key(
         "gd",

@@ -34,23 +34,14 @@ STEPS, NOT_NEGATIVE = whole(), number("[0, inf)")
 
 
 def layer_names(name: str, value: Any) -> tuple[str, ...]:
-    """Return names of layers; a string is one name.
-
-    Raises:
-        ValueError: If there is none, or one is no text.
-    """
-    given = [value] if isinstance(value, str) else value
-    found = tuple(given) if hasattr(given, "__iter__") else ()
-    if not found or not all(isinstance(n, str) for n in found):
-        raise ValueError(
-            f"{name} must be names of layers such as ('head',), got {brief(value)}"
-        )
-    return found
+    """Return names of layers; what is no sequence is one, refused in ``partial``."""
+    one = isinstance(value, str) or not hasattr(value, "__iter__")
+    return (value,) if one else tuple(value)
 
 
 def only_in(adapted: tuple[str, ...] | None) -> str:
     """Say which layers adapt, where not all do."""
-    return "" if adapted is None else f", adapting {', '.join(adapted)} only"
+    return "" if adapted is None else f", adapting {', '.join(map(str, adapted))} only"
 
 
 ADAPTED = optional(layer_names)
@@ -89,7 +80,7 @@ class Implicit(Estimator):
         curvature: "hessian" for H, "gauss-newton" for G in its place.
         damping: Added to Λ in the operator, in loss/parameter²; another estimator
             than (5) where it is not 0.
-        adapted: Names of the layers that the inner loop moves; None is all.
+        adapted: Names of the layers that the inner loop moves, (16); None is all.
 
     Raises:
         ValueError: If the solver is none, the curvature has another name, or the

@@ -35,7 +35,7 @@ class MAML(Algorithm):
         TypeError: If the inner optimiser is not gradient descent.
         ValueError: If a setting is not what it must be.
 
-    Sources: Finn et al., ICML 2017; ``partial`` and ``unrolled`` name the others.
+    Source: Finn et al., ICML 2017; ``partial`` and ``unrolled`` name the others.
     """
 
     adapted: Any = setting(ADAPTED, None)

@@ -4,7 +4,7 @@ The derivatives of the loss are in ``linearization``, and for some networks, com
 faster, in ``fused`` and ``kernels``.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -120,10 +120,7 @@ class ProximalObjective(Brief):
 
     def task(self, t: int) -> "ProximalObjective":
         """Return the objective of one task, T = 1."""
-        one = slice(t, t + 1)
-        return ProximalObjective(
-            self.loss, self.theta, self.x[one], self.y[one], self.lam
-        )
+        return replace(self, x=self.x[t : t + 1], y=self.y[t : t + 1])
 
     @cached_property
     def examples(self) -> Examples:
@@ -156,14 +153,12 @@ class ProximalObjective(Brief):
         Raises:
             ValueError: If it is not that.
         """
-        layout = getattr(getattr(self.loss, "net", None), "layout", None)
-        if layout is None or alpha.shape != (len(layout.layers),):
-            layers = (
-                "" if layout is None else f"({len(layout.layers)},), per layer, or "
-            )
+        layout: Any = getattr(getattr(self.loss, "net", None), "layout", None)
+        layers = (len(layout.layers),) if layout else ()
+        if alpha.shape != layers:
             raise ValueError(
-                f"step_size must be a number, or {layers}{self.theta.shape}, per "
-                f"parameter, got shape {alpha.shape}"
+                f"step_size must be a number, {layers}, one per layer, or "
+                f"{self.theta.shape}, one per parameter, got shape {alpha.shape}"
             )
         return layout.spread(alpha)
 

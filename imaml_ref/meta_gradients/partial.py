@@ -37,13 +37,13 @@ def moved_by(loss, adapted: tuple[str, ...] | None, theta: Array) -> Array | Non
     """Return the indices a, (P_a,), beside θ; None where all parameters move.
 
     Raises:
-        ValueError: If a name is that of no layer with parameters.
+        ValueError: If there is no name, or one of no layer with parameters.
     """
     if adapted is None:
         return None
     layout = getattr(getattr(loss, "net", None), "layout", None)
     layers = layout.layers if layout else {}
-    for name in adapted:
+    for name in adapted or [None]:
         if name not in layers:
             known = ", ".join(layers) or f"none in {brief(loss)}"
             raise ValueError(
@@ -83,10 +83,6 @@ class PartialObjective(ProximalObjective):
     def only(self, v: Array) -> Array:
         """Return v (T, P) in a, 0 in f."""
         return array_module(v).where(self.mask, v, 0)
-
-    def task(self, t: int) -> ProximalObjective:
-        """Return the objective of one task, T = 1."""
-        return restricted(super().task(t), self.moving)
 
     def linearize(self, phi: Array) -> "PartialLinearization":
         """Return G, its gradient and its curvature in φ_a, at φ (T, P)."""

@@ -42,7 +42,7 @@ from typing import Any
 
 import numpy
 
-from ..arguments import as_float, brief, optional, setting, whole
+from ..arguments import number, optional, setting, whole
 from ..compute import Array, norm, read
 from ..data import TaskBatch
 from ..inner import GradientDescent
@@ -56,30 +56,15 @@ from .task_mean import Chunk, MetaGradient, Tasks, mean_gradient
 
 
 def step_weights(name: str, weights: Any) -> tuple[float, ...]:
-    """Return w_0, …, w_K as Python numbers.
-
-    Raises:
-        ValueError: If one is negative or no number, or all are zero.
-    """
-    given = weights if hasattr(weights, "__iter__") else ()
-    found = tuple(as_float(w) for w in given)
-    if not all(0 <= w < float("inf") for w in found) or not any(found):
-        wanted = "the K + 1 numbers w_0, …, w_K, none below 0 and not all 0"
-        raise ValueError(f"{name} must be {wanted}, got {brief(weights)}")
-    return found
+    """Return w_0, …, w_K, each a finite number >= 0."""
+    return tuple(number("[0, inf)")(name, w) for w in numpy.ravel(weights).tolist())
 
 
 @dataclass(frozen=True)
 class Unrolled(Estimator):
     """(9), which solves nothing and is exact for the K steps taken.
 
-    Args:
-        adapted: Names of the layers that the inner loop moves; None is all.
-        last: m, how many of the last steps are differentiated; None is all.
-        weights: w_0, …, w_K of the multi-step loss; None is Q(φ_K).
-
-    Raises:
-        ValueError: If one is not what it must be.
+    Args: As those of ``unrolled_gradient``.
     """
 
     adapted: Any = setting(ADAPTED, None)
@@ -111,11 +96,11 @@ class Unrolled(Estimator):
                 f"only GradientDescent is unrolled, got {type(inner).__name__}; "
                 "implicit_gradient takes any inner optimiser"
             )
-        wanted = inner.num_steps + 1
-        if self.weights is not None and len(self.weights) != wanted:
+        steps, given = inner.num_steps, len(self.weights or ())
+        if given and given != steps + 1:
             raise ValueError(
-                f"weights must be w_0, …, w_{wanted - 1}, {wanted} numbers for "
-                f"{wanted - 1} inner steps, got {len(self.weights)}"
+                f"weights must be w_0, …, w_{steps} for {steps} inner steps, "
+                f"got {given} of them"
             )
 
 

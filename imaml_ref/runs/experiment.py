@@ -122,11 +122,12 @@ def make_algorithm(config: Config, loss: TaskLoss):
     name, inner = config.algorithm, make_inner(config)
     implicit = name in ("imaml", "released-imaml")
     lam = config.lam if implicit or config.proximal else None
-    early = " with first-order-steps" if config.first_order_steps else ""
-    learns = name == "maml" or (name == "imaml" and not early)
+    learns = name == "maml" or (name == "imaml" and not config.first_order_steps)
     if config.lam_lr and (lam is None or not learns):
-        where = name + early
-        raise ValueError(f"lam-lr {config.lam_lr} has no λ to learn in {where}; use 0")
+        early = " with first-order-steps" * (config.first_order_steps > 0)
+        raise ValueError(
+            f"lam-lr {config.lam_lr} has no λ to learn in {name}{early}; use 0"
+        )
     if lam is not None:
         check_held("lam", lam, numpy.empty(0, config.dtype))
     if name == "maml":
@@ -134,18 +135,21 @@ def make_algorithm(config: Config, loss: TaskLoss):
             raise ValueError(
                 f"maml unrolls gradient descent only; inner is {config.inner}"
             )
-        inner = replace(inner, step_size=step_size_of(config, loss.net))
-    kind, own = kind_of(config, adapted_of(config, loss))
+        layout, rate = loss.net.layout, config.inner_lr
+        each = {"layer": len(layout.layers), "parameter": layout.size}
+        if config.alpha_of in each:
+            inner = replace(inner, step_size=numpy.full(each[config.alpha_of], rate))
+    kind, own = kind_of(config, tuple(loss.net.layout.layers))
     return kind(loss, lam, inner, **own)
 
 
-def kind_of(config: Config, adapted: list[str] | None) -> tuple[Any, dict[str, Any]]:
-    """Return the class of an algorithm, and the settings that are its own."""
+def kind_of(config: Config, layers: tuple[str, ...]) -> tuple[Any, dict[str, Any]]:
+    """Return the class of an algorithm, and its own settings, for layers by name."""
+    adapted = {"all": None, "head": layers[-1:], "body": layers[:-1]}[config.adapted]
     partly: dict[str, Any] = {"adapted": adapted}
     both = partly | {"first_order_steps": config.first_order_steps}
-    solver = CG(
-        maxiter=config.cg_steps, on_negative_curvature=config.negative_curvature
-    )
+    refused = config.negative_curvature
+    solver = CG(maxiter=config.cg_steps, on_negative_curvature=refused)
     kinds: dict[str, tuple[Any, dict[str, Any]]] = {
         "imaml": (IMAML, both | {"solver": solver, "curvature": config.curvature}),
         "released-imaml": (ReleasedIMAML, {"cg_steps": config.cg_steps}),
@@ -154,23 +158,6 @@ def kind_of(config: Config, adapted: list[str] | None) -> tuple[Any, dict[str, A
         "reptile": (Reptile, {}),
     }
     return kinds[config.algorithm]
-
-
-def step_size_of(config: Config, net: Network) -> Any:
-    """Return inner-lr, as often as there is one to learn."""
-    counts = {"layer": len(net.layout.layers), "parameter": net.layout.size}
-    if config.alpha_of not in counts:
-        return config.inner_lr
-    return numpy.full(counts[config.alpha_of], config.inner_lr)
-
-
-def adapted_of(config: Config, loss: TaskLoss) -> list[str] | None:
-    """Return the names of the layers that adapt; None is all.
-
-    The head is the last layer that has parameters, the body all others.
-    """
-    *body, head = loss.net.layout.layers
-    return {"all": None, "head": [head], "body": body}[config.adapted]
 
 
 def make_inner(config: Config):

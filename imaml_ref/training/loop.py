@@ -10,15 +10,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-import numpy
-
 from ..arguments import having, whole
 from ..compute import Array, check_array, copies_for, on_device, value_of, waiting
 from ..data import TaskSource, draw
 from .checkpoint import Best, TrainingState
 from .evaluation import evaluate, near
 from .meta_step import (
-    NAN,
     Diverged,
     Metrics,
     at_state,
@@ -175,9 +172,8 @@ def first_state(
     algorithm, theta, optimizer, lam_optimizer, alpha_optimizer=None
 ) -> TrainingState:
     """Return the state before the first step."""
-    lam, alpha = setting_of(algorithm, "lam"), numpy.array(NAN)
-    if alpha_optimizer is not None:
-        alpha = setting_of(getattr(algorithm, "inner", None), "step_size")
+    lam, inner = setting_of(algorithm, "lam"), getattr(algorithm, "inner", None)
+    alpha = setting_of(inner if alpha_optimizer else None, "step_size")
     return TrainingState(
         step=0,
         theta=theta,

@@ -228,8 +228,8 @@ def test_a_wrong_name_is_refused_in_one_line(kind):
             call()
         assert "\n" not in str(found.value)
     for wrong in ((), 3, ("head", 3)):
-        with pytest.raises(ValueError, match="adapted must be names of layers such as"):
-            kind(LOSS, adapted=wrong)
+        with pytest.raises(ValueError, match="adapted names no layer with parameters"):
+            kind(LOSS, adapted=wrong)(THETA, TASKS)
 
 
 def test_a_loss_without_layers_has_no_names():

@@ -218,10 +218,9 @@ def test_the_names_say_what_is_differentiated():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"weights": (1.0, 2.0)}, "weights must be w_0, …, w_4, 5 numbers for 4 inner"),
-        ({"weights": [0] * 5}, "none below 0 and not all 0"),
-        ({"weights": [0, 0, 0, -1, 1]}, "none below 0 and not all 0"),
-        ({"weights": 1.0}, "none below 0 and not all 0"),
+        ({"weights": (1.0, 2.0)}, "weights must be w_0, …, w_4 for 4 inner steps, got"),
+        ({"weights": [0, 0, 0, -1, 1]}, "weights must be a finite number >= 0, got -1"),
+        ({"weights": "last"}, "weights must be a finite number >= 0, got"),
         ({"last": -1}, "last must be an integer >= 0"),
     ],
 )
@@ -235,7 +234,7 @@ def test_settings_that_mean_nothing_are_refused(options, message):
 
 @pytest.mark.parametrize("alpha", [np.ones(3), np.ones((4, SIZE)), np.ones(SIZE - 1)])
 def test_step_sizes_of_another_shape_are_refused(alpha):
-    message = rf"step_size must be a number, or \(2,\), per layer, or \({SIZE},\), per"
+    message = rf"step_size must be a number, \(2,\), one per layer, or \({SIZE},\), one"
     with pytest.raises(ValueError, match=message):
         unrolled(alpha)
 
