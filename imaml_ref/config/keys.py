@@ -80,15 +80,9 @@ class Config:
         "Layers that the inner loop moves; head is ANIL, body BOIL.",
         choices=("all", "head", "body"),
     )
-    annealing: int = key(
-        0, "Meta-steps from the loss of all inner steps to the last's.", at_least=0
-    )
-    first_order_steps: int = key(
-        0, "Meta-steps of first order to begin with.", at_least=0
-    )
-    alpha_lr: float = key(
-        0.0, "Adam's step for log inner-lr; at 0 it stays.", at_least=0
-    )
+    annealing: int = key(0, "Meta-steps from all inner losses to the last.", at_least=0)
+    first_order_steps: int = key(0, "Meta-steps of first order, at first.", at_least=0)
+    alpha_lr: float = key(0.0, "Adam's step for log inner-lr; 0 keeps it.", at_least=0)
     alpha_of: str = key(
         "run",
         "What has an inner-lr to learn; parameter is Meta-SGD.",

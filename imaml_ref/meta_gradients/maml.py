@@ -21,9 +21,7 @@ class MAML(Algorithm):
     is learned Meta-SGD; one per layer, ``annealing`` and ``first_order_steps`` MAML++.
 
     Args:
-        loss: See ``Algorithm``.
-        lam: See ``Algorithm``.
-        inner: Gradient descent of K steps.
+        loss: See ``Algorithm``; so for λ and the inner loop, K steps of descent.
         adapted: Names of the layers that the inner loop moves; None is all.
         last: m, how many of the last steps are differentiated; None is all.
         weights: w_0, …, w_K of the multi-step loss; None is Q(φ_K).

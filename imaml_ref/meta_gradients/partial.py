@@ -25,8 +25,6 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
-import numpy
-
 from ..arguments import brief
 from ..compute import Array, array_module
 from .estimators import checked_solution
@@ -51,8 +49,9 @@ def moved_by(loss, adapted: tuple[str, ...] | None, theta: Array) -> Array | Non
             )
     if set(adapted) == set(layers):
         return None
-    found = [numpy.arange(s.start, s.stop) for n, s in layers.items() if n in adapted]
-    return array_module(theta).asarray(numpy.concatenate(found))
+    # Made where θ is: an array that comes from the host would have to be waited for.
+    xp, moved = array_module(theta), [s for n, s in layers.items() if n in adapted]
+    return xp.concatenate([xp.arange(s.start, s.stop) for s in moved])
 
 
 def restricted(objective: ProximalObjective, moving: Array | None) -> ProximalObjective:

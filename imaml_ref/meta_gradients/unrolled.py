@@ -1,38 +1,35 @@
 """The exact derivative of K inner steps, by the adjoint recursion.
 
-Gradient descent φ_{k+1} = φ_k − α (∇L(φ_k) + Λ (φ_k − θ)), φ_0 = θ, has
+Gradient descent φ_{k+1} = φ_k − α (∇L(φ_k) + Λ (φ_k − θ)), φ_0 = θ, has the derivatives
 
     ∂φ_{k+1}/∂φ_k = I − α (H(φ_k) + Λ),   ∂φ_{k+1}/∂θ = αΛ,
-    ∂φ_{k+1}/∂λ_j = −α_j (φ_k − θ)_j e_j
+    ∂φ_{k+1}/∂λ_j = −α (φ_k − θ)_j e_j
 
-so, for F = Σ_k w_k Q(φ_k), starting from v = w_K ∇Q(φ_K), θ̄ = 0 and λ̄ = 0, for
-k = K−1, …, 0, with u = α v
+so, starting from v = ∇Q(φ_K), θ̄ = 0 and λ̄ = 0, for k = K−1, …, 0
 
-    θ̄ ← θ̄ + Λ u,   λ̄_j ← λ̄_j − u_j (φ_k − θ)_j,
-    v ← v − (H(φ_k) u + Λ u) + w_k ∇Q(φ_k)                                           (9)
+    θ̄ ← θ̄ + αΛ v,   λ̄_j ← λ̄_j − α v_j (φ_k − θ)_j,
+    v ← v − α (H(φ_k) v + Λ v)                                                       (9)
 
 and at the end θ̄ ← θ̄ + v, for φ_0 = θ.  It stores iterates, not a tape; the
-linearisation at φ_k is made again on the way back.  Where a layer stays as it is, its
-α is 0.  With λ = 0 and all w on the last step this is MAML; with other w the
-multi-step loss of MAML++.
-
-α is a number or a vector (Meta-SGD).  φ_{k+1} has ∂φ_{k+1}/∂α_j = −∇G(φ_k)_j e_j beside
-what it has through φ_k, and v there is ∂F/∂φ_{k+1}; so on the way, before v changes,
-
-    ᾱ_j ← ᾱ_j − v_j ∇G(φ_k)_j                                                       (17)
-
-and what parameters share is the sum over them.
-
-Truncated: only the last m steps are differentiated; ∇L of the earlier ones counts as a
-constant, H(φ_k) as 0.  There θ̄ + v stays what it is, so that g is the v of step K − m
-and the θ̄ so far: the recursion stopped.  λ̄ and ᾱ, in which earlier steps are linear,
-still get what they add.  m = 0 is first order.
+linearisation at φ_k is made again on the way back.  With λ = 0 this is MAML.
 
 Where gradient descent contracts, 0 < H + Λ < 2/α, it tends to (5) as K grows.
 
-Source: Finn et al., "Model-Agnostic Meta-Learning", ICML 2017; (9) is the chain rule;
-Antoniou et al., "How to train your MAML", ICLR 2019, section 4.1 (w); Shaban et al.,
-"Truncated Back-propagation for Bilevel Optimization", AISTATS 2019 (m).
+For F = Σ_k w_k Q(φ_k), the multi-step loss, and α a vector, 0 where a layer stays, with
+u = α v and from v = w_K ∇Q(φ_K), λ̄_j ← λ̄_j − u_j (φ_k − θ)_j and
+
+    θ̄ ← θ̄ + Λ u,   ᾱ_j ← ᾱ_j − v_j ∇G(φ_k)_j,
+    v ← v − (H(φ_k) u + Λ u) + w_k ∇Q(φ_k)                                          (17)
+
+for ∂φ_{k+1}/∂α_j = −∇G(φ_k)_j e_j; parameters that share an α add up.
+
+Truncated: in all but the last m steps ∇L counts as a constant, H(φ_k) as 0.  There
+θ̄ + v stays what it is, and g is that of the recursion stopped at step K − m; λ̄ and ᾱ
+still get what earlier steps add.  m = 0 is first order, with a derivative in α.
+
+Sources: Finn et al., "Model-Agnostic Meta-Learning", ICML 2017; Antoniou et al., "How
+to train your MAML", ICLR 2019 (w); Li et al., "Meta-SGD", arXiv 1707.09835, 2017 (α);
+Shaban et al., "Truncated Back-propagation for Bilevel Optimization", AISTATS 2019 (m).
 """
 
 from collections.abc import Callable, Iterable
@@ -147,7 +144,7 @@ def unrolled_gradient(
 
 
 def unrolled_chunk(inner, estimator, moving, objective, chunk: TaskBatch, _) -> Chunk:
-    """Return the gradients of a chunk by (9)."""
+    """Return the gradients of a chunk by (17)."""
     objective, K = restricted(objective, moving), inner.num_steps
     lam, theta, loss = objective.lam, objective.theta, objective.loss
     # Overflow is looked for afterwards, and reported as an error with its cause.
@@ -185,7 +182,7 @@ def unrolled_chunk(inner, estimator, moving, objective, chunk: TaskBatch, _) -> 
 def adjoint(
     objective, iterates, alpha, slope: Callable[[int], Any], first: int = 0
 ) -> tuple[Array, Array, Array]:
-    """Return θ̄, λ̄ and ᾱ, each (T, P), by the recursion (9) with (17).
+    """Return θ̄, λ̄ and ᾱ, each (T, P), by (9), in the form of (17).
 
     Args:
         objective: G, of φ_a where layers stay.

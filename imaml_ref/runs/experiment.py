@@ -132,9 +132,8 @@ def make_algorithm(config: Config, loss: TaskLoss):
         check_held("lam", lam, numpy.empty(0, config.dtype))
     if name == "maml":
         if not isinstance(inner, GradientDescent):
-            raise ValueError(
-                f"maml unrolls gradient descent only; inner is {config.inner}"
-            )
+            who = config.inner
+            raise ValueError(f"maml unrolls gradient descent only; inner is {who}")
         layout, rate = loss.net.layout, config.inner_lr
         each = {"layer": len(layout.layers), "parameter": layout.size}
         if config.alpha_of in each:
@@ -176,13 +175,10 @@ def make_inner(config: Config):
     return kinds[config.inner](step_size=rate, num_steps=steps)
 
 
-def make_optimizers(
-    config: Config,
-) -> tuple[MetaAdam, MetaAdam | None, MetaAdam | None]:
+def make_optimizers(config: Config) -> tuple[MetaAdam, Any, Any]:
     """Return the optimiser of θ and, if they are learned, those of log λ and log α."""
-    of_lam, of_alpha = (
-        MetaAdam(r) if r else None for r in (config.lam_lr, config.alpha_lr)
-    )
+    rates = config.lam_lr, config.alpha_lr
+    of_lam, of_alpha = (MetaAdam(rate) if rate else None for rate in rates)
     half_life = config.meta_lr_half_life or math.inf
     of_theta = MetaAdam(config.meta_lr, eps=config.adam_eps, half_life=half_life)
     return of_theta, of_lam, of_alpha
