@@ -19,6 +19,7 @@ conformance     what published implementations answer to the conformance suite;
                 conformance.needed (which cases it fails)
 gpu             a meta-step and a training on a card
 nystrom         products that a preconditioner saves in (5), the sketch's counted
+methods         ANIL, Meta-SGD and others trained beside MAML and iMAML
 frameworks      which layers and losses have wrong second derivatives, in which
                 framework, by which route; frameworks.table
 
@@ -51,6 +52,7 @@ QUESTIONS = (
     "conformance.needed",
     "gpu",
     "nystrom",
+    "methods",
     "frameworks",
     "frameworks.table",
 )

@@ -30,8 +30,11 @@ PANELS: dict[str | None, tuple[str, ...]] = {
         "lam",
         "lam_lr",
         "proximal",
+        "adapted",
+        "annealing",
+        "first_order_steps",
     ),
-    "Inner loop": ("inner", "inner_steps", "inner_lr"),
+    "Inner loop": ("inner", "inner_steps", "inner_lr", "alpha_of", "alpha_lr"),
     "Meta-training": (
         "meta_batch",
         "meta_steps",

@@ -84,6 +84,19 @@ class Config:
         False, "maml, fomaml, reptile: λ's term in the inner loop, as in imaml."
     )
     lam_lr: float = key(0.0, "Adam's step for log λ; at 0 λ stays.", at_least=0)
+    adapted: str = key(
+        "all",
+        "Layers that the inner loop moves; head is ANIL, body BOIL.",
+        choices=("all", "head", "body"),
+    )
+    annealing: int = key(0, "Meta-steps from all inner losses to the last.", at_least=0)
+    first_order_steps: int = key(0, "Meta-steps of first order, at first.", at_least=0)
+    alpha_lr: float = key(0.0, "Adam's step for log inner-lr; 0 keeps it.", at_least=0)
+    alpha_of: str = key(
+        "run",
+        "What has an inner-lr to learn; parameter is Meta-SGD.",
+        choices=("run", "layer", "parameter"),
+    )
     inner: str = key(
         "gd",
         "Inner optimiser; pull-back is the released code's.",

@@ -29,7 +29,18 @@ IMPLICIT = ("imaml", "released-imaml")
 CONVOLUTIONS = ("omniglot-cnn", "conv4")
 OF_IMAGES = Use("data", lambda c: c.data != "sinusoid", "images")
 OF_IMAML = Use("algorithm", lambda c: c.algorithm == "imaml", "imaml")
+PARTLY = ("imaml", "maml", "fomaml")
+OF_MAML = Use("algorithm", lambda c: c.algorithm == "maml", "maml")
 USES = {
+    "adapted": Use(
+        "algorithm", lambda c: c.algorithm in PARTLY, "imaml, maml and fomaml"
+    ),
+    "annealing": OF_MAML,
+    "first_order_steps": Use(
+        "algorithm", lambda c: c.algorithm in PARTLY[:2], "imaml and maml"
+    ),
+    "alpha_lr": OF_MAML,
+    "alpha_of": Use("alpha_lr", lambda c: c.alpha_lr > 0, "alpha-lr above 0"),
     "split_scheme": OF_IMAGES,
     "ways": OF_IMAGES,
     "rotate": OF_IMAGES,

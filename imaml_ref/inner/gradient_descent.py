@@ -7,20 +7,36 @@ The proximal term is in every step (it is part of G), not added at the end.  The
 of the steps are those of ``optimizers``.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from .. import optimizers
-from ..arguments import Settings, number, setting, whole
-from ..compute import Array
+from ..arguments import Settings, brief, number, setting, whole
+from ..compute import Array, array_module, norm
 from .base import check_progress, starting_point
 
 STEP_SIZE = "step_size (inner-lr of a run)"
 
 
-def advice(step_size: float) -> str:
+def advice(step_size: Any) -> str:
     """Say what helps against divergence."""
-    return f"lower {STEP_SIZE} below 2/(h_max + λ), now {step_size:g}"
+    largest = step_size.max() if hasattr(step_size, "shape") else step_size
+    return f"lower {STEP_SIZE} below 2/(h_max + λ), now {float(largest):g}"
+
+
+def positive_sizes(name: str, value: Any) -> Any:
+    """Return α as a number, or an array of them as it is.
+
+    Raises:
+        ValueError: If one is not finite and > 0.
+    """
+    if not getattr(value, "ndim", 0):
+        return number("(0, inf)")(name, value)
+    if value.dtype.kind != "f" or not bool(((value > 0) & (value < math.inf)).all()):
+        raise ValueError(f"{name} must be finite numbers > 0, got {brief(value)}")
+    return value
 
 
 @dataclass(frozen=True)
@@ -29,15 +45,24 @@ class GradientDescent(Settings):
 
     Args:
         step_size: α > 0, in parameter²/loss; where H + Λ is positive definite it
-            contracts below 2/(h_max + λ).
+            contracts below 2/(h_max + λ).  A number, or an array of one per parameter
+            (P,), as in Meta-SGD, or per layer with parameters (L,), as in MAML++.
         num_steps: K.
 
     Raises:
         ValueError: If a setting is out of its range.
     """
 
-    step_size: float = setting(number("(0, inf)"), 0.1)
+    step_size: Any = setting(positive_sizes, 0.1)
     num_steps: int = setting(whole(0), 16)
+
+    def sizes(self, objective, theta: Array) -> Any:
+        """Return α: a number, or (P,) beside θ in its real dtype."""
+        if not hasattr(self.step_size, "shape"):
+            return self.step_size
+        xp = array_module(theta)
+        alpha = xp.asarray(self.step_size, dtype=theta.real.dtype)
+        return alpha if alpha.shape == theta.shape else objective.spread(alpha)
 
     def solve(self, objective, theta: Array, start: Array | None = None) -> Array:
         """Return φ_K (T, P).
@@ -48,7 +73,8 @@ class GradientDescent(Settings):
         # A subclass may have other iterates; an objective that forwards what it lacks
         # may have a gradient of its own.
         own = type(self).iterates is not GradientDescent.iterates
-        if own or not hasattr(type(objective), "descend"):
+        each = hasattr(self.step_size, "shape")
+        if own or each or not hasattr(type(objective), "descend"):
             # Not a list of them: memory must not grow with the number of steps.
             for iterate in self.iterates(objective, theta, start):
                 phi = iterate
@@ -67,10 +93,12 @@ class GradientDescent(Settings):
             InnerDivergence: After φ_K, as in ``solve``.
         """
         phi_0 = starting_point(objective, theta, start)
-        norms, rules = [], [optimizers.SGD(self.step_size)] * self.num_steps
-        yield phi_0
-        for phi, length in optimizers.steps(objective.grad, phi_0, rules):
-            norms.append(length)
+        phi, norms, alpha = phi_0, [], self.sizes(objective, theta)
+        yield phi
+        for _ in range(self.num_steps):
+            grad = objective.grad(phi)
+            phi = phi - alpha * grad
+            norms.append(norm(grad))
             yield phi
         check_progress(norms, objective, phi_0, advice(self.step_size))
 

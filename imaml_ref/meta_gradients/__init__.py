@@ -6,10 +6,11 @@ Must not know of a training around it: no optimiser of θ, no file, no configura
 """
 
 from .adaptation import adapt
-from .algorithms import IMAML, MAML, FirstOrderMAML, ReleasedIMAML, Reptile
+from .algorithms import IMAML, FirstOrderMAML, ReleasedIMAML, Reptile
 from .diagnostics import Diagnostics
 from .estimators import NotPositiveDefinite
 from .implicit import implicit_gradient, implicit_gradient_at
+from .maml import MAML
 from .objective import ProximalObjective, TaskLoss, check_labels
 from .released import PullBackDescent
 from .strength import check_held

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
-from ..arguments import Brief, Check, Settings, optional, setting
+from ..arguments import Brief, Check, Settings, optional, setting, whole
 from ..compute import Array, check_array
 from ..inner import GradientDescent, check_inner, solve
 from ..solvers import CG
 from .adaptation import adapt
 from .estimation import estimate_gradient
 from .estimators import (
+    ADAPTED,
     CURVATURE,
     NOT_NEGATIVE,
     SOLVER,
@@ -29,7 +30,6 @@ from .objective import TO_LINEARIZE
 from .released import PullBackDescent
 from .strength import positive_strength, strength_if_any
 from .task_mean import MetaGradient, Tasks
-from .unrolled import UNROLLED, check_unrolls, unrolled_gradient
 
 STRENGTH = optional(positive_strength)
 
@@ -75,7 +75,12 @@ class Algorithm(Brief, Settings):
 
     def adapt(self, theta: Array, x: Array, y: Array) -> Array:
         """Return φ (T, P), adapted from θ (P,) to support sets x (T, N, ...), y."""
-        return adapt(self.loss, theta, x, y, lam=self.lam, inner=self.inner)
+        given = {"lam": self.lam, "inner": self.inner}
+        return adapt(self.loss, theta, x, y, **given, adapted=self.estimator.adapted)
+
+    def at_step(self, step: int) -> "Algorithm":
+        """Return the algorithm of meta-step ``step``, counted from 0: itself."""
+        return self
 
     def __call__(self, theta: Array, tasks: Tasks) -> MetaGradient:
         """Return the meta-gradient (P,) with diagnostics."""
@@ -96,6 +101,8 @@ class IMAML(Algorithm):
         solver: Solves (5); the paper's five CG steps by default.
         curvature: "hessian", or "gauss-newton" for G in place of H.
         damping: Added to Λ in the operator; 0 is (5).
+        adapted: Names of the layers that the inner loop moves, (16); None is all.
+        first_order_steps: Meta-steps of a training that are first order.
 
     Raises:
         ValueError: If λ is None, where there is nothing to be implicit about, or a
@@ -108,51 +115,47 @@ class IMAML(Algorithm):
     solver: Any = setting(SOLVER, make=CG)
     curvature: str = setting(CURVATURE, "hessian")
     damping: float = setting(NOT_NEGATIVE, 0.0)
+    adapted: Any = setting(ADAPTED, None)
+    first_order_steps: int = setting(whole(0), 0)
 
     title = "iMAML"
 
     @property
     def estimator(self) -> Implicit:
         """How (5) is solved."""
-        return Implicit(self.solver, self.curvature, self.damping)
+        return Implicit(self.solver, self.curvature, self.damping, self.adapted)
 
-
-@dataclass(frozen=True, repr=False)
-class MAML(Algorithm):
-    """MAML: the exact derivative of K gradient steps, without a proximal term.
-
-    Raises:
-        TypeError: If the inner optimiser is not gradient descent.
-
-    Source: Finn et al., ICML 2017.
-    """
-
-    title = "MAML"
-    estimator = UNROLLED
-    name = f"{title}: {UNROLLED.name}"
-    curvature = UNROLLED.curvature
-
-    def __post_init__(self):
-        super().__post_init__()
-        check_unrolls(self.inner)
-
-    def __call__(self, theta: Array, tasks: Tasks) -> MetaGradient:
-        """Return the meta-gradient (P,) with diagnostics."""
-        return unrolled_gradient(
-            self.loss, theta, tasks, lam=self.lam, inner=self.inner
-        )
+    def at_step(self, step: int) -> Algorithm:
+        """Return the algorithm of meta-step ``step``, counted from 0."""
+        if step >= self.first_order_steps:
+            return self
+        return FirstOrderMAML(self.loss, self.lam, self.inner, self.adapted)
 
 
 @dataclass(frozen=True, repr=False)
 class FirstOrderMAML(Algorithm):
     """First order: g = v at the φ of the inner loop, proximal where λ is given.
 
+    Args:
+        loss: See ``Algorithm``; so for λ and the inner loop.
+        adapted: Names of the layers that the inner loop moves; None is all.
+
     Source: Finn et al., ICML 2017, section 5.2.
     """
 
-    estimator = FirstOrder()
-    name = estimator.name
-    curvature = estimator.curvature
+    adapted: Any = setting(ADAPTED, None)
+
+    name = FirstOrder().name
+    curvature = FirstOrder.curvature
+
+    def __post_init__(self):
+        super().__post_init__()
+        object.__setattr__(self, "name", self.estimator.name)
+
+    @property
+    def estimator(self) -> FirstOrder:
+        """First order, in the layers that adapt."""
+        return FirstOrder(self.adapted)
 
 
 @dataclass(frozen=True, repr=False)

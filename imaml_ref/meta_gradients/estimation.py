@@ -18,6 +18,7 @@ from ..networks import context_for
 from .bound import constants, error_bound, has_constants
 from .diagnostics import Diagnostics, cosine, solver_fields
 from .estimators import Estimator, Implicit
+from .partial import moved_by, restricted
 from .task_mean import Chunk, MetaGradient, Tasks, mean_gradient
 
 
@@ -43,8 +44,10 @@ def estimate_gradient(
         keep: "phi" and "task_grads", to have them in the result.
         phi: What ``find`` is to know of all tasks, (T, P).
     """
+    moving = moved_by(loss, estimator.adapted, theta)
 
     def of_chunk(objective, chunk: TaskBatch, found: Array | None) -> Chunk:
+        objective = restricted(objective, moving)
         return chunk_at(objective, find(objective, theta, found), chunk, estimator)
 
     look = partial(approved, estimator, lam)

@@ -15,13 +15,36 @@ the paper's on (I + H/λ) g = v, equation (6).
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ..arguments import Settings, brief, having, number, one_of, setting, whole
+from ..arguments import (
+    Settings,
+    brief,
+    having,
+    number,
+    one_of,
+    optional,
+    setting,
+    whole,
+)
 from ..compute import Array, check_array
 from ..solvers import CG, Status
 
 CURVATURES = {"hessian": "hvp", "gauss-newton": "gnvp"}
 SOLVER, CURVATURE = having("solve", "CG()"), one_of(CURVATURES)
 STEPS, NOT_NEGATIVE = whole(), number("[0, inf)")
+
+
+def layer_names(name: str, value: Any) -> tuple[str, ...]:
+    """Return names of layers; what is no sequence is one, refused in ``partial``."""
+    one = isinstance(value, str) or not hasattr(value, "__iter__")
+    return (value,) if one else tuple(value)
+
+
+def only_in(adapted: tuple[str, ...] | None) -> str:
+    """Say which layers adapt, where not all do."""
+    return "" if adapted is None else f", adapting {', '.join(map(str, adapted))} only"
+
+
+ADAPTED = optional(layer_names)
 
 
 class Estimate(NamedTuple):
@@ -42,6 +65,7 @@ class Estimator(Settings):
     name: Any
     curvature: Any = "none"
     damping: Any = 0.0
+    adapted: Any = None
 
     def check(self, infos: list, lam) -> None:
         """Raise if what the solver says must not pass; here nobody looks."""
@@ -56,6 +80,7 @@ class Implicit(Estimator):
         curvature: "hessian" for H, "gauss-newton" for G in its place.
         damping: Added to Λ in the operator, in loss/parameter²; another estimator
             than (5) where it is not 0.
+        adapted: Names of the layers that the inner loop moves, (16); None is all.
 
     Raises:
         ValueError: If the solver is none, the curvature has another name, or the
@@ -65,19 +90,22 @@ class Implicit(Estimator):
     solver: Any = setting(SOLVER, make=CG)
     curvature: str = setting(CURVATURE, "hessian")
     damping: float = setting(NOT_NEGATIVE, 0.0)
+    adapted: Any = setting(ADAPTED, None)
 
     @property
     def name(self) -> str:
         """What is solved, in words."""
         operator = "H" if self.curvature == "hessian" else "Gauss-Newton"
         damped = f" + {self.damping:g}" if self.damping else ""
-        return f"implicit, ({operator} + λ{damped}) x = v by {self.solver.name}"
+        solved = f"implicit, ({operator} + λ{damped}) x = v by {self.solver.name}"
+        return solved + only_in(self.adapted)
 
     def estimate(self, at, v: Array) -> Estimate:
         """Return g = Λ x for v (T, P), at the linearisation of (1)."""
-        found = at.solve(self.solver, CURVATURES[self.curvature], v, self.damping)
+        product = CURVATURES[self.curvature]
+        found = at.solve(self.solver, product, v, self.damping)
         x, info = checked_solution(self.solver, found, v)
-        return Estimate(at.lam * x, x, info)
+        return Estimate(at.pulled_back(x, product, v), x, info)
 
     def check(self, infos: list, lam) -> None:
         """Raise if the solver was to refuse negative curvature and met it.
@@ -100,9 +128,18 @@ class Implicit(Estimator):
 
 @dataclass(frozen=True)
 class FirstOrder(Estimator):
-    """g = v: the direction without the solve, and no derivative in λ."""
+    """g = v: the direction without the solve, and no derivative in λ.
 
-    name = "first order, g = v"
+    Args:
+        adapted: As in ``Implicit``.
+    """
+
+    adapted: Any = setting(ADAPTED, None)
+
+    @property
+    def name(self) -> str:
+        """What it is, in words."""
+        return "first order, g = v" + only_in(self.adapted)
 
     def estimate(self, at, v: Array) -> Estimate:
         """Return g = v (T, P)."""

@@ -32,6 +32,7 @@ def implicit_gradient(
     solver: Any = None,
     curvature: str = "hessian",
     damping: float = 0.0,
+    adapted: Any = None,
     keep: Iterable[str] = (),
 ) -> MetaGradient:
     """Return the implicit meta-gradient (5), the mean over tasks, with diagnostics.
@@ -46,6 +47,7 @@ def implicit_gradient(
         solver: Solves (5); default the paper's five CG steps.
         curvature: "hessian", or "gauss-newton" for G in place of H.
         damping: Added to Λ in the operator; 0 is (5), anything else another estimator.
+        adapted: Names of the layers that the inner loop moves, (16); None is all.
         keep: "phi" and "task_grads", to have them in the result.
 
     Raises:
@@ -56,7 +58,7 @@ def implicit_gradient(
 
     Source: Rajeswaran et al., NeurIPS 2019, algorithms 1 and 2.
     """
-    estimator = Implicit(solver or CG(), curvature, damping)
+    estimator = Implicit(solver or CG(), curvature, damping, adapted)
     check_problem(loss, theta)
     lam = proximal_strength(lam, theta, estimator.damping)
     find = partial(solve, check_inner("inner", inner or GradientDescent()))
@@ -73,6 +75,7 @@ def implicit_gradient_at(
     solver: Any = None,
     curvature: str = "hessian",
     damping: float = 0.0,
+    adapted: Any = None,
     keep: Iterable[str] = (),
 ) -> MetaGradient:
     """Return (5)–(7) at solutions φ (T, P) that somebody else found.
@@ -85,7 +88,7 @@ def implicit_gradient_at(
         TypeError: If φ or θ is no array, or φ has not the dtype of θ.
         NotPositiveDefinite: If the solver is to refuse negative curvature and meets it.
     """
-    estimator = Implicit(solver or CG(), curvature, damping)
+    estimator = Implicit(solver or CG(), curvature, damping, adapted)
     check_problem(loss, theta)
     lam = proximal_strength(lam, theta, estimator.damping)
     check_array("φ", phi)

@@ -4,7 +4,7 @@ The derivatives of the loss are in ``linearization``, and for some networks, com
 faster, in ``fused`` and ``kernels``.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -129,10 +129,7 @@ class ProximalObjective(Brief):
 
     def task(self, t: int) -> "ProximalObjective":
         """Return the objective of one task, T = 1."""
-        one = slice(t, t + 1)
-        return ProximalObjective(
-            self.loss, self.theta, self.x[one], self.y[one], self.lam
-        )
+        return replace(self, x=self.x[t : t + 1], y=self.y[t : t + 1])
 
     @cached_property
     def examples(self) -> Examples:
@@ -154,6 +151,25 @@ class ProximalObjective(Brief):
         """Return G, (T,)."""
         away = phi - self.theta
         return self.examples.value(phi) + (self.lam * away * away).sum(-1) / 2
+
+    def only(self, v: Array) -> Array:
+        """Return of v (T, P) what the inner loop may move: all of it."""
+        return v
+
+    def spread(self, alpha: Array) -> Array:
+        """Return α (P,) for one of each layer with parameters, (L,).
+
+        Raises:
+            ValueError: If it is not that.
+        """
+        layout: Any = getattr(getattr(self.loss, "net", None), "layout", None)
+        layers = (len(layout.layers),) if layout else ()
+        if alpha.shape != layers:
+            raise ValueError(
+                f"step_size must be a number, {layers}, one per layer, or "
+                f"{self.theta.shape}, one per parameter, got shape {alpha.shape}"
+            )
+        return layout.spread(alpha)
 
     def descend(
         self, phi: Array, step_size: float, num_steps: int
@@ -201,6 +217,10 @@ class ProximalLinearization:
         """
         shift = self.lam + damping
         return self._examples.solve(self.support, solver, curvature, v, shift)
+
+    def pulled_back(self, x: Array, curvature: str, v: Array) -> Array:
+        """Return g (T, P) of (5) for the x of v that ``solve`` returned."""
+        return self.lam * x
 
 
 def check_labels(task_loss: Any, *labels: Array) -> None:

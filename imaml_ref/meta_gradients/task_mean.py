@@ -41,10 +41,12 @@ class MetaGradient(Brief):
         grad: dF/dθ, (P,), in the dtype of θ.
         lam_grad: dF/dλ as in (7), a float for scalar λ, else (P,); None without a λ, or
             where the estimator has none.
-        diagnostics: Per task, see ``Diagnostics``.  While readings wait, this and a
-            scalar ``lam_grad`` are readings.
+        diagnostics: Per task, see ``Diagnostics``.  While readings wait, this, a
+            scalar ``lam_grad`` and a scalar ``alpha_grad`` are readings.
         phi: Solutions (T, P), if they were to be kept.
         task_grads: Meta-gradients g_t (T, P), if they were to be kept.
+        alpha_grad: dF/dα as in (17), a float or in the shape of the step size; None
+            where the estimator has none.
     """
 
     grad: Array
@@ -52,6 +54,7 @@ class MetaGradient(Brief):
     diagnostics: Any
     phi: Array | None = None
     task_grads: Array | None = None
+    alpha_grad: Any = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ class Chunk:
         phi: (T, P), or None where nobody keeps it.
         diagnostics: Per task, or a reading of them.
         info: What the solver says, or a reading of it, or None without one.
+        alpha_grads: dQ_t/dα, (T,), (T, L) or (T, P), or None.
     """
 
     grads: Array
@@ -71,6 +75,7 @@ class Chunk:
     phi: Array | None
     diagnostics: Any
     info: Any = None
+    alpha_grads: Array | None = None
 
 
 def kept_names(keep: Iterable[str]) -> set[str]:
@@ -185,9 +190,8 @@ def mean_gradient(
     if is_waiting():
         return compute()
     out = read_together(compute)
-    return replace(
-        out, lam_grad=value_of(out.lam_grad), diagnostics=value_of(out.diagnostics)
-    )
+    readings = ("lam_grad", "alpha_grad", "diagnostics")
+    return replace(out, **{name: value_of(getattr(out, name)) for name in readings})
 
 
 def gather(results: Iterable[Chunk], theta: Array, keep: set[str]) -> MetaGradient:
@@ -198,12 +202,13 @@ def gather(results: Iterable[Chunk], theta: Array, keep: set[str]) -> MetaGradie
     """
     xp = array_module(theta)
     wide = numpy.result_type(theta.dtype, numpy.float64)
-    total, lam_total, parts = xp.zeros(theta.shape, wide), None, []
-    phi, task_grads, count = [], [], 0
+    total, lam_total, alpha_total = xp.zeros(theta.shape, wide), None, None
+    parts, phi, task_grads, count = [], [], [], 0
     for chunk in results:
         count += len(chunk.grads)
         total = plus_all(total, chunk.grads)
         lam_total = plus_rows(lam_total, chunk.lam_grads, wide)
+        alpha_total = plus_rows(alpha_total, chunk.alpha_grads, wide)
         parts.append(chunk.diagnostics)
         phi += [chunk.phi] if "phi" in keep else []
         task_grads += [chunk.grads] if "task_grads" in keep else []
@@ -215,6 +220,7 @@ def gather(results: Iterable[Chunk], theta: Array, keep: set[str]) -> MetaGradie
         read(lambda *parts: Diagnostics.joined(list(parts)), *parts),
         xp.concatenate(phi) if phi else None,
         xp.concatenate(task_grads) if task_grads else None,
+        lam_mean(alpha_total, count, theta),
     )
 
 
@@ -237,7 +243,7 @@ def plus_rows(total, rows, dtype):
 
 
 def lam_mean(total, count: int, theta: Array):
-    """Return dF/dλ in the form of λ: a number, (P,) in the dtype of θ, or None."""
+    """Return dF/dλ or dF/dα, a number, or an array in the dtype of θ; or None."""
     if total is None:
         return None
     mean = total / count

@@ -34,6 +34,25 @@ class ParameterLayout:
         """P, the number of parameters."""
         return self.slices[-1].stop if self.slices else 0
 
+    @cached_property
+    def layers(self) -> dict[str, slice]:
+        """Where the parameters of each layer that has some lie, in order, L of them."""
+        found: dict[str, slice] = {}
+        for name, where in zip(self.names, self.slices, strict=True):
+            layer = name.rpartition(".")[0]
+            found[layer] = slice(found.get(layer, where).start, where.stop)
+        return found
+
+    def spread(self, each: Array) -> Array:
+        """Return (P,) with the number of its layer, (L,), for every parameter."""
+        lengths = [where.stop - where.start for where in self.layers.values()]
+        return array_module(each).repeat(each, lengths)
+
+    def gathered(self, flat: Array) -> Array:
+        """Return the sum over each layer, (..., L), of (..., P)."""
+        sums = [flat[..., where].sum(-1) for where in self.layers.values()]
+        return array_module(flat).stack(sums, -1)
+
     def unpack(self, flat: Array) -> dict[str, Array]:
         """Return views (..., *shape) of a flat array (..., P), by name.
 

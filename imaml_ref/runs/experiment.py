@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy
@@ -124,21 +124,41 @@ def make_algorithm(config: Config, loss: TaskLoss):
     name, inner = config.algorithm, make_inner(config)
     implicit = name in ("imaml", "released-imaml")
     lam = config.lam if implicit or config.proximal else None
-    if config.lam_lr and (lam is None or name not in ("imaml", "maml")):
-        raise ValueError(f"lam-lr {config.lam_lr} has no λ to learn in {name}; use 0")
+    learns = name == "maml" or (name == "imaml" and not config.first_order_steps)
+    if config.lam_lr and (lam is None or not learns):
+        early = " with first-order-steps" * (config.first_order_steps > 0)
+        raise ValueError(
+            f"lam-lr {config.lam_lr} has no λ to learn in {name}{early}; use 0"
+        )
     if lam is not None:
         check_held("lam", lam, numpy.empty(0, config.dtype))
-    if name == "maml" and not isinstance(inner, GradientDescent):
-        raise ValueError(f"maml unrolls gradient descent only; inner is {config.inner}")
-    if name == "imaml":
-        solver = CG(
-            maxiter=config.cg_steps, on_negative_curvature=config.negative_curvature
-        )
-        return IMAML(loss, lam, inner, solver=solver, curvature=config.curvature)
-    if name == "released-imaml":
-        return ReleasedIMAML(loss, lam, inner, cg_steps=config.cg_steps)
-    kinds = {"maml": MAML, "fomaml": FirstOrderMAML, "reptile": Reptile}
-    return kinds[name](loss, lam, inner)
+    if name == "maml":
+        if not isinstance(inner, GradientDescent):
+            who = config.inner
+            raise ValueError(f"maml unrolls gradient descent only; inner is {who}")
+        layout, rate = loss.net.layout, config.inner_lr
+        each = {"layer": len(layout.layers), "parameter": layout.size}
+        if config.alpha_of in each:
+            inner = replace(inner, step_size=numpy.full(each[config.alpha_of], rate))
+    kind, own = kind_of(config, tuple(loss.net.layout.layers))
+    return kind(loss, lam, inner, **own)
+
+
+def kind_of(config: Config, layers: tuple[str, ...]) -> tuple[Any, dict[str, Any]]:
+    """Return the class of an algorithm, and its own settings, for layers by name."""
+    adapted = {"all": None, "head": layers[-1:], "body": layers[:-1]}[config.adapted]
+    partly: dict[str, Any] = {"adapted": adapted}
+    both = partly | {"first_order_steps": config.first_order_steps}
+    refused = config.negative_curvature
+    solver = CG(maxiter=config.cg_steps, on_negative_curvature=refused)
+    kinds: dict[str, tuple[Any, dict[str, Any]]] = {
+        "imaml": (IMAML, both | {"solver": solver, "curvature": config.curvature}),
+        "released-imaml": (ReleasedIMAML, {"cg_steps": config.cg_steps}),
+        "maml": (MAML, both | {"annealing": config.annealing}),
+        "fomaml": (FirstOrderMAML, partly),
+        "reptile": (Reptile, {}),
+    }
+    return kinds[config.algorithm]
 
 
 def make_inner(config: Config):
@@ -157,12 +177,13 @@ def make_inner(config: Config):
     return kinds[config.inner](step_size=rate, num_steps=steps)
 
 
-def make_optimizers(config: Config) -> tuple[MetaAdam, MetaAdam | None]:
-    """Return the optimiser of θ and, if λ is learned, that of log λ."""
-    of_lam = MetaAdam(config.lam_lr) if config.lam_lr else None
+def make_optimizers(config: Config) -> tuple[MetaAdam, Any, Any]:
+    """Return the optimiser of θ and, if they are learned, those of log λ and log α."""
+    rates = config.lam_lr, config.alpha_lr
+    of_lam, of_alpha = (MetaAdam(rate) if rate else None for rate in rates)
     half_life = config.meta_lr_half_life or math.inf
     of_theta = MetaAdam(config.meta_lr, eps=config.adam_eps, half_life=half_life)
-    return of_theta, of_lam
+    return of_theta, of_lam, of_alpha
 
 
 def first_theta(config: Config, net: Network) -> Array:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from ..training import at_lam
+from ..training import at_state
 from . import report
 from .drawing import Figure, save
 from .episode import episode_figure
@@ -33,9 +33,9 @@ def diagnostics(run: Prepared) -> Figure:
 
 def episode(run: Prepared) -> Figure:
     """Draw a test task, at the θ that was tested."""
-    theta, lam = run.folder.read_checkpoint().result  # type: ignore[union-attr]
-    algorithm = at_lam(run.model.algorithm, lam)
-    return episode_figure(run, algorithm, placed(theta, run.config.device))
+    found = run.folder.read_checkpoint().parameters  # type: ignore[union-attr]
+    algorithm = at_state(run.model.algorithm, found)
+    return episode_figure(run, algorithm, placed(found.theta, run.config.device))
 
 
 FIGURES: dict[str, Callable[[Prepared], Figure]] = {

@@ -11,7 +11,7 @@ from typing import Any
 from .._version import __version__
 from ..compute import Array, num_processes, num_threads
 from ..data import nearest_neighbour
-from ..training import Evaluation, TrainingState, at_lam, ci95, evaluate
+from ..training import Evaluation, TrainingState, at_state, ci95, evaluate
 from .experiment import device_stage_of, placed
 from .figures import draw_missing, remove_figures
 from .prepare import Prepared
@@ -32,10 +32,11 @@ def finish(
     """
     tester = Tester(run, recorder, reporter)
     choice = choose(run, state, tester)
-    theta, lam = recorder.save(state, chosen=choice["theta"]).result
+    found = recorder.save(state, chosen=choice["theta"]).parameters
+    theta, lam = found.theta, found.lam
     if choice["theta"] == "best":
         theta = placed(theta, run.config.device)
-    algorithm = at_lam(run.model.algorithm, lam)
+    algorithm = at_state(run.model.algorithm, found)
     summary = (
         tester.final(algorithm, theta)
         | choice
@@ -103,7 +104,7 @@ def choose(run: Prepared, state: TrainingState, tester: Tester) -> dict[str, Any
         return last | {"theta_reason": "the last; there was no validation"}
     found = tester.evaluate(
         "validating",
-        at_lam(run.model.algorithm, state.lam),
+        at_state(run.model.algorithm, state),
         state.theta,
         "val",
         run.config.validation_tasks,

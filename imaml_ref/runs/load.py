@@ -10,7 +10,7 @@ from ..compute import Array, on_device
 from ..config import Config, by_field, check_used, spelled
 from ..data import TaskSource
 from ..files import BadFile
-from ..training import Checkpoint, at_lam
+from ..training import Checkpoint, at_state
 from .experiment import Model, make_model, make_source, placed, resolved_device
 from .folder import RunFolder, check_configuration, check_data
 
@@ -107,7 +107,8 @@ def load_run(path: str | Path, **changes: Any) -> Run:
         num_outputs=about["num_outputs"],
         task=about["task"],
     )
-    theta, lam = checkpoint.result
+    found = checkpoint.parameters
+    theta = found.theta
     if theta.shape != (model.net.layout.size,):
         raise BadFile(
             f"{folder.checkpoint} belongs to another configuration: θ has "
@@ -116,7 +117,7 @@ def load_run(path: str | Path, **changes: Any) -> Run:
     return Run(
         folder.path,
         config,
-        replace(model, algorithm=at_lam(model.algorithm, lam)),
+        replace(model, algorithm=at_state(model.algorithm, found)),
         placed(theta, resolved_device(config.device)),
         checkpoint,
     )
@@ -133,7 +134,8 @@ def changed(config: Config, changes: dict[str, Any], num_outputs: int) -> Config
     Raises:
         ValueError: If one belongs to θ, has no effect, or asks for too many classes.
     """
-    for name in OF_THETA:
+    # Who has learned α has no use for the inner-lr that it began with.
+    for name in (*OF_THETA, *["inner_lr"] * (config.alpha_lr > 0)):
         if changes.get(name, getattr(config, name)) != getattr(config, name):
             raise ValueError(
                 f"{spelled(name)} belongs to the θ of a run and stays "

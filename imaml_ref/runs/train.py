@@ -105,7 +105,7 @@ def trained(run: Prepared, recorder: Recorder) -> TrainingState:
         MemoryError: If there is not enough; so is the last state that was looked at.
     """
     config = run.config
-    optimizer, lam_optimizer = make_optimizers(config)
+    optimizer, lam_optimizer, alpha_optimizer = make_optimizers(config)
     try:
         return meta_train(
             run.model.algorithm,
@@ -116,6 +116,7 @@ def trained(run: Prepared, recorder: Recorder) -> TrainingState:
             meta_batch=config.meta_batch,
             seed=config.seed,
             lam_optimizer=lam_optimizer,
+            alpha_optimizer=alpha_optimizer,
             validation_interval=config.validation_interval,
             validation_tasks=config.validation_tasks,
             log_interval=config.log_interval,

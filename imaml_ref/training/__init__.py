@@ -7,7 +7,7 @@ configurations and consoles.
 from .checkpoint import Checkpoint, TrainingState, read_checkpoint, write_checkpoint
 from .evaluation import Evaluation, beside, evaluate
 from .intervals import RESAMPLINGS, ci95
-from .loop import Diverged, at_lam, meta_train
+from .loop import Diverged, at_state, meta_train
 from .protocols import protocols
 
 __all__ = [
@@ -16,7 +16,7 @@ __all__ = [
     "Diverged",
     "Evaluation",
     "TrainingState",
-    "at_lam",
+    "at_state",
     "beside",
     "ci95",
     "evaluate",

@@ -4,7 +4,8 @@
     lam                         () or (P,), float64
     optimizer/*                 state of the optimiser of θ, one dataset per name
     lam_optimizer/*             state of the optimiser of log λ, if λ is learned
-    best/theta, best/lam        the best on validation so far, if there was one
+    alpha, alpha_optimizer/*    the step size of the inner loop, if it is learned
+    best/theta, lam, alpha      the best on validation so far, if there was one
     attributes                  step, seconds, seed, chosen, best_step, best_score;
                                 config (TOML), data_digest; input_shape, num_outputs,
                                 task, estimator, program_version: what predicting needs;
@@ -13,8 +14,10 @@
 Written whole or not at all, see ``files.py``.  Plain HDF5: any program can read θ.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +40,14 @@ class Best(Brief):
         score: Validation accuracy, or minus the validation loss.
         theta: (P,).
         lam: λ that belongs to it, () or (P,).
+        alpha: α likewise; NaN where it stays.
     """
 
     step: int
     score: float
     theta: Array
     lam: Array
+    alpha: Array = field(default_factory=partial(numpy.array, math.nan))
 
 
 @dataclass(frozen=True, repr=False)
@@ -57,6 +62,8 @@ class TrainingState(Brief):
         lam_optimizer: State of the optimiser of log λ; empty where λ stays.
         best: The best on validation so far.
         seconds: Time spent in training, over all sessions.
+        alpha: α that is learned, (), (L,) or (P,), float64; NaN where it stays.
+        alpha_optimizer: State of the optimiser of log α; empty where α stays.
     """
 
     step: int
@@ -66,6 +73,8 @@ class TrainingState(Brief):
     lam_optimizer: Mapping[str, Array] = field(default_factory=dict)
     best: Best | None = None
     seconds: float = 0.0
+    alpha: Array = field(default_factory=partial(numpy.array, math.nan))
+    alpha_optimizer: Mapping[str, Array] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, repr=False)
@@ -83,19 +92,20 @@ class Checkpoint(Brief):
     chosen: str = "last"
 
     @property
-    def _result(self) -> Best | TrainingState:
+    def parameters(self) -> Best | TrainingState:
+        """Where θ, λ and α are that the run stands for."""
         best = self.state.best
         return best if self.chosen == "best" and best is not None else self.state
 
     @property
     def result(self) -> tuple[Array, Array]:
         """θ (P,) and λ that the run stands for."""
-        return self._result.theta, self._result.lam
+        return self.parameters.theta, self.parameters.lam
 
     @property
     def result_step(self) -> int:
         """Meta-steps behind that θ."""
-        return self._result.step
+        return self.parameters.step
 
 
 def write_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
@@ -123,16 +133,24 @@ def as_bytes(checkpoint: Checkpoint) -> bytes:
         file.attrs["chosen"] = checkpoint.chosen
         file.attrs["step"] = state.step
         file.attrs["seconds"] = state.seconds
-        write_arrays(file, "", {"theta": state.theta, "lam": state.lam})
+        write_arrays(file, "", parameters_of(state))
         write_arrays(file, "optimizer", state.optimizer)
         write_arrays(file, "lam_optimizer", state.lam_optimizer)
+        write_arrays(file, "alpha_optimizer", state.alpha_optimizer)
         if state.best is not None:
-            arrays = {"theta": state.best.theta, "lam": state.best.lam}
-            write_arrays(file, "best", arrays)
+            write_arrays(file, "best", parameters_of(state.best))
             file.attrs["best_step"] = state.best.step
             file.attrs["best_score"] = state.best.score
         file.flush()
         return file.id.get_file_image()
+
+
+def parameters_of(found: Best | TrainingState) -> dict[str, Array]:
+    """Return θ, λ and α by name, without an α that is not learned."""
+    named = {"theta": found.theta, "lam": found.lam, "alpha": found.alpha}
+    if numpy.isnan(found.alpha).any():
+        del named["alpha"]
+    return named
 
 
 def write_arrays(file: h5py.File, group: str, arrays: Mapping[str, Array]) -> None:
@@ -172,6 +190,8 @@ def parse(file: h5py.File) -> Checkpoint:
         lam=numpy.asarray(file["lam"][()]),
         optimizer=read_arrays(file, "optimizer"),
         lam_optimizer=read_arrays(file, "lam_optimizer"),
+        alpha=numpy.asarray(file["alpha"][()] if "alpha" in file else math.nan),
+        alpha_optimizer=read_arrays(file, "alpha_optimizer"),
         best=best,
         seconds=about.pop("seconds"),
     )

@@ -1,8 +1,8 @@
 """Meta-training: θ ← optimiser(θ, mean of the tasks' meta-gradients), again and again.
 
 The next state is a pure function of the state: tasks of step k follow from (seed, k),
-so a training that was interrupted goes on bit for bit.  λ may be learned with θ,
-through equation (7), on log λ, which keeps it positive.
+so a training that was interrupted goes on bit for bit.  λ and α may be learned with θ,
+through equations (7) and (17), on their logarithms, which keeps them positive.
 """
 
 import time
@@ -15,9 +15,16 @@ from ..compute import Array, check_array, copies_for, on_device, value_of, waiti
 from ..data import TaskSource, draw
 from .checkpoint import Best, TrainingState
 from .evaluation import evaluate, near
-from .meta_step import Diverged, Metrics, at_lam, lam_of, meta_step, metrics_of
+from .meta_step import (
+    Diverged,
+    Metrics,
+    at_state,
+    meta_step,
+    metrics_of,
+    setting_of,
+)
 
-__all__ = ["Diverged", "Metrics", "at_lam", "meta_step", "meta_train", "metrics_of"]
+__all__ = ["Diverged", "Metrics", "at_state", "meta_step", "meta_train", "metrics_of"]
 Observer = Callable[[TrainingState, Metrics], bool | None]
 
 
@@ -31,6 +38,7 @@ def meta_train(
     meta_batch: int = 32,
     seed: int = 0,
     lam_optimizer=None,
+    alpha_optimizer=None,
     validation_interval: int = 0,
     validation_tasks: int = 200,
     log_interval: int = 1,
@@ -38,7 +46,7 @@ def meta_train(
     asked: Callable[[], bool] | None = None,
     resume: TrainingState | None = None,
 ) -> TrainingState:
-    """Train θ, and λ if it has an optimiser.
+    """Train θ, and λ and α if they have optimisers.
 
     On a GPU the steps of an interval are queued without looking at a number; then all
     that was measured comes over at once.  A λ that is learned is needed at each step.
@@ -52,6 +60,7 @@ def meta_train(
         meta_batch: Tasks per step.
         seed: Seed of the tasks.
         lam_optimizer: Optimiser of log λ; None leaves λ as the algorithm has it.
+        alpha_optimizer: Optimiser of log α, the step size of ``MAML``, likewise.
         validation_interval: Meta-steps between validations; 0 is none.
         validation_tasks: Tasks per validation, the same every time.
         log_interval: θ on a GPU: meta-steps between looks at what was measured.
@@ -66,11 +75,11 @@ def meta_train(
 
     Raises:
         TypeError: If θ is no array.
-        ValueError: If a number is no integer in its range, or λ is to be learned by an
-            algorithm that has no derivative in it.
+        ValueError: If a number is no integer in its range, or λ or α is to be learned
+            by an algorithm that has no derivative in it.
         Diverged: If a loss, the meta-gradient or a linear system is not finite, the
-            inner solution diverges, a solver refuses, or a λ that is learned leaves
-            what the dtype of θ holds.
+            inner solution diverges, a solver refuses, or a λ or α that is learned
+            leaves what the dtype of θ holds.
     """
     check_parts(algorithm, theta if resume is None else resume.theta, source, optimizer)
     meta_steps = whole(0)("meta_steps", meta_steps)
@@ -79,7 +88,8 @@ def meta_train(
     validation_interval = whole(0)("validation_interval", validation_interval)
     validation_tasks = whole()("validation_tasks", validation_tasks)
     log_interval = whole()("log_interval", log_interval)
-    state = resume or first_state(algorithm, theta, optimizer, lam_optimizer)
+    of_logs = {"lam_optimizer": lam_optimizer, "alpha_optimizer": alpha_optimizer}
+    state = resume or first_state(algorithm, theta, optimizer, **of_logs)
     source = near(state.theta, source)
     asked = asked or (lambda: False)
     looks = {validation_interval, log_interval if on_device(state.theta) else 1} - {0}
@@ -93,9 +103,7 @@ def meta_train(
             num_tasks=meta_batch,
             dtype=state.theta.dtype,
         )
-        return meta_step(
-            algorithm, state, tasks, optimizer=optimizer, lam_optimizer=lam_optimizer
-        )
+        return meta_step(algorithm, state, tasks, optimizer=optimizer, **of_logs)
 
     while state.step < meta_steps:
         before, start = state.seconds, time.perf_counter()
@@ -103,7 +111,7 @@ def meta_train(
         for state, row in interval(next_step, state, last, asked):  # noqa: B020
             if validation_interval and state.step % validation_interval == 0:
                 state, row["validation_score"] = validated(
-                    at_lam(algorithm, state.lam), state, source, validation_tasks, seed
+                    at_state(algorithm, state), state, source, validation_tasks, seed
                 )
             seconds = before + time.perf_counter() - start
             state, row["seconds"] = replace(state, seconds=seconds), seconds
@@ -160,15 +168,20 @@ def interval(
         del failure  # its traceback has this frame, and so what the step held
 
 
-def first_state(algorithm, theta, optimizer, lam_optimizer) -> TrainingState:
+def first_state(
+    algorithm, theta, optimizer, lam_optimizer, alpha_optimizer=None
+) -> TrainingState:
     """Return the state before the first step."""
-    lam = lam_of(algorithm)
+    lam, inner = setting_of(algorithm, "lam"), getattr(algorithm, "inner", None)
+    alpha = setting_of(inner if alpha_optimizer else None, "step_size")
     return TrainingState(
         step=0,
         theta=theta,
         lam=lam,
         optimizer=optimizer.init(theta),
         lam_optimizer={} if lam_optimizer is None else lam_optimizer.init(lam),
+        alpha=alpha,
+        alpha_optimizer={} if alpha_optimizer is None else alpha_optimizer.init(alpha),
     )
 
 
@@ -192,7 +205,7 @@ def validated(
         )
     except ArithmeticError as error:
         raise Diverged(state, f"in validation, {error}") from error
-    best = Best(state.step, found.score, state.theta, state.lam)
+    best = Best(state.step, found.score, state.theta, state.lam, state.alpha)
     if state.best is None or found.score > state.best.score:
         state = replace(state, best=best)
     return state, found.score

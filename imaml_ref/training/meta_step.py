@@ -20,6 +20,7 @@ from .evaluation import beside
 
 Metrics = dict[str, float]
 NAN = float("nan")
+LETTERS = {"lam": "λ", "alpha": "α"}
 REMEDY = "lower the step size of θ (in a run meta-lr) or of φ (inner-lr), or raise lam"
 
 
@@ -37,7 +38,13 @@ class Diverged(ArithmeticError):
 
 
 def meta_step(
-    algorithm, state: TrainingState, tasks, *, optimizer, lam_optimizer=None
+    algorithm,
+    state: TrainingState,
+    tasks,
+    *,
+    optimizer,
+    lam_optimizer=None,
+    alpha_optimizer=None,
 ) -> tuple[TrainingState, Any]:
     """Take one step; the state that comes in stays as it is.
 
@@ -46,12 +53,14 @@ def meta_step(
 
     Raises:
         Diverged: If it cannot be taken.
-        ValueError: If the tasks have inputs that are not finite, or λ is to be learned
-            by an algorithm that has no derivative in it.
+        ValueError: If the tasks have inputs that are not finite, or λ or α is to be
+            learned by an algorithm that has no derivative in it.
     """
     if not on_device(tasks.support_x):
         tasks.check_finite()
-    algorithm = at_lam(algorithm, state.lam)
+    algorithm = at_state(algorithm, state)
+    if hasattr(algorithm, "at_step"):
+        algorithm = algorithm.at_step(state.step)
     with settling_in(partial(taken_for_divergence, state)):
         out = algorithm(state.theta, beside(state.theta, tasks))
     read(partial(refuse_unsound, state), out.diagnostics)
@@ -59,50 +68,62 @@ def meta_step(
     theta, moments = optimizer.step(state.theta, out.grad, state.optimizer)
     refuse_nonfinite(state, theta, "next θ")
     after = replace(state, step=state.step + 1, theta=theta, optimizer=moments)
-    if lam_optimizer is not None:
-        lam, moments = next_lam(state, out.lam_grad, lam_optimizer)
-        after = replace(after, lam=lam, lam_optimizer=moments)
+    for name, of_log in (("lam", lam_optimizer), ("alpha", alpha_optimizer)):
+        if of_log is not None:
+            grad = getattr(out, f"{name}_grad")
+            after = replace(after, **next_on_log(state, name, grad, of_log))
     return after, metrics_of(after, out)
 
 
-def next_lam(state: TrainingState, lam_grad, lam_optimizer) -> tuple[Array, Any]:
-    """Move log λ along its gradient, dF/d log λ = λ dF/dλ; return λ and moments.
+def next_on_log(state: TrainingState, name: str, grad, of_log) -> dict[str, Any]:
+    """Move the logarithm of λ, or α, along its gradient, dF/d log λ = λ dF/dλ.
+
+    Args:
+        state: Before the step.
+        name: "lam" or "alpha".
+        grad: dF/dλ.
+        of_log: The optimiser.
+
+    Returns:
+        The next λ and the moments of its optimiser, as fields of a state.
 
     Raises:
         ValueError: If there is no gradient.
         Diverged: If the dtype of θ does not hold the next λ, or its reciprocal.
     """
-    if lam_grad is None:
+    letter, value, moments = LETTERS[name], getattr(state, name), f"{name}_optimizer"
+    if grad is None:
         raise ValueError(
-            "λ cannot be learned: this estimator has no dF/dλ, its lam_grad is None; "
-            "leave lam_optimizer out"
+            f"{letter} cannot be learned: this estimator has no dF/d{letter}, its "
+            f"{name}_grad is None; leave {moments} out"
         )
-    grad = state.lam * numpy.asarray(value_of(read(numpy.asarray, lam_grad)), float)
-    log_lam, moments = lam_optimizer.step(
-        numpy.log(state.lam), grad, state.lam_optimizer
-    )
+    grad = value * numpy.asarray(value_of(read(numpy.asarray, grad)), float)
+    log, after = of_log.step(numpy.log(value), grad, getattr(state, moments))
     with numpy.errstate(over="ignore", under="ignore"):
-        lam = numpy.exp(log_lam)
+        found = numpy.exp(log)
     try:
-        check_held("the next λ", lam, state.theta)
+        check_held(f"the next {letter}", found, state.theta)
     except ValueError as error:
         raise Diverged(state, str(error)) from error
-    return lam, moments
+    return {name: found, moments: after}
 
 
-def lam_of(algorithm) -> numpy.ndarray:
-    """Return λ of an algorithm, () or (P,), float64; NaN if it has none."""
-    lam = getattr(algorithm, "lam", None)
-    if lam is None:
+def setting_of(bag, name: str) -> numpy.ndarray:
+    """Return λ of an algorithm, or α of an inner loop, in float64; NaN for none."""
+    value = getattr(bag, name, None)
+    if value is None:
         return numpy.array(NAN)
-    return numpy.array(lam.get() if hasattr(lam, "get") else lam, float)
+    return numpy.array(value.get() if hasattr(value, "get") else value, float)
 
 
-def at_lam(algorithm, lam: numpy.ndarray):
-    """Return the algorithm with another λ; the same one if it has none."""
-    if numpy.isnan(lam).any():
-        return algorithm
-    return replace(algorithm, lam=float(lam) if lam.ndim == 0 else lam)
+def at_state(algorithm, state):
+    """Return the algorithm with λ and α of a state, as far as that has them."""
+    lam, alpha = (a if a.ndim else float(a) for a in (state.lam, state.alpha))
+    if not numpy.isnan(lam).any():
+        algorithm = replace(algorithm, lam=lam)
+    if not numpy.isnan(alpha).any():
+        algorithm = replace(algorithm, inner=replace(algorithm.inner, step_size=alpha))
+    return algorithm
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from .quadratics import quadratic_rows
 from .rows import Row, Setting, make_setting
 from .solvers import solver_rows
 from .strongly_convex import strongly_convex_rows
+from .variants import variant_rows
 
 PARTS = (
     layer_rows,
@@ -19,6 +20,7 @@ PARTS = (
     quadratic_rows,
     strongly_convex_rows,
     meta_gradient_rows,
+    variant_rows,
 )
 
 

@@ -1,5 +1,7 @@
 """Every way to a meta-gradient, and a network that moves pixels, for any device."""
 
+import numpy as np
+
 import imaml_ref as ir
 from imaml_ref.layers import BatchNorm2d, Conv2d, Flatten, Linear, MaxPool2d, ReLU
 from imaml_ref.networks.network import Network
@@ -21,6 +23,21 @@ def pooled():
 
 
 NETS = PROBLEMS | {"pooled": pooled()}
+
+
+def last_layer(p):
+    return (list(p.loss.net.layout.layers)[-1],)
+
+
+def each(p):
+    spread = np.random.default_rng(9).uniform(0.5, 1, p.loss.net.layout.size)
+    return p.step_size * spread
+
+
+def layers(p):
+    return p.step_size / np.arange(1.0, 1 + len(p.loss.net.layout.layers))
+
+
 # For these the host need not wait for a device; for those below it must.
 QUIET = {
     "imaml": lambda p: ir.IMAML(p.loss, p.lam, p.descent(4)),
@@ -33,11 +50,20 @@ QUIET = {
     "momentum": lambda p: ir.IMAML(p.loss, p.lam, ir.Momentum(p.step_size, 4)),
     "adam": lambda p: ir.IMAML(p.loss, p.lam, ir.InnerAdam(0.01, 4, decay=0.5)),
     "maml": lambda p: ir.MAML(p.loss, inner=p.descent(3)),
+    "anil": lambda p: ir.MAML(p.loss, None, p.descent(3), adapted=last_layer(p)),
+    "anil-implicit": lambda p: ir.IMAML(
+        p.loss, p.lam, p.descent(4), adapted=last_layer(p)
+    ),
+    "multi-step": lambda p: ir.MAML(
+        p.loss, None, p.descent(3), weights=(0, 0.5, 0.25, 1), last=2
+    ),
     "fomaml": lambda p: ir.FirstOrderMAML(p.loss, p.lam, p.descent(3)),
     "reptile": lambda p: ir.Reptile(p.loss, inner=p.descent(3)),
     "released": lambda p: ir.ReleasedIMAML(p.loss, p.lam),
 }
 WAITING = {
+    "meta-sgd": lambda p: ir.MAML(p.loss, None, ir.GradientDescent(each(p), 3)),
+    "per-layer": lambda p: ir.MAML(p.loss, p.lam, ir.GradientDescent(layers(p), 3)),
     "newton-cg": lambda p: ir.IMAML(p.loss, p.lam, ir.NewtonCG(2)),
     "l-bfgs": lambda p: ir.IMAML(p.loss, p.lam, ir.LBFGS(3)),
     "tolerant": lambda p: ir.IMAML(p.loss, p.lam, solver=ir.CG(9, rtol=1e-3)),

@@ -79,7 +79,7 @@ def test_functions_named_in_the_mathematics_exist():
 
 def test_equations_are_numbered_in_order():
     numbers = [int(number) for _, number in EQUATION.findall(MATHEMATICS)]
-    assert numbers == list(range(1, 16))
+    assert numbers == list(range(1, 18))
 
 
 def prose(source):

@@ -51,6 +51,16 @@ ALGORITHMS = [
         lambda loss: ir.MAML(loss, None, ir.GradientDescent(0.3, 2)),
     ),
     (
+        {"algorithm": "maml", "first-order-steps": 3, "annealing": 4, "alpha-lr": 0.1},
+        lambda loss: ir.MAML(
+            loss,
+            None,
+            ir.GradientDescent(0.1, 2),
+            first_order_steps=3,
+            annealing=4,
+        ),
+    ),
+    (
         {"algorithm": "fomaml", "proximal": True, "inner": "momentum"},
         lambda loss: ir.FirstOrderMAML(loss, 0.5, ir.Momentum(0.1, 2)),
     ),
@@ -213,11 +223,41 @@ def test_theta_follows_from_the_seed_in_the_precision_of_the_run():
     assert (first_theta(replace(config, seed=5), net) != theta).any()
 
 
+CNN = TINY | {"net": "omniglot-cnn", "num-filters": 2}
+BODY = ("conv1", "norm1", "conv2", "norm2")
+
+
+@pytest.mark.parametrize("name", ["imaml", "maml", "fomaml"])
+@pytest.mark.parametrize(
+    ("word", "adapted"), [("all", None), ("head", ("head",)), ("body", BODY)]
+)
+def test_the_layers_that_adapt_are_those_of_the_word(name, word, adapted):
+    config = make_config(CNN | {"algorithm": name, "adapted": word})
+    found = make_model(config, **IMAGES).algorithm.adapted
+    assert found == adapted or {*adapted} <= {*found} == {*found} - {"head"}
+
+
+@pytest.mark.parametrize(("word", "wanted"), [("layer", "L"), ("parameter", "P")])
+def test_there_are_as_many_step_sizes_as_the_word_says(word, wanted):
+    keys = {"algorithm": "maml", "alpha-of": word, "alpha-lr": 0.1, "inner-lr": 0.3}
+    model = make_model(make_config(TINY | keys), **IMAGES)
+    counts = {"L": len(model.net.layout.layers), "P": model.net.layout.size}
+    sizes = model.algorithm.inner.step_size
+    np.testing.assert_array_equal(sizes, np.full(counts[wanted], 0.3))
+
+
+def test_lam_is_not_learned_in_steps_of_first_order():
+    keys = {"algorithm": "imaml", "lam-lr": 0.1, "first-order-steps": 5}
+    with pytest.raises(ValueError, match="in imaml with first-order-steps; use 0"):
+        make_model(make_config(TINY | keys), **IMAGES)
+
+
 def test_optimisers_have_the_rates_of_the_configuration():
     config = make_config({"meta-lr": 0.3, "adam-eps": 0.2, "lam-lr": 0.1})
-    assert make_optimizers(config) == (ir.Adam(0.3, eps=0.2), ir.Adam(0.1))
+    assert make_optimizers(config) == (ir.Adam(0.3, eps=0.2), ir.Adam(0.1), None)
     assert make_optimizers(replace(config, lam_lr=0.0))[1] is None
-    halving, _ = make_optimizers(replace(config, meta_lr_half_life=40))
+    assert make_optimizers(replace(config, alpha_lr=0.2))[2] == ir.Adam(0.2)
+    halving, *_ = make_optimizers(replace(config, meta_lr_half_life=40))
     assert halving == ir.Adam(0.3, eps=0.2, half_life=40)
 
 

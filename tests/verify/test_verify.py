@@ -11,6 +11,7 @@ from imaml_ref.inner import GradientDescent, NewtonCG
 from imaml_ref.layers import Tanh
 from imaml_ref.meta_gradients import unrolled
 from imaml_ref.meta_gradients.estimators import Estimate, Implicit
+from imaml_ref.meta_gradients.partial import PartialLinearization
 from imaml_ref.verify import Row, meta_gradients, strongly_convex
 from imaml_ref.verify.convergence import convergence_rows
 from imaml_ref.verify.layers import LAYERS, layer_rows, loss_rows
@@ -18,6 +19,7 @@ from imaml_ref.verify.quadratics import quadratic_rows
 from imaml_ref.verify.rational import exact, solve
 from imaml_ref.verify.rows import make_setting
 from imaml_ref.verify.solvers import solver_rows
+from imaml_ref.verify.variants import variant_rows
 
 QUICK = make_setting(quick=True, device="cpu", dtype="float64")
 
@@ -41,6 +43,7 @@ def test_float32_passes_with_requirements_of_its_own():
     ]
     found += meta_gradients.dense_rows(single, problem)
     found += meta_gradients.unrolled_rows(single, problem, 16)
+    found += variant_rows(single)
     assert [row for row in found if not row.passed] == []
     assert max(r.digits for r in found if "dense solve" in r.witness) < 9
 
@@ -120,15 +123,25 @@ def test_a_wrong_operator_fails(monkeypatch):
 
 
 def test_an_unrolled_gradient_without_its_proximal_term_fails(monkeypatch):
-    def forgetful(objective, iterates, v, alpha):
+    def forgetful(objective, iterates, alpha, slope, first):
+        v = slope(len(iterates) - 1)
         for phi in reversed(iterates[:-1]):
             v = v - alpha * objective.linearize(phi).support.hvp(v)
-        return v, 0 * v
+        return v, 0 * v, 0 * v
 
     monkeypatch.setattr(unrolled, "adjoint", forgetful)
     problem = meta_gradients.tanh_problem()
     found = list(meta_gradients.unrolled_rows(QUICK, problem, 4))
     assert [row.passed for row in found] == [False, False]
+
+
+def test_layers_that_stay_without_their_way_through_phi_fail(monkeypatch):
+    def short(self, x, curvature, v):
+        return np.where(self.objective.mask, self.lam * x, v)
+
+    monkeypatch.setattr(PartialLinearization, "pulled_back", short)
+    failed = [row.claim for row in variant_rows(QUICK) if not row.passed]
+    assert failed == ["implicit, head only"]
 
 
 def test_an_inner_solver_that_stops_early_fails(monkeypatch):

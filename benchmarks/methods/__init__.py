@@ -1,0 +1,1 @@
+"""What ANIL, Meta-SGD and the multi-step loss do beside MAML and iMAML."""
