@@ -98,6 +98,8 @@ def test_what_is_no_number_is_refused_by_name_in_one_line(bag, name):
     for value in NO_NUMBERS:
         if name == "lam" and may_be_lam(value):
             continue
+        if (bag, name) == ("GradientDescent", "step_size") and np.ndim(value) > 0:
+            continue
         with pytest.raises(ValueError, match=f"^{name.replace('_', '[-_]')} ") as found:
             made(bag, **{name: value})
         assert "\n" not in str(found.value), value

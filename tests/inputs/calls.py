@@ -108,8 +108,9 @@ def setting(rng: np.random.Generator) -> Drawn:
     name = pick(rng, SETTINGS)
     build, word = SETTINGS[name]
     good = rng.random() < 0.6
-    # λ may be one per parameter; how many there are, nobody knows yet
-    wrong = [v for v in NO_NUMBERS if word != "lam" or not np.iterable(v)]
+    # λ and α may be one per parameter; how many there are, nobody knows yet
+    each = word == "lam" or build is ir.GradientDescent
+    wrong = [v for v in NO_NUMBERS if not (each and np.iterable(v))]
     given = pick(rng, real_forms(value) if good else wrong)
     label = f"{name}: {type(given).__name__} {getattr(given, 'dtype', '')} {given!r}"
     if not good:
