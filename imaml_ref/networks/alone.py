@@ -28,7 +28,7 @@ def logits_alone(net, phi: Array, x: Array, **context: Array) -> Array:
 
 def blind_layer(net) -> str | None:
     """Return the first layer to which all examples look alike when alone, or None."""
-    if not isinstance(net, Network) or net.looks_at_support:
+    if not isinstance(net, Network):
         return None
     x = numpy.ones((1, 1, *net.input_shape))
     with numpy.errstate(all="ignore"):  # ε = 0, and only the shapes count
