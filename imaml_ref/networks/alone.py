@@ -5,19 +5,11 @@ x̂ = 0 whatever it was.  At 1 × 1 pixels an example on its own has one value f
 channel, and all that follows is the same for every example.
 """
 
-from typing import Any
-
 import numpy
 
 from ..compute import Array, array_module
 from ..layers import BatchNorm2d
 from .network import Network
-
-
-def context_for(asking: Any, support_x: Array) -> dict[str, Array]:
-    """Return the ``context`` of queries, if a network or loss ``looks_at_support``."""
-    asks = getattr(asking, "looks_at_support", False)
-    return {"context": support_x} if asks else {}
 
 
 def logits_alone(net, phi: Array, x: Array, **context: Array) -> Array:

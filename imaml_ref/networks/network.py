@@ -8,15 +8,14 @@ and one vjp_dot each (``linearization.Linearization``).
 
 from collections.abc import Mapping
 from copy import copy
-from dataclasses import replace
-from typing import Any
 
 import numpy
 
 from ..arguments import a_layer, brief, having, sizes
 from ..compute import Array, array_module, check_array
-from ..layers import AfterSupport, BatchNorm2d, Layer, Params
-from .parameters import ParameterLayout
+from ..layers import Layer, Params
+from .context import asks, check_company, told
+from .parameters import ParameterLayout, assign
 
 
 class Network:
@@ -39,11 +38,7 @@ class Network:
         for name, layer in layers.items():
             a_layer(f"layer {name!r}", layer)
         self.layers = dict(layers)
-        if self.looks_at_support and BatchNorm2d in map(type, self.layers.values()):
-            raise ValueError(
-                "BatchNorm2d would normalise queries and support set together, where "
-                "another layer asks for the latter; take SupportNorm2d in its place"
-            )
+        check_company(self.layers)
         self.input_shape = sizes((28, 28, 1))("input_shape", input_shape)
         named = {
             f"{name}.{parameter}": shape
@@ -61,8 +56,8 @@ class Network:
 
     def __str__(self) -> str:
         """Return a line for each layer: name, kind, shape of its output, parameters."""
-        told = (getattr(f, "num_support", 0) or 0 for f in self.layers.values())
-        x = numpy.ones((1, 1 + max(told, default=0), *self.input_shape))
+        told = (getattr(f, "num_support", None) for f in self.layers.values())
+        x = numpy.ones((1, 1 + max(filter(None, told), default=0), *self.input_shape))
         p = self.unpack(numpy.ones((1, self.layout.size)))
         rows = [("", "input", self.input_shape, 0)]
         for name, layer in self.layers.items():
@@ -100,14 +95,9 @@ class Network:
         return any(map(asks, self.layers.values()))
 
     def given(self, num_support: int) -> "Network":
-        """Return the network of so many support examples and queries after them.
-
-        Its outputs are those of the queries; it has the same φ.
-        """
-        net, told = copy(self), {"num_support": num_support}
-        given = {n: replace(f, **told) for n, f in self.layers.items() if asks(f)}  # type: ignore[type-var]
-        after = {"after the support set": AfterSupport(num_support)}
-        net.layers = self.layers | given | after
+        """Return the net of so many support examples, then queries, and z of these."""
+        net = copy(self)
+        net.layers = told(self.layers, num_support)
         return net
 
     def logits(self, phi: Array, x: Array, context: Array | None = None) -> Array:
@@ -243,11 +233,6 @@ class Network:
         }
 
 
-def asks(layer: Any) -> bool:
-    """Whether a layer asks for the support set: ``num_support`` waits for a number."""
-    return getattr(layer, "num_support", 0) is None
-
-
 def check_direction(phi: Array, v: Array) -> None:
     """Refuse a direction that would be broadcast, to be the same for all tasks or not.
 
@@ -261,9 +246,3 @@ def check_direction(phi: Array, v: Array) -> None:
             f"a direction expects the shape (T, P) of φ, {phi.shape}, got {v.shape}; "
             "for one direction in all tasks use np.broadcast_to(v, phi.shape)"
         )
-
-
-def assign(views: Params, values: Params) -> None:
-    """Write each value into the view of the same name."""
-    for name, view in views.items():
-        view[...] = values[name]

@@ -7,6 +7,7 @@ from itertools import accumulate
 from math import prod
 
 from ..compute import Array, array_module
+from ..layers import Params
 
 
 @dataclass(frozen=True)
@@ -69,3 +70,9 @@ class ParameterLayout:
                 )
             flat.append(named[name].reshape(*lead, -1))
         return array_module(*flat).concatenate(flat, axis=-1)
+
+
+def assign(views: Params, values: Params) -> None:
+    """Write each value into the view of the same name."""
+    for name, view in views.items():
+        view[...] = values[name]
