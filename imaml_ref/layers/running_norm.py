@@ -48,13 +48,13 @@ class RunningNorm2d(Brief, Layer):
         return dict.fromkeys(("gamma", "beta"), self.running_mean.shape)
 
     def forward(self, p, x):
-        C, rho = len(self.running_mean), (self.running_var + self.eps) ** -0.5
+        C, xp, dtype = len(self.running_mean), array_module(x), x.real.dtype
         if x.ndim != 5 or x.shape[-1] != C:
             raise ValueError(
                 f"RunningNorm2d expects x of shape (T, N, H, W, {C}), got {x.shape}"
             )
-        asarray, dtype = array_module(x).asarray, x.real.dtype
-        mu, rho = (asarray(a.astype(dtype)) for a in (self.running_mean, rho))
+        both = self.running_mean, (self.running_var + self.eps) ** -0.5
+        mu, rho = (xp.asarray(a.astype(dtype)) for a in both)
         x_hat = rho * (x - mu)
         return wide(p["gamma"]) * x_hat + wide(p["beta"]), Saved(x_hat, rho)
 

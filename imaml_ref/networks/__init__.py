@@ -6,12 +6,14 @@ where φ is.  Must not know what θ and λ are for, nor any loop around such ste
 """
 
 from . import architectures
-from .alone import blind_layer, context_for, logits_alone, why_blind
+from .alone import blind_layer, logits_alone, why_blind
 from .architectures import linear
+from .context import context_for
 from .examples import Examples, SweptLinearization, is_diagonal
 from .linearization import Linearization
 from .losses import Loss, SoftmaxCrossEntropy, SquaredError
-from .network import Network, assign
+from .network import Network
+from .parameters import assign
 
 __all__ = [
     "Examples",

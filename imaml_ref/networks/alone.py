@@ -5,19 +5,11 @@ x̂ = 0 whatever it was.  At 1 × 1 pixels an example on its own has one value f
 channel, and all that follows is the same for every example.
 """
 
-from typing import Any
-
 import numpy
 
 from ..compute import Array, array_module
 from ..layers import BatchNorm2d
 from .network import Network
-
-
-def context_for(asking: Any, support_x: Array) -> dict[str, Array]:
-    """Return the ``context`` of queries, if a network or loss ``looks_at_support``."""
-    asks = getattr(asking, "looks_at_support", False)
-    return {"context": support_x} if asks else {}
 
 
 def logits_alone(net, phi: Array, x: Array, **context: Array) -> Array:
@@ -28,7 +20,7 @@ def logits_alone(net, phi: Array, x: Array, **context: Array) -> Array:
 
 def blind_layer(net) -> str | None:
     """Return the first layer to which all examples look alike when alone, or None."""
-    if not isinstance(net, Network) or net.looks_at_support:
+    if not isinstance(net, Network):
         return None
     x = numpy.ones((1, 1, *net.input_shape))
     with numpy.errstate(all="ignore"):  # ε = 0, and only the shapes count

@@ -14,7 +14,8 @@ import numpy
 
 from ..arguments import having, sizes
 from ..compute import Array, array_module, check_array
-from ..layers import AfterSupport, BatchNorm2d, Layer, Params, named_layers
+from ..layers import Layer, Params, named_layers
+from .context import check_company, told
 from .parameters import ParameterLayout, assign, check_direction, flattened
 
 
@@ -32,11 +33,7 @@ class Network:
 
     def __init__(self, layers: Mapping[str, Layer], input_shape: tuple[int, ...]):
         self.layers = named_layers("layers", layers)
-        if self.looks_at_support and BatchNorm2d in map(type, self.layers.values()):
-            raise ValueError(
-                "BatchNorm2d would normalise queries and support set together, where "
-                "another layer asks for the latter; take SupportNorm2d in its place"
-            )
+        check_company(self.layers)
         self.input_shape = sizes((28, 28, 1))("input_shape", input_shape)
         named = {
             f"{name}.{parameter}": shape
@@ -54,8 +51,8 @@ class Network:
 
     def __str__(self) -> str:
         """Return a line for each layer: name, kind, shape of its output, parameters."""
-        told = (getattr(f, "num_support", 0) or 0 for f in self.layers.values())
-        x = numpy.ones((1, 1 + max(told, default=0), *self.input_shape))
+        told = (getattr(f, "num_support", None) for f in self.layers.values())
+        x = numpy.ones((1, 1 + max(filter(None, told), default=0), *self.input_shape))
         p = self.unpack(numpy.ones((1, self.layout.size)))
         rows = [("", "input", self.input_shape, 0)]
         for name, layer in self.layers.items():
@@ -93,14 +90,9 @@ class Network:
         return any(layer.looks_at_support for layer in self.layers.values())
 
     def given(self, num_support: int) -> "Network":
-        """Return the network of so many support examples and queries after them.
-
-        Its outputs are those of the queries; it has the same φ.
-        """
-        net, layers = copy(self), self.layers.items()
-        given = {name: layer.given(num_support) for name, layer in layers}
-        after = {"after the support set": AfterSupport(num_support)}
-        net.layers = given | after
+        """Return the net of so many support examples, then queries, and z of these."""
+        net = copy(self)
+        net.layers = told(self.layers, num_support)
         return net
 
     def logits(self, phi: Array, x: Array, context: Array | None = None) -> Array:

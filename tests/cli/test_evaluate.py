@@ -153,6 +153,7 @@ def test_a_run_says_how_it_was_tested(run):
         ({"lam": 2.0}, "lam belongs to the θ of a run and stays 0.5, got 2.0"),
         ({"num_filters": 5}, "num-filters belongs to the θ of a run"),
         ({"norm": "layer"}, "norm belongs to the θ of a run and stays batch"),
+        ({"norm": "task"}, "norm belongs to the θ of a run and stays batch"),
         ({"dtype": "float64"}, "dtype belongs to the θ of a run"),
         ({"inner_step": 5}, "did you mean 'inner-steps'"),
         ({"shots": 0}, "shots must be at least 1"),

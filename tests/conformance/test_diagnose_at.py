@@ -13,7 +13,15 @@ from imaml_ref.conformance.judge import FAIL, PASS
 from imaml_ref.conformance.own_problem import judged, problem_of
 from imaml_ref.data import TaskBatch
 from imaml_ref.inner import GradientDescent
-from imaml_ref.layers import BatchNorm2d, Conv2d, Flatten, Linear, Softplus, Tanh
+from imaml_ref.layers import (
+    BatchNorm2d,
+    Conv2d,
+    Flatten,
+    Linear,
+    Softplus,
+    SupportNorm2d,
+    Tanh,
+)
 from imaml_ref.meta_gradients import TaskLoss
 from imaml_ref.networks import (
     Network,
@@ -234,6 +242,10 @@ def test_errors_name_the_array():
             judged(own, mine)
     with pytest.raises(ValueError, match="lam must be > 0"):
         conformance.diagnose_at({}, own.loss, own.theta, own.tasks, lam=-1.0)
+    net = Network({"norm": SupportNorm2d(2), "flatten": Flatten()}, (3, 4, 2))
+    loss = TaskLoss(net, own.loss.loss)
+    with pytest.raises(TypeError, match="no network that looks at the support set"):
+        conformance.diagnose_at({}, loss, own.theta, own.tasks)
     with pytest.raises(TypeError, match="TaskBatch"):
         conformance.diagnose_at({}, own.loss, own.theta, [own.tasks])
 

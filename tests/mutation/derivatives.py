@@ -98,7 +98,7 @@ EQUIVALENT |= {
     ): SAME_SHAPE,
     (
         "layers/running_norm.py",
-        "mu, rho = (a.astype(dtype) for a in (self.running_mean, rho))",
+        "mu, rho = (a.astype(dtype) for a in both)",
     ): "only on a device is it a copy",
 }
 SECOND = ("jvp", "vjp_dot", "bend", "hvp")

@@ -6,6 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import imaml_ref as ir
 from imaml_ref.layers import (
+    BatchNorm2d,
     Conv2d,
     Flatten,
     Linear,
@@ -282,3 +283,11 @@ def test_a_layer_beside_a_skip_is_told_of_the_support_set_too():
     assert_allclose(together[:, 2:3], alone, rtol=1e-12)
     moved = net.logits(phi, x, context=support[:, :4])
     assert abs(moved - together).max() > 1e-3
+
+
+def test_batch_normalisation_beside_one_by_the_support_set_is_refused():
+    """Also where it hides beside a skip."""
+    inside = Residual({"norm": BatchNorm2d(2)})
+    layers = {"block": inside, "norm": TaskNorm2d(2), "flatten": Flatten()}
+    with pytest.raises(ValueError, match="take SupportNorm2d in its place"):
+        Network(layers, (4, 3, 2))

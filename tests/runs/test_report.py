@@ -1,11 +1,16 @@
 """The figures show the numbers that they are given."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+import imaml_ref as ir
 from imaml_ref.data import TaskBatch
+from imaml_ref.layers import SupportNorm2d
 from imaml_ref.runs import drawing, report
+from imaml_ref.runs.episode import episode_figure
 from imaml_ref.runs.metrics import COLUMNS
 
 STEPS = 40
@@ -112,6 +117,23 @@ def test_figures_are_written_whole(tmp_path, channels):
     drawing.save(figure, path)
     assert path.read_bytes().startswith(PNG)
     assert [p.name for p in tmp_path.iterdir()] == ["episode.png"]
+
+
+def test_an_episode_is_told_by_queries_in_their_context(monkeypatch):
+    source = ir.data.Episodes(ir.data.glyph_alphabets(), 3, 2, 2)
+    net = ir.architectures.omniglot_cnn(3, num_filters=2, norm=SupportNorm2d)
+    algorithm = ir.IMAML(ir.TaskLoss(net, ir.SoftmaxCrossEntropy()), 0.5)
+    theta = net.init(np.random.default_rng(0))
+    config = SimpleNamespace(seed=5, invert=False)
+    run = SimpleNamespace(source=source, config=config, model=SimpleNamespace(net=net))
+    shown = []
+    monkeypatch.setattr(report, "image_episode", lambda _, p, *a, **k: shown.append(p))
+    episode_figure(run, algorithm, theta)
+    options = {"seed": 5, "step": 0, "num_tasks": 1, "dtype": theta.dtype}
+    tasks = source.sample("test", **options)
+    phi = algorithm.adapt(theta, tasks.support_x, tasks.support_y)
+    z = net.logits(phi, tasks.query_x, tasks.support_x)[0]
+    assert_allclose(shown[0], np.exp(z) / np.exp(z).sum(1, keepdims=True), rtol=1e-9)
 
 
 def test_a_regression_episode_shows_points_and_both_curves():
