@@ -171,7 +171,7 @@ def main(given=None) -> None:
     versions = ", ".join(f"{n} {about['versions'][n]}" for n in ("imaml_ref", "numpy"))
     head = (
         f"`{about['command']}`, {about['date']}, {about['machine']['processor']}, one "
-        f"thread, {versions}, on the plain layers, as with IMAML_REF_PLAIN=1. Adam with "
+        f"thread, {versions}, plain layers, as with IMAML_REF_PLAIN=1. Adam with "
         f"{META_LR:g} for θ and, in Meta-SGD, "
         f"{ALPHA_LR:g} for log α; nothing was tuned. Seconds of the processor, a "
         "training, the mean of three."
