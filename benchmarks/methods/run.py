@@ -171,7 +171,8 @@ def main(given=None) -> None:
     versions = ", ".join(f"{n} {about['versions'][n]}" for n in ("imaml_ref", "numpy"))
     head = (
         f"`{about['command']}`, {about['date']}, {about['machine']['processor']}, one "
-        f"thread, {versions}. Adam with {META_LR:g} for θ and, in Meta-SGD, "
+        f"thread, {versions}, plain layers, as with IMAML_REF_PLAIN=1. Adam with "
+        f"{META_LR:g} for θ and, in Meta-SGD, "
         f"{ALPHA_LR:g} for log α; nothing was tuned. Seconds of the processor, a "
         "training, the mean of three."
     )

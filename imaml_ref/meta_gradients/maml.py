@@ -66,7 +66,7 @@ class MAML(Algorithm):
             # From w_k = 1/K.  The code of MAML++ leaves 0.03/K to each, this nothing.
             steps = self.inner.num_steps
             early = (1 - step / self.annealing) / max(steps, 1)
-            last = 1 - (steps - 1) * early
+            last = 1 - max(steps - 1, 0) * early
             changes["weights"] = (*[0.0] * min(steps, 1), *[early] * (steps - 1), last)
         return replace(self, **changes) if changes else self
 

@@ -133,10 +133,8 @@ def unrolled_gradient(
         InnerDivergence: If the inner loop runs away.
     """
     check_problem(loss, theta)
-    inner, estimator = (
-        inner or GradientDescent(),
-        Unrolled(adapted, last, weights),
-    )
+    inner = inner or GradientDescent()
+    estimator = Unrolled(adapted, last, weights)
     estimator.check_steps(inner)
     lam = strength_if_any(lam, theta)
     moving = moved_by(loss, estimator.adapted, theta)
@@ -146,12 +144,13 @@ def unrolled_gradient(
 
 def unrolled_chunk(inner, estimator, moving, objective, chunk: TaskBatch, _) -> Chunk:
     """Return the gradients of a chunk by (17)."""
-    objective, K = restricted(objective, moving), inner.num_steps
+    objective = restricted(objective, moving)
     lam, theta, loss = objective.lam, objective.theta, objective.loss
     # Overflow is looked for afterwards, and reported as an error with its cause.
     with numpy.errstate(over="ignore", invalid="ignore"):
         iterates = list(inner.iterates(objective, theta))
-    phi, weights = iterates[-1], estimator.weights or (*[0.0] * K, 1.0)
+    phi, K = iterates[-1], len(iterates) - 1
+    weights = estimator.weights or (*[0.0] * K, 1.0)
     context = context_for(loss, chunk.support_x)
     query = loss.linearize(phi, chunk.query_x, chunk.query_y, **context)
 
@@ -166,11 +165,10 @@ def unrolled_chunk(inner, estimator, moving, objective, chunk: TaskBatch, _) -> 
     grads, lam_grads, alpha_grads = adjoint(objective, iterates, alpha, slope, first)
     if not hasattr(lam, "shape"):
         lam_grads = None if lam == 0 else lam_grads.sum(-1)
-    shape = getattr(inner.step_size, "shape", ())
-    if shape != theta.shape:
-        alpha_grads = (
-            loss.net.layout.gathered(alpha_grads) if shape else alpha_grads.sum(-1)
-        )
+    if not (shape := getattr(inner.step_size, "shape", ())):
+        alpha_grads = alpha_grads.sum(-1)
+    elif shape != theta.shape:
+        alpha_grads = loss.net.layout.gathered(alpha_grads)
     at = objective.linearize(phi)
     measured = norm(at.grad), cosine(grads, query.grad), query.value, at.support.value
     exact: Any = numpy.zeros(len(phi)), "exact for the K steps taken; it is not (5)"

@@ -173,7 +173,7 @@ def first_state(
 ) -> TrainingState:
     """Return the state before the first step."""
     lam, inner = setting_of(algorithm, "lam"), getattr(algorithm, "inner", None)
-    alpha = setting_of(inner if alpha_optimizer else None, "step_size")
+    alpha = setting_of(None if alpha_optimizer is None else inner, "step_size")
     return TrainingState(
         step=0,
         theta=theta,

@@ -158,10 +158,10 @@ def test_arguments_after_the_arrays_are_keyword_only(function, arrays):
 @pytest.mark.parametrize(
     ("function", "names"),
     [
-        (ir.implicit_gradient, "lam inner solver curvature damping keep"),
-        (ir.implicit_gradient_at, "lam solver curvature damping keep"),
-        (ir.unrolled_gradient, "lam inner keep"),
-        (ir.adapt, "lam inner"),
+        (ir.implicit_gradient, "lam inner solver curvature damping adapted keep"),
+        (ir.implicit_gradient_at, "lam solver curvature damping adapted keep"),
+        (ir.unrolled_gradient, "lam inner adapted last weights keep"),
+        (ir.adapt, "lam inner adapted"),
         (ir.cg, "rtol atol maxiter M callback"),
     ],
 )

@@ -189,6 +189,8 @@ def test_the_weights_go_from_all_alike_to_the_last():
     assert algorithm.at_step(8) is algorithm
     one = ir.MAML(LOSS, inner=ir.GradientDescent(0.3, 1), annealing=8)
     assert one.at_step(3).weights == (0.0, 1.0)
+    none = ir.MAML(LOSS, inner=ir.GradientDescent(0.3, 0), annealing=8)
+    assert none.at_step(3).weights == (1.0,)
 
 
 @pytest.mark.parametrize("kind", [ir.MAML, ir.IMAML])
