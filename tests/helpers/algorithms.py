@@ -70,4 +70,13 @@ WAITING = {
     "minres": lambda p: ir.IMAML(p.loss, p.lam, solver=ir.MINRES()),
     "certified": lambda p: ir.IMAML(p.loss, p.lam, solver=ir.CertifiedCG()),
     "dense": lambda p: ir.IMAML(p.loss, p.lam, solver=ir.Dense()),
+    "neumann": lambda p: ir.IMAML(p.loss, p.lam, solver=ir.Neumann(0.05, 9)),
+    "nyström": lambda p: ir.IMAML(p.loss, p.lam, solver=ir.Nystrom(4)),
+    "woodbury": lambda p: ir.IMAML(
+        p.loss, p.lam, solver=ir.Woodbury(), curvature="gauss-newton"
+    ),
+    "jacobi": lambda p: ir.IMAML(p.loss, p.lam, solver=ir.PreconditionedCG()),
+    "sketched": lambda p: ir.IMAML(
+        p.loss, p.lam, solver=ir.PreconditionedCG(by=ir.Nystrom(4))
+    ),
 }

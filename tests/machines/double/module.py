@@ -12,6 +12,7 @@ from .array import call, ndarray, wrapped
 from .device import Buffer, Device, OutOfMemory
 
 NAMES = set(Path(__file__).with_name("names.txt").read_text().split())
+LINALG = ("eigh", "inv", "svd")  # of stacks of matrices, as CuPy has them
 WAITING = {"nonzero", "argwhere", "flatnonzero", "unique", "extract", "compress"}
 
 
@@ -34,6 +35,7 @@ class Module(types.ModuleType):
         self.lib = types.SimpleNamespace(
             stride_tricks=types.SimpleNamespace(as_strided=self._as_strided)
         )
+        self.linalg = types.SimpleNamespace(**{n: self._solver(n) for n in LINALG})
 
     def __getattr__(self, name: str):
         if name not in NAMES or not hasattr(numpy, name):
@@ -70,6 +72,16 @@ class Module(types.ModuleType):
     def get_array_module(self, *arrays):
         """Return this module, if one of the arrays is on the device, or NumPy."""
         return self if any(isinstance(a, ndarray) for a in arrays) else numpy
+
+    def _solver(self, name: str):
+        def function(*args, **kwargs):
+            def plain(*args, **kwargs):
+                found = getattr(numpy.linalg, name)(*args, **kwargs)
+                return tuple(found) if isinstance(found, tuple) else found
+
+            return call(self._device, plain, args, kwargs)
+
+        return function
 
     def _as_strided(self, x, shape=None, strides=None):
         view = numpy.lib.stride_tricks.as_strided(x._host, shape, strides)
