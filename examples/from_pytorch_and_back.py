@@ -80,7 +80,7 @@ def main() -> None:
     print("PyTorch again, the same tasks, adapted to by autograd:")
     there = adapted_there(module, tasks, algorithm)
     print(f"  {shown(there, tasks)} in float32; {differing(here, there)}")
-    # In float32 a ReLU that is nearly at its kink may fall on either side of it.
+    # Rounding grows through the steps of descent; here there is less of it.
     tasks = ir.data.draw(source, "test", **chosen, dtype=np.float64)
     here = adapted_here(algorithm, theta.astype(np.float64), tasks)
     there = adapted_there(module.double(), tasks, algorithm)

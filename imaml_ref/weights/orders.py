@@ -6,6 +6,7 @@ the same on flat images    columns in the order H, W, C ↔ C, H, W
 """
 
 from dataclasses import dataclass
+from math import prod
 
 import numpy
 
@@ -52,30 +53,39 @@ def torch_order(net: Network, name: str, *, rows_first: bool = False) -> Order:
     """
     shape = dict(zip(net.layout.names, net.layout.shapes, strict=True))[name]
     layer, _, own = name.rpartition(".")
-    if own != "kernel" or len(shape) not in (2, 4):
+    if own == "kernel" and len(shape) == 4:
+        return Order(shape, (3, 2, 0, 1), (*shape[:1:-1], *shape[:2]))
+    if own in ("gamma", "beta") and len(shape) == 3:
+        return Order(shape, (2, 0, 1), (shape[2], *shape[:2]))
+    if own not in ("kernel", "gamma", "beta") or len(shape) > 2:
         return kept(shape)
-    *window, fan_in, fan_out = shape
-    if window:
-        return Order(shape, (3, 2, 0, 1), (fan_out, fan_in, *window))
     channels = 1 if rows_first else channels_before(net, layer)
-    if channels in (1, fan_in):
-        return Order(shape, (1, 0), (fan_out, fan_in))
-    return Order((fan_in // channels, channels, fan_out), (2, 1, 0), (fan_out, fan_in))
+    split = (shape[0] // channels, channels, *shape[1:])
+    return Order(split, tuple(range(len(split)))[::-1], shape[::-1])
 
 
 def channels_before(net: Network, layer: str) -> int:
-    """Return the channels of the images that reach a layer flat, or 1.
+    """Return the channels of the images that reach a layer flat; 1 if none do.
 
     A row of pixels, (H·W, C) with us, is (C, H·W) where channels come first.
+
+    Raises:
+        ValueError: If the layer is inside another, which may have mixed them or not.
     """
+    names = list(net.layers)
+    outer = next(name for name in names if f"{layer}.".startswith(f"{name}."))
+    before = [net.layers[name] for name in names[: names.index(outer)]]
+    if not any(isinstance(found, Flatten) for found in before):
+        return 1
     x, channels = numpy.ones((1, 1, *net.input_shape)), 1
     with numpy.errstate(all="ignore"):  # one example, and only the shapes count
         _, saved = net.forward(numpy.ones((1, net.layout.size)), x)
-    for (name, found), kept_of in zip(net.layers.items(), saved, strict=True):
-        if name == layer:
-            return channels
+    for found, kept_of in zip(before, saved, strict=False):
         if isinstance(found, Flatten):
-            channels = kept_of.x_shape[-1]
-        elif "kernel" in found.shapes:  # it mixes what was flat
-            channels = 1
-    return 1
+            *pixels, channels = kept_of.x_shape[2:]
+            channels = channels if prod(pixels) > 1 else 1
+        elif any(name.endswith("kernel") for name in found.shapes):
+            channels = 1  # it mixes what was flat
+    if channels > 1 and outer != layer:
+        raise ValueError(f"{layer}: the order of its rows is not known inside {outer}")
+    return channels

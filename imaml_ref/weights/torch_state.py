@@ -46,9 +46,10 @@ def from_torch_state_dict(
         for name, shape in zip(net.layout.names, net.layout.shapes, strict=True)
     }
     layers, rest = {m: layer for layer, m in modules.items()}, {}
-    for name in tensors.keys() - theirs.values():
+    for name in tensors:
         module, _, last = name.rpartition(".")
-        rest[f"{layers.get(module, module)}.{last}"] = tensors[name]
+        if name not in theirs.values():
+            rest[f"{layers.get(module, module)}.{last}"] = tensors[name]
     return net.pack(named), rest
 
 

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 import imaml_ref as ir
-from imaml_ref.layers import Conv2d, Flatten, GlobalAveragePool2d, Linear
+from imaml_ref.layers import Conv2d, Flatten, GlobalAveragePool2d, Layer, Linear
 from imaml_ref.weights import channels_before
 
 NET = ir.Network(
@@ -43,6 +43,55 @@ def test_channels_count_until_a_kernel_has_mixed_them():
     assert counts == [1, 1, 3, 1]
     layers = {"pool": GlobalAveragePool2d(), "head": Linear(3, 2)}
     assert channels_before(ir.Network(layers, (4, 5, 3)), "head") == 1
+
+
+class Gain(Layer):
+    """y = γ x, γ of the shape of x; or the same called inside it, and a kernel."""
+
+    def __init__(self, *shape, name="gamma"):
+        self.shapes_ = {name: shape}
+
+    shapes = property(lambda self: self.shapes_)
+
+    def forward(self, p, x):
+        (gamma,) = p.values()
+        y = x * gamma[:, None] if gamma.shape[1:] == x.shape[2:] else x @ gamma
+        return y, None
+
+    jvp = vjp = vjp_dot = forward  # nobody asks for derivatives
+
+
+def test_scales_of_images_go_channels_first_flat_or_not():
+    layers = {"images": Gain(4, 6, 3), "flatten": Flatten(), "flatten1": Gain(72)}
+    net = ir.Network(layers | {"head": Linear(72, 2)}, (4, 6, 3))
+    theta = np.arange(float(net.layout.size))
+    p, found = net.unpack(theta), ir.weights.to_torch_state_dict(net, theta)
+    assert found["images.weight"].shape == (3, 4, 6)
+    for h, w, c in np.ndindex(4, 6, 3):
+        ours, theirs = (6 * h + w) * 3 + c, (4 * c + h) * 6 + w
+        assert found["images.weight"][c, h, w] == p["images"]["gamma"][h, w, c]
+        assert found["flatten1.weight"][theirs] == p["flatten1"]["gamma"][ours]
+        assert found["head.weight"][1, theirs] == p["head"]["kernel"][ours, 1]
+    back, _ = ir.weights.from_torch_state_dict(net, found)
+    assert_array_equal(back, theta)
+
+
+def test_a_kernel_inside_a_layer_on_flat_images_has_no_known_order():
+    inside = Gain(72, 5, name="body.linear.kernel")
+    layers = {"flatten": Flatten(), "block": inside, "head": Linear(5, 2)}
+    net = ir.Network(layers, (4, 6, 3))
+    with pytest.raises(
+        ValueError, match=r"^block.body.linear: the order of its rows is"
+    ):
+        ir.weights.to_torch_state_dict(net, np.zeros(net.layout.size))
+    assert channels_before(net, "head") == 1
+    vectors = ir.Network({"block": inside, "head": Linear(5, 2)}, (72,))
+    theta = np.arange(float(vectors.layout.size))
+    found = ir.weights.to_torch_state_dict(vectors, theta)
+    kernel = vectors.layout.unpack(theta)["block.body.linear.kernel"]
+    assert_array_equal(found["block.body.linear.weight"], kernel.T)
+    back, _ = ir.weights.from_torch_state_dict(vectors, found)
+    assert_array_equal(back, theta)
 
 
 def test_what_is_returned_is_nobody_elses_memory():
