@@ -186,6 +186,7 @@ def cifar_zip(folder):
                     archive.writestr(f"cifar100/data/{name}/{i:04}.png", png(pixels))
         archive.writestr("__MACOSX/cifar100/data/n01/._0.png", "nothing")
         archive.writestr("cifar100/data/unused/0.png", "nothing")
+        archive.writestr("cifar100/other/n01/0.png", "nothing")
     return data
 
 
