@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 
 import pytest
 
@@ -76,3 +77,15 @@ def test_a_file_that_is_there_is_kept(tmp_path):
     with pytest.raises(ValueError, match=r"d\.h5 is there; move it away, or name ano"):
         pack_published("fc100", tmp_path, tmp_path / "d.h5", size=forms.SIZE)
     assert (tmp_path / "d.h5").read_text() == "mine"
+
+
+def test_without_pillow_it_says_so_in_one_line(tmp_path, capsys, monkeypatch):
+    for name in list(sys.modules):
+        if name.partition(".")[0] in ("data_tools", "PIL"):
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    call = ["data", "pack-published", "cub", str(tmp_path), str(tmp_path / "d.h5")]
+    assert main(call) == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    assert re.search("PIL.*; it is needed here, install it", said)
+    assert os.listdir(tmp_path) == []
