@@ -66,11 +66,9 @@ def gather(
         across += split_of.get(before) != split_of.get(c)
     few, bad = min(filled), len(unread)
     left = f"class {names[filled.index(few)]!r} is left with {few} of {number} images"
-    first_bad = (
-        f"{bad} cannot be read, first: {''.join(unread[:1])}; mend them, or take"
-    )
-    less = f"fewer with per_class={few}, on the command line --per-class {few}"
-    demand(few == number, f"{left}; {first_bad} {less}")
+    why = f"{bad} cannot be read, first: {''.join(unread[:1])}; mend them"
+    less = f", or take fewer: per_class={few}, on the command line --per-class {few}"
+    demand(few == number, f"{left}; {why}{less if few else ''}")
     kept = f"{sum(filled)} images, {twice} of them duplicates ({across} across splits)"
     others = len(every) - sum(filled) - bad
     return images, f"{kept}; left out: {bad} unreadable, {others} others"

@@ -39,6 +39,8 @@ OTHERS = (
     "data_tools/test_download",
     "data_tools/test_images",
     "data_tools/test_omniglot",
+    "data_tools/test_plain_pickle",
+    "data_tools/test_published*",
     "devices/test_double_data",
     "devices/test_double_errors",
     "devices/test_gpu_*",

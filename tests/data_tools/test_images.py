@@ -151,9 +151,17 @@ def test_unreadable_and_equal_images_are_counted(folder, tmp_path):
         "35 images, 2 of them duplicates (1 across splits); left out: 1 unreadable, "
         "8 others"
     )
-    bmp, gif = (folder / "class 2" / name for name in ("c.bmp", "d.gif"))
-    np.testing.assert_array_equal(data.images[2, 2], read_image(gif, 4, "grey"))
-    assert bmp.exists()
+    next_one = read_image(folder / "class 2" / "d.gif", 4, "grey")
+    np.testing.assert_array_equal(data.images[2, 2], next_one)
+
+
+def test_a_class_without_a_readable_image_is_to_be_mended(folder, tmp_path):
+    for path in (folder / "class 2").iterdir():
+        path.write_bytes(b"no image")
+    expected = r"'class 2' is left with 0 of 6 images; 6 cannot .*; mend them$"
+    with pytest.raises(ValueError, match=expected):
+        pack_images(folder, tmp_path / "d.h5")
+    assert not (tmp_path / "d.h5").exists()
 
 
 def no_folder(folder):

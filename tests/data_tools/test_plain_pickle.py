@@ -5,12 +5,12 @@ What is refused here would do nothing if it were unpickled.
 
 import io
 import pickle
-import struct
 
 import numpy as np
 import pytest
 
 from data_tools.plain_pickle import PlainUnpickler, array_of
+from tests.helpers.python_2 import array_of_python_2
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 ARRAYS = {
@@ -68,29 +68,6 @@ def test_plain_containers_are_read(protocol):
         "scalars": [np.int64(-3), np.float32(0.5), np.uint8(200)],
     }
     assert read(pickle.dumps(plain, protocol)) == plain
-
-
-def text_of_python_2(content):
-    """Return the opcodes of a byte string, SHORT_BINSTRING or BINSTRING."""
-    if len(content) < 256:
-        return b"U" + bytes([len(content)]) + content
-    return b"T" + struct.pack("<i", len(content)) + content
-
-
-def array_of_python_2(a, code):
-    """Return the opcodes by which Python 2 and NumPy 1 write an array, protocol 2."""
-    shape = b"(" + b"".join(b"J" + struct.pack("<i", n) for n in a.shape) + b"t"
-    return (
-        b"cnumpy.core.multiarray\n_reconstruct\n"
-        b"cnumpy\nndarray\nK\x00\x85U\x01b\x87R"
-        b"(K\x01"
-        + shape
-        + b"cnumpy\ndtype\n"
-        + text_of_python_2(code)
-        + b"K\x00K\x01\x87R"
-        b"(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
-        b"\x89" + text_of_python_2(a.tobytes()) + b"tb"
-    )
 
 
 @pytest.mark.parametrize("number", [3, 300])

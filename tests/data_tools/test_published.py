@@ -49,6 +49,9 @@ def test_every_image_is_in_its_class_and_split(form):
         for c in found.splits["published"][split]:
             wanted = classes[found.class_names[c]]
             np.testing.assert_array_equal(found.images[c], wanted, err_msg=str(c))
+    made_here = write.__name__ in ("omniglot_array", "omniglot_folders")
+    note = "chosen in packing" if made_here else "as in the files"
+    assert note in found.split_notes["published"]
     assert found.source.endswith(
         "21 images, 0 of them duplicates (0 across splits); left out: 0 unreadable, "
         "0 others"

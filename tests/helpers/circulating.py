@@ -13,6 +13,8 @@ import zipfile
 import numpy as np
 from PIL import Image
 
+from tests.helpers.python_2 import array_of_python_2, dict_of_python_2, list_of_python_2
+
 CLASSES = {
     "train": ("n01", "n02", "n03"),
     "val": ("n04", "n05"),
@@ -91,6 +93,20 @@ def mini_bytes(folder):
             {b"image_data": images, b"class_dict": rows_of},
             4,
         )
+        out[split] = kept(images, rows)
+    return out
+
+
+def mini_python_2(folder):
+    """The same, as Python 2 and NumPy 1 write it."""
+    out = {}
+    for split, classes in made().items():
+        images, rows = mixed(classes)
+        lists = {n.encode(): list_of_python_2(r) for n, r in rows.items()}
+        array = array_of_python_2(images, b"u1")
+        content = {b"image_data": array, b"class_dict": dict_of_python_2(lists)}
+        file = folder / f"mini-imagenet-cache-{split}.pkl"
+        file.write_bytes(b"\x80\x02" + dict_of_python_2(content) + b".")
         out[split] = kept(images, rows)
     return out
 
@@ -186,6 +202,7 @@ def cifar_zip(folder):
                     archive.writestr(f"cifar100/data/{name}/{i:04}.png", png(pixels))
         archive.writestr("__MACOSX/cifar100/data/n01/._0.png", "nothing")
         archive.writestr("cifar100/data/unused/0.png", "nothing")
+        archive.writestr("cifar100/other/n01/0.png", "nothing")
     return data
 
 
@@ -255,6 +272,7 @@ def omniglot_folders(folder):
 FORMS = {  # by writer: the name of the data set
     mini_class_dict: "mini-imagenet",
     mini_bytes: "mini-imagenet",
+    mini_python_2: "mini-imagenet",
     mini_labels: "mini-imagenet",
     mini_csv: "mini-imagenet",
     tiered_png: "tiered-imagenet",
