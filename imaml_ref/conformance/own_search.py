@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy
 
-from .. import layers as known_layers
 from ..meta_gradients import TaskLoss
 from ..networks import Network
 from .computation import LOSSES
 from .diagnosis import Search
 from .explanation import Diagnosis
 from .families import FAMILIES
+from .families.forward import TABLE
 from .families.ground import facts_of
 from .families.krylov import WITHIN
 from .families.rules import Point as Seen
@@ -22,6 +22,8 @@ from .own_diagnosis import OWN
 from .own_laboratory import KrylovLaboratory, OwnCase, OwnLaboratory
 
 INSIDE = 1e-9  # residual of (5) in the basis above which families are not tried
+STOPS = {f"cg-{n}" for n in ("steps", "one-step", "five-steps", "tolerance-one")}
+STOPS |= {f"cg-{n}-tolerance" for n in ("loose", "relative", "absolute")}
 EQUALS = 3  # facts that a number may be said to equal
 
 
@@ -71,8 +73,13 @@ def with_columns(
 
 
 def with_facts(one: Diagnosis, case: OwnCase) -> Diagnosis:
-    """Say what simple facts of the problem its numbers are equal to."""
+    """Say what simple facts of the problem its numbers are equal to.
+
+    And what one problem cannot show: why CG ended where it did.
+    """
     facts, said = facts_of(case), []
+    if any(name in STOPS for name in one.names):
+        said.append("A number of steps and a tolerance may end alike on one problem.")
     for text in dict.fromkeys(one.numbers.values()):
         value = float(text.replace("−", "-"))
         seen = [Seen(facts, value, abs(value) * 5e-7)]
@@ -99,10 +106,9 @@ class OwnSearch(Search):
 
 def is_known(loss: Any) -> bool:
     """Whether the mistakes of the catalogue can be made with a loss: it is all ours."""
-    kinds = {getattr(known_layers, name) for name in known_layers.__all__}
     return (
         type(loss) is TaskLoss
         and type(loss.loss) in LOSSES.values()
         and type(loss.net) is Network
-        and all(type(layer) in kinds for layer in loss.net.layers.values())
+        and all(type(layer).__name__ in TABLE for layer in loss.net.layers.values())
     )
