@@ -63,6 +63,10 @@ OTHERS = (
 # What only CI runs, file by file, and what the default run has in its place.
 THOROUGH = {
     "benchmarks/test_gpu": {"test_a_rehearsal_of*": "its parts, and that it refuses"},
+    "benchmarks/test_normalisations": {
+        "test_a_training_that_was_ended*": "the same of test_learned_steps",
+        "test_seeds_differ": "every cell is the mean of its seeds",
+    },
     "benchmarks/test_meta_step": {"test_contenders_that*": "rows made by hand"},
     "cli/test_commands": {"test_the_module_is_the_program": "test_streams starts it"},
     "cli/test_conformance": {"test_it_judges_itself[[]float32]": "the same in float64"},
@@ -83,6 +87,9 @@ THOROUGH = {
         "test_they_are_named_blind[[]more*": "few",
         "test_they_are_named_blind[[]few-float32*": "few-float64",
         "test_what_is_right_or_noise*[[]n*-conv-*": "the same of mlp-tanh",
+    },
+    "conformance/test_diagnose_at": {
+        "test_a_planted*[[]conv-curvature]": "conv-damping; tanh-curvature",
     },
     "conformance/test_mutants": {"*": "the mistakes that test_mistakes plants"},
     "data_tools/test_omniglot": {"test_archives_are_found*[[]unpacked]": "one_of_each"},
@@ -127,10 +134,18 @@ THOROUGH = {
         "*[[]gelu_tanh]": "gelu; test_against_torch",
         "*[[]residual]": "residual-skip; test_against_torch",
     },
+    "meta_gradients/test_context": {
+        "test_gauss_newton_first*[[]support]": "the same of task",
+        "test_autograd*[[]support]": "the same of task",
+    },
+    "meta_gradients/test_partial": {
+        "test_it_is_the_derivative*[[]per *": "one number; it is 16 in dense algebra",
+    },
     "meta_gradients/test_objective": {
         "*squared_error-conv4*": "cross-entropy there; smaller networks",
         "test_float32*[[]conv4-soft*": "the same with kinks",
     },
+    "pages/test_examples": {"test_a_network_from_pytorch*": "weights/test_torch"},
     "runs/test_figures": {
         "test_a_run_is_whole*[[]a name that nobody*": "a notebook's name",
         "test_a_run_is_whole*[[]one that needs a screen]": "a notebook's",
