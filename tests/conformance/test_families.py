@@ -1,18 +1,20 @@
 """Families are recovered with their numbers, from rounded answers."""
 
+import numpy as np
 import pytest
 
 from benchmarks.conformance.planted import CASES, drawn, planted
 from benchmarks.conformance.recovered import is_right
 from imaml_ref.compute.parallel import one_blas_thread
 from imaml_ref.conformance.diagnosis import diagnose
+from imaml_ref.conformance.families.results import bfloat16
 from imaml_ref.conformance.judge import FAIL
 from imaml_ref.conformance.laboratory import Laboratory
 from imaml_ref.conformance.suite import load_suite
 
 SUITE = {name: case for name, case in load_suite().items() if name in CASES}
 LABORATORY = Laboratory(SUITE)
-SOME = ("damped", "neumann", "cg-steps-from-b", "adam-epsilon")
+SOME = ("damped", "solution-in-bfloat16", "neumann", "cg-steps-from-b", "adam-epsilon")
 # One or two of each part.
 MORE = (
     *("strength-times", "shifted", "damped-by-the-mean-diagonal", "query-mixed-in"),
@@ -55,3 +57,11 @@ def test_a_family_is_recovered_with_its_numbers(name):
 def test_a_family_is_recovered_from_single_precision(name):
     found, values, steps = named(name, "float32", seed=1)
     assert is_right(name, found[0], values, steps), [d.text for d in found]
+
+
+def test_bfloat16_is_that_of_pytorch():
+    """Halves go to the even number."""
+    torch = pytest.importorskip("torch")
+    a = np.random.default_rng(0).normal(size=1000) * np.exp(np.linspace(-30, 30, 1000))
+    a = np.concatenate([a, [0.0, -1.0, 1 + 2**-8, 1 + 3 * 2**-8, 1 + 2**-8 + 2**-20]])
+    np.testing.assert_array_equal(bfloat16(a), torch.tensor(a).bfloat16().double())

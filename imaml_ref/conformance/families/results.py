@@ -73,6 +73,19 @@ def solution_in_single_precision(ground):
     return ground.lam * solve(ground.A, ground.v).astype(numpy.float32)
 
 
+def bfloat16(a):
+    """Return a rounded to bfloat16, to even: float32 without half of its bits."""
+    bits = a.astype(numpy.float32).view(numpy.uint32)
+    bits = (bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000
+    return bits.astype(numpy.uint32).view(numpy.float32).astype(float)
+
+
+@of_rows("result", META)
+def solution_in_bfloat16(ground):
+    """The solutions x are rounded to bfloat16."""
+    return ground.lam * bfloat16(solve(ground.A, ground.v))
+
+
 def with_strength(ground, lam):
     """Return (5) with another λ, (P,), where φ is given."""
     return lam * solve(ground.H + numpy.diag(lam), ground.v)
@@ -125,6 +138,12 @@ def clipped_task_by_task(ground, c):
 def normalised_task_by_task(ground):
     """Each task's gradient is divided by its norm."""
     return ground.g / numpy.linalg.norm(ground.g, axis=1, keepdims=True)
+
+
+@of_side(META)
+def v_in_bfloat16(ground):
+    """The right side v is rounded to bfloat16."""
+    return bfloat16(ground.v)
 
 
 @of_side(META, c=LIMIT)
