@@ -4,8 +4,8 @@
 
 In a cell of the table is the mean over the seeds, behind it each seed; in the figure a
 seed is a dot.  ``normalisations.md``, ``.png``, ``.svg`` and ``.json`` go to
-benchmarks/results/ (``--out``); the numbers of every θ, with intervals over tasks and
-what was confused with what, are in the last.
+benchmarks/results/ (``--out``); the numbers of every θ, with intervals over tasks, are
+in the last, but for those of each class, which stay in the folder of the training.
 """
 
 import argparse
@@ -22,16 +22,25 @@ PROTOCOLS = {f"{n} a class, together": ("transductive", n) for n in ASKED} | {
     "each alone": ("per example", max(ASKED))
 }
 
+BY_CLASS = ("accuracy_by_class", "confused")
+
 
 def load(work: Path) -> dict[str, list[dict]]:
     """Return the finished trainings of each normalisation, by seed."""
     found = [json.loads(p.read_text("utf-8")) for p in work.glob("*/result.json")]
+    for one in found:
+        one["protocols"] = [without_classes(r) for r in one["protocols"]]
     found.sort(key=lambda one: one["about"]["seed"])
     return {
         norm: of
         for norm in known_norms()
         if (of := [one for one in found if one["about"]["norm"] == norm])
     }
+
+
+def without_classes(record: dict) -> dict:
+    """Return a record without its lists of several hundred classes."""
+    return {k: v for k, v in record.items() if k not in BY_CLASS}
 
 
 def accuracies(trainings: list[dict], protocol: tuple[str, int]) -> list[float]:
