@@ -68,17 +68,6 @@ def test_rows_are_what_unit_vectors_pull():
     assert next(factor.rows(phi.astype("f"))).shape == phi.shape
 
 
-def test_it_is_the_factor_of_fused_sweeps_too_and_stays_at_its_point():
-    net, x, y, loss = convolutional()
-    loss, phi = ir.TaskLoss(net, loss), np.stack([net.init(RNG), net.init(RNG)])
-    at = loss.linearize(phi, x, y)
-    assert type(at).__name__ == "FusedLinearization"
-    v, other = RNG.normal(size=phi.shape), RNG.normal(size=phi.shape)
-    factor, want = at.factor(), at.gnvp(v)
-    loss.linearize(other, x, y).gnvp(v)
-    assert_allclose(factor.pull(factor.push(v)), want, rtol=1e-9, atol=1e-12)
-
-
 def test_float32_stays_float32():
     loss, phi, x, y = linearised(convolutional)
     at = loss.linearize(phi.astype("f"), x.astype("f"), y)
