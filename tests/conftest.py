@@ -67,7 +67,10 @@ THOROUGH = {
         "test_a_training_that_was_ended*": "the same of test_learned_steps",
         "test_seeds_differ": "every cell is the mean of its seeds",
     },
-    "benchmarks/test_meta_step": {"test_contenders_that*": "rows made by hand"},
+    "benchmarks/test_meta_step": {
+        "test_contenders_that*": "rows made by hand",
+        "test_other_libraries*[[]jax-*": "the same of torch",
+    },
     "cli/test_commands": {"test_the_module_is_the_program": "test_streams starts it"},
     "cli/test_conformance": {"test_it_judges_itself[[]float32]": "the same in float64"},
     "cli/test_endings": {
